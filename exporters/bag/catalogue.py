@@ -1,0 +1,125 @@
+"""Which bag belongs to which source: `sources/<24 hex>.json`, and the names of bags.
+
+Rules of this file: a source is its id; the name of its bag is chosen once, when it is first copied, and never changes; names are
+compared after folding. Source: design §4 (names of bags), docs/formats.md.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from exporters.bag.formats import JsonObject, dump_json, load_json
+from exporters.bag.keys import component_for, folded
+from exporters.bag.ledger import claim_source
+from exporters.sources import Source
+from exporters.store.errors import ObjectChangedError, ObjectExistsError
+from exporters.store.protocol import Store
+
+NAME_BYTES = 150
+_FOLDER = "sources/"
+
+
+class Catalogue:
+    """The sources of one store. Safe from many threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._records: dict[str, JsonObject] = {}
+        self._taken: set[str] = set()
+        for key, record in _read_all(store):
+            self._records[key] = record
+            self._taken.add(folded(record["bag"]))
+
+    def records(self) -> Iterator[JsonObject]:
+        """Content of each `sources/….json`, sorted by key."""
+        with self._lock:
+            records = [self._records[key] for key in sorted(self._records)]
+        return iter(records)
+
+    def drive_of(self, owner: str) -> JsonObject | None:
+        """The record of the OneDrive of a user."""
+        with self._lock:
+            for record in self._records.values():
+                if record["kind"] == "onedrive" and record.get("owner") == owner:
+                    return record
+        return None
+
+    def bag_of(self, source: Source, *, cloud: str, at: str) -> str:
+        """The bag of a source; claimed now if it has none. A new name of a known source is written down.
+
+        Raises: errors of the store.
+        """
+        key = f"{_FOLDER}{source.handle}.json"
+        with self._lock:
+            record = self._records.get(key)
+            if record is None:
+                bag = self._claim(source, cloud, at)
+                record = self._register(key, source, bag, at)
+            if record["names"][-1]["name"] != source.name:
+                record = self._rename(key, record, source, at)
+            self._records[key] = record
+            self._taken.add(folded(record["bag"]))
+            return str(record["bag"])
+
+    def _claim(self, source: Source, cloud: str, at: str) -> str:
+        content = {
+            "cloud": cloud,
+            "first_copied": at,
+            "id": source.id,
+            "kind": source.kind.value,
+            "owner": source.owner,
+        }
+        plain = f"{source.kind}/{safe_name(source)}"
+        for bag in (plain, f"{plain}~{hashlib.sha256(source.id.encode()).hexdigest()[:12]}"):
+            if bag == plain and folded(bag) in self._taken and not self._is_own(bag, source):
+                continue
+            if claim_source(self._store, bag, content):
+                return bag
+        raise ObjectExistsError(f"{plain}/lastcopy/source.json")
+
+    def _is_own(self, bag: str, source: Source) -> bool:
+        """Whether the taken name is this source's own (claimed before a crash, not yet registered)."""
+        key = f"{bag}/lastcopy/source.json"
+        if self._store.stat(key) is None:
+            return False
+        there = load_json(self._store.read(key))
+        return (there["kind"], there["id"]) == (source.kind.value, source.id)
+
+    def _register(self, key: str, source: Source, bag: str, at: str) -> JsonObject:
+        names = [{"name": source.name, "since": at}]
+        record = {"kind": source.kind.value, "id": source.id, "owner": source.owner, "bag": bag, "names": names}
+        try:
+            self._store.put(key, dump_json(record), if_absent=True, durable=True)
+        except ObjectExistsError:
+            return load_json(self._store.read(key))
+        return record
+
+    def _rename(self, key: str, record: JsonObject, source: Source, at: str) -> JsonObject:
+        info = self._store.stat(key)
+        renamed = {**record, "names": [*record["names"], {"name": source.name, "since": at}]}
+        try:
+            self._store.put(key, dump_json(renamed), if_match=info.etag if info else None, durable=True)
+        except ObjectChangedError:
+            return load_json(self._store.read(key))  # another run has seen the rename at the same time
+        return renamed
+
+
+def safe_name(source: Source) -> str:
+    """The name as one component: `/` of a site's path written `!`, made safe by the rules for keys, at most 150 bytes."""
+    name = source.name.strip("/").replace("/", "!") or "root"
+    name = component_for(name, source.id)
+    if len(name.encode()) > NAME_BYTES:
+        digest = hashlib.sha256(source.id.encode()).hexdigest()[:12]
+        name = name.encode()[: NAME_BYTES - 13].decode("utf-8", "ignore").rstrip(" .") + f"~{digest}"
+    return name
+
+
+def _read_all(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+    def read(key: str) -> tuple[str, dict[str, Any]]:
+        return key, load_json(store.read(key))
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        yield from pool.map(read, (info.key for info in store.list(_FOLDER)))

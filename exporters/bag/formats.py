@@ -1,0 +1,102 @@
+"""Names and forms of what lies in a bag: the one thing that writers and `verify` share.
+
+Rules of this file: no I/O, no decisions; constants, and JSON to bytes and back. Source: design §4, docs/formats.md.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+JsonObject = dict[str, Any]
+Identity = tuple[str, str, str]
+"""(kind, scope, id) of a row."""
+
+LAYOUT = 1
+SEGMENT_DIGITS = 9
+
+BAGIT = "bagit.txt"
+BAG_INFO = "bag-info.txt"
+MANIFEST = "manifest-sha256.txt"
+TAGMANIFEST = "tagmanifest-sha256.txt"
+SOURCE = "lastcopy/source.json"
+ITEMS = "lastcopy/items.jsonl"
+EXCEPTIONS = "lastcopy/exceptions.jsonl"
+PERMISSIONS = "lastcopy/permissions.jsonl"
+RECONCILIATION = "lastcopy/reconciliation.json"
+HEAD = "lastcopy/head.json"
+OWED = "lastcopy/owed.jsonl"
+LEDGER = "lastcopy/ledger/"
+
+TAG_FILES = (BAGIT, BAG_INFO, MANIFEST, SOURCE, ITEMS, EXCEPTIONS, PERMISSIONS, RECONCILIATION, HEAD, OWED)
+"""All that the tagmanifest may name; PERMISSIONS is there only where permissions were asked for."""
+
+BAGIT_TEXT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+SOFTWARE_AGENT = "Lastcopy (store layout 1)"
+
+ABOUT = "data/about.txt"
+FILES = "data/files"
+CHANGED = "data/changed"
+VERSIONS = "data/versions"
+
+LISTED_KINDS = frozenset({"file", "folder", "package", "shortcut", "other"})
+"""Kinds of rows that are items of a drive as the service lists them; the others are made by us or hang on these."""
+
+
+def _has_surrogate(value: object) -> bool:
+    if isinstance(value, str):
+        return any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, Mapping):
+        return any(_has_surrogate(k) or _has_surrogate(v) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return any(_has_surrogate(v) for v in value)
+    return False
+
+
+def dump_json(value: Mapping[str, Any]) -> bytes:
+    """`value` as the house writes JSON: sorted keys, no spaces, UTF-8; all escaped if it holds a lone surrogate."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # orjson refuses lone surrogates and integers beyond 64 bits; the standard library takes both
+        escaped = _has_surrogate(value)
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped).encode()
+
+
+def dump_row(value: Mapping[str, Any]) -> bytes:
+    """One line of a `.jsonl`: `dump_json` and a newline."""
+    return dump_json(value) + b"\n"
+
+
+def load_json(data: bytes) -> JsonObject:
+    """The object that `data` holds. Raises: ValueError if it is no JSON object."""
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        value = json.loads(data)
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object was expected")  # noqa: TRY004 - one class for all that is not our JSON
+    return value
+
+
+def segment_key(folder: str, number: int) -> str:
+    """Key of segment `number` below `folder` (which ends in `/`)."""
+    return f"{folder}{number:0{SEGMENT_DIGITS}d}.jsonl"
+
+
+def identity(row: Mapping[str, Any]) -> Identity:
+    """Identity of a row of `items.jsonl`."""
+    return str(row["kind"]), str(row["scope"]), str(row["id"])
+
+
+def identity_bytes(of: Identity) -> tuple[bytes, bytes, bytes]:
+    """The order of `items.jsonl`."""
+    kind, scope, item = of
+    return kind.encode(), scope.encode("utf-8", "surrogatepass"), item.encode("utf-8", "surrogatepass")
+
+
+def manifest_line(sha256: str, path: str) -> bytes:
+    """A line of a BagIt manifest. CR, LF and % are escaped as RFC 8493 §2.1.3 asks; our keys hold none of them."""
+    escaped = path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return f"{sha256}  {escaped}\n".encode()

@@ -1,0 +1,122 @@
+"""Our rows beside the service's own counts: decisions without I/O.
+
+Rules of this file: every folder whose `childCount` we know is compared with our rows by parent; a verdict is `equal`,
+`explained` (by named rows), `moving` or `unexplained`, never guessed. Source: design §4 (Whole), docs/formats.md.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
+from exporters.bag.state import State
+
+DETAIL_LIMIT = 1000
+_KINDS = ", ".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
+_LIVE = "outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
+
+
+class FolderCount(NamedTuple):
+    """One folder: what the service says it holds, and what we have listed in it."""
+
+    scope: str
+    id: str
+    path: str
+    expected: int
+    found: int
+    verdict: str
+    by_rows: tuple[str, ...]
+
+
+def counts(state: State) -> dict[str, int]:
+    """listed = copied + excepted + pending of what the service lists now; gone beside them."""
+    base = f"SELECT count(*) FROM rows WHERE kind IN ({_KINDS}) AND "  # noqa: S608 - constants of ours
+    unsettled = " AND NOT EXISTS (SELECT 1 FROM owed WHERE owed.scope = rows.scope AND owed.id = rows.id)"
+    pending = state.count("SELECT count(*) FROM owed WHERE deleted = 0")
+    copied = state.count(base + "outcome = 'copied'" + unsettled)
+    excepted = state.count(base + "outcome = 'excepted' AND code != 'vanished'" + unsettled)
+    removals = state.count("SELECT count(*) FROM owed WHERE deleted = 1")
+    return {
+        "listed": copied + excepted + pending + removals,
+        "copied": copied,
+        "excepted": excepted,
+        "pending": pending + removals,
+        "gone": state.count(base + "outcome = 'gone'"),
+    }
+
+
+def kinds(state: State) -> dict[str, dict[str, int]]:
+    """Rows by kind and outcome."""
+    table: dict[str, dict[str, int]] = {}
+    for kind, outcome, number in state.db.execute("SELECT kind, outcome, count(*) FROM rows GROUP BY kind, outcome"):
+        table.setdefault(kind, {})[outcome] = number
+    return table
+
+
+def folder_counts(state: State) -> Iterator[FolderCount]:
+    """Each folder that the service lists now and whose `childCount` we know, in the order of (scope, id)."""
+    query = f"SELECT scope, id, row FROM rows WHERE kind = 'folder' AND {_LIVE} ORDER BY scope, id"  # noqa: S608
+    for scope, item_id, data in state.db.execute(query):
+        row = load_json(data)
+        listed = state.listed(scope, item_id)
+        if listed is not None and listed.get("deleted"):
+            continue
+        expected = (listed or row).get("service", {}).get("childCount")
+        if isinstance(expected, int):
+            yield _judge(state, scope, item_id, str(row.get("path", "")), expected)
+
+
+def _judge(state: State, scope: str, item_id: str, path: str, expected: int) -> FolderCount:
+    found = state.count(
+        "SELECT count(*) FROM tree WHERE scope = ? AND parent = ? AND alive = 1 AND id != ?", (scope, item_id, item_id)
+    )
+    if found == expected:
+        return FolderCount(scope, item_id, path, expected, found, "equal", ())
+    vanished = _vanished_children(state, scope, item_id)
+    if vanished and found < expected <= found + len(vanished):
+        return FolderCount(scope, item_id, path, expected, found, "explained", vanished[:DETAIL_LIMIT])
+    owed = state.count(
+        "SELECT count(*) FROM tree JOIN owed ON owed.scope = tree.scope AND owed.id = tree.id"
+        " WHERE tree.scope = ? AND tree.parent = ?",
+        (scope, item_id),
+    )
+    return FolderCount(scope, item_id, path, expected, found, "moving" if owed else "unexplained", ())
+
+
+def _vanished_children(state: State, scope: str, item_id: str) -> tuple[str, ...]:
+    query = (
+        "SELECT tree.id FROM tree JOIN rows ON rows.scope = tree.scope AND rows.id = tree.id AND rows.kind = tree.kind"
+        " WHERE tree.scope = ? AND tree.parent = ? AND tree.alive = 0 AND rows.code = 'vanished' ORDER BY tree.id"
+    )
+    return tuple(found[0] for found in state.db.execute(query, (scope, item_id)))
+
+
+def reconcile(state: State) -> JsonObject:
+    """The content of `reconciliation.json`."""
+    totals: dict[str, JsonObject] = {}
+    for folder in folder_counts(state):
+        entry = totals.setdefault(folder.scope, _empty(folder.scope))
+        entry["expected"] += folder.expected
+        entry["found"] += folder.found
+        entry[folder.verdict] += 1
+        if folder.verdict != "equal" and len(entry["detail"]) < DETAIL_LIMIT:
+            entry["detail"].append(_detail(folder))
+    for entry in totals.values():
+        worst = [v for v in ("unexplained", "moving", "explained") if entry[v]]
+        entry["verdict"] = worst[0] if worst else "equal"
+    return {"counts": counts(state), "independent": [totals[s] for s in sorted(totals)], "kinds": kinds(state)}
+
+
+def _empty(scope: str) -> JsonObject:
+    zero: dict[str, Any] = dict.fromkeys(("expected", "found", "equal", "explained", "moving", "unexplained"), 0)
+    return {"by": "folder.childCount", "scope": scope, "detail": [], **zero}
+
+
+def _detail(folder: FolderCount) -> JsonObject:
+    return {
+        "id": folder.id,
+        "path": folder.path,
+        "expected": folder.expected,
+        "found": folder.found,
+        "verdict": folder.verdict,
+        "by_rows": list(folder.by_rows),
+    }

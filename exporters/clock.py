@@ -1,0 +1,85 @@
+"""The only reader of the time.
+
+Rules of this file: instants are aware and UTC; everything that waits or dates takes a `Clock`, so that each date can be
+tested. `monotonic` counts through suspend where the system can (a laptop that slept must not believe that it still owns a
+ledger).
+"""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+class Clock(Protocol):
+    """What code may ask about time. Implementations MUST be safe to use from many threads."""
+
+    def now(self) -> datetime:
+        """The present instant: aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary point; never goes back, counts suspended time where the system can."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; negative and zero return at once."""
+        ...
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.clock_gettime(_BOOT_CLOCK)
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that stands still until it is told to move; `sleep` moves it. For tests and rehearsals."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a clock needs an aware start")
+        self._now = start.astimezone(UTC)
+        self._elapsed = 0.0
+        self._lock = threading.Lock()
+
+    def now(self) -> datetime:
+        with self._lock:
+            return self._now
+
+    def monotonic(self) -> float:
+        with self._lock:
+            return self._elapsed
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Move on by so many seconds (not negative)."""
+        if seconds < 0:
+            raise ValueError("time does not go back; set a new clock instead")
+        with self._lock:
+            self._now += timedelta(seconds=seconds)
+            self._elapsed += seconds
+
+
+def timestamp(at: datetime) -> str:
+    """`at` as RFC 3339 in UTC with `Z`: whole seconds if it has no fraction, else microseconds."""
+    text = at.astimezone(UTC).isoformat(timespec="microseconds" if at.microsecond else "seconds")
+    return text.replace("+00:00", "Z")
+
+
+def stamp(at: datetime) -> str:
+    """`at` as a name component: 20261123T154017Z."""
+    return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

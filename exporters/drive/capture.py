@@ -1,0 +1,284 @@
+"""The work on one owed item: its bytes, its earlier versions, who can see it.
+
+Rules of this file: runs in a worker thread and touches neither state nor ledger; gives back rows, or raises what stops the whole
+source. No single item may stop the others: what the service refuses becomes a code. Source: design §4, quirks Q-013 to Q-033.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from exporters.clock import Clock, timestamp
+from exporters.drive.download import Captured, Downloader, agrees, grade_difference
+from exporters.drive.facts import SELECT, JsonObject, facts_of, same_content
+from exporters.errors import ItemError, LastcopyError, TransientError
+from exporters.graph.calls import segment
+from exporters.graph.errors import (
+    AccessDeniedError,
+    ContentChangedError,
+    CurrentVersionError,
+    DownloadFailedError,
+    LockedError,
+    MalwareError,
+    NotFoundError,
+    PermissionMissingError,
+    RightsProtectedError,
+)
+from exporters.graph.limits import Cost
+from exporters.graph.session import GraphSession
+from exporters.outcomes import CAUSES, Agreement, ExceptionCode, Outcome
+
+ONENOTE_EXTENSIONS = (".one", ".onetoc2")
+ONENOTE_PATIENCE_SECONDS = 20.0
+
+_CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
+    (NotFoundError, ExceptionCode.NOT_FOUND_WHILE_LISTED),
+    (MalwareError, ExceptionCode.MALWARE),
+    (RightsProtectedError, ExceptionCode.IRM),
+    (AccessDeniedError, ExceptionCode.ACCESS_DENIED),
+    (PermissionMissingError, ExceptionCode.ACCESS_DENIED),
+    (LockedError, ExceptionCode.LOCKED),
+    (ContentChangedError, ExceptionCode.CONTENT_UNSTABLE),
+    (DownloadFailedError, ExceptionCode.DOWNLOAD_FAILED),
+    (TransientError, ExceptionCode.DOWNLOAD_FAILED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One item to work on. facts: as listed. row: what we hold of it, or None. key: place planned for new bytes, None
+    where none are needed. versions: "current", "all" or a number; have: version ids held already."""
+
+    facts: JsonObject
+    path: str
+    row: JsonObject | None
+    key: str | None
+    another_key: Callable[[], str]
+    version_key: Callable[[str, str, str], str]
+    versions: str | int = "current"
+    have: frozenset[str] = frozenset()
+    wants_permissions: bool = False
+
+
+@dataclass(slots=True)
+class Done:
+    """What came of a task: ledger rows in order, as (type, value)."""
+
+    rows: list[tuple[str, JsonObject]] = field(default_factory=list)
+    bytes_received: int = 0
+    was_downloaded: bool = False
+
+
+class Capturer:
+    """Works on tasks of one drive. Safe from many threads."""
+
+    def __init__(self, graph: GraphSession, downloader: Downloader, clock: Clock, drive: str, run_id: str) -> None:
+        self._graph, self._downloader, self._clock = graph, downloader, clock
+        self._drive, self._run_id = drive, run_id
+
+    def work(self, task: Task) -> Done:
+        """Do all of a task. Raises: SourceError, RunError, errors of the store, ReplacedError."""
+        done = Done()
+        row = self._row(task)
+        if task.key is not None:
+            row = self._bytes(task, row, done)
+        asked: JsonObject = dict(row.get("asked") or {})
+        if row["outcome"] == Outcome.COPIED and row["kind"] == "file" and task.versions != "current":
+            self._versions(task, str(row["key"]), done)
+            asked["versions"] = task.versions
+        if task.wants_permissions and row["outcome"] == Outcome.COPIED:
+            self._permissions(task, done)
+            asked["permissions"] = True
+        if asked:
+            row["asked"] = asked
+        done.rows.append(("item", row))
+        return done
+
+    def _now(self) -> str:
+        return timestamp(self._clock.now())
+
+    def _row(self, task: Task) -> JsonObject:
+        """The row so far: what we hold, with the names and facts of today."""
+        facts = {k: v for k, v in task.facts.items() if k != "deleted"}
+        row: JsonObject = {**facts, "path": task.path, "outcome": Outcome.COPIED.value, "run": self._run_id}
+        row["captured"] = self._now()
+        held = task.row
+        if held is not None and held["kind"] == facts["kind"]:
+            kept = ("key", "size", "sha256", "agreement", "versionId", "asked", "captured", "run")
+            row.update({name: held[name] for name in kept if name in held})
+            if held["outcome"] == Outcome.EXCEPTED and task.key is None and row["kind"] == "file":
+                row.update({name: held[name] for name in ("outcome", "code", "reason") if name in held})
+        if row["kind"] == "other":
+            _except(row, ExceptionCode.UNKNOWN_KIND)
+        return row
+
+    # -- bytes ------------------------------------------------------------------------------------------------------
+
+    def _path(self, item_id: str) -> str:
+        return f"/drives/{segment(self._drive)}/items/{segment(item_id)}"
+
+    def _bytes(self, task: Task, row: JsonObject, done: Done) -> JsonObject:
+        facts = task.facts
+        for name in ("code", "reason", "since"):
+            row.pop(name, None)
+        row["run"], row["captured"] = self._run_id, self._now()
+        path = f"{self._path(facts['id'])}/content"
+        try:
+            captured = self._capture(path, str(task.key), task)
+        except (ItemError, TransientError, PermissionMissingError) as error:
+            return self._failed(row, error, task, done)
+        done.bytes_received, done.was_downloaded = captured.size, True
+        agreement = agrees(captured, facts["service"])
+        if agreement is None:
+            row, agreement = self._read_again(row, captured)
+        if task.row is not None and task.row.get("key") and task.row.get("sha256") != captured.sha256:
+            done.rows.append(("item", self._earlier(task.row)))
+        if task.row is not None and task.row.get("sha256") == captured.sha256 and task.row.get("key"):
+            captured = Captured(
+                task.row["key"], captured.size, captured.sha256, captured.quick_xor, task.row.get("versionId")
+            )
+        row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=agreement.value)
+        row.update(run=self._run_id, captured=self._now())
+        row.pop("versionId", None)
+        if captured.version_id is not None:
+            row["versionId"] = captured.version_id
+        return row
+
+    def _capture(self, path: str, key: str, task: Task) -> Captured:
+        size = task.facts["service"].get("size")
+        try:
+            return self._downloader.capture(path, key, size, task.another_key)
+        except NotFoundError:
+            return self._downloader.capture(path, key, size, task.another_key)  # a fresh replica may lag (Q-013)
+
+    def _earlier(self, held: Mapping[str, object]) -> JsonObject:
+        """The bytes so far as a row of kind `version`, under the key that they have."""
+        kept = (
+            "key",
+            "size",
+            "sha256",
+            "agreement",
+            "versionId",
+            "captured",
+            "run",
+            "name",
+            "path",
+            "service",
+            "modified",
+        )
+        row: JsonObject = {name: held[name] for name in kept if name in held}
+        row.update(
+            kind="version", scope=held["id"], id=held["captured"], parent=held["id"], outcome=Outcome.COPIED.value
+        )
+        return row
+
+    def _read_again(self, row: JsonObject, captured: Captured) -> tuple[JsonObject, Agreement]:
+        """Once per item and eTag: the facts may be newer than the listing (Q-022)."""
+        try:
+            item = self._graph.get(self._path(row["id"]), params={"$select": SELECT}, cost=Cost.SINGLE)
+        except (ItemError, TransientError):
+            return row, grade_difference(row["name"])
+        facts = facts_of(item, self._drive)
+        if facts.get("deleted") or facts["kind"] != row["kind"]:
+            return row, grade_difference(row["name"])
+        if not same_content(facts, row):
+            row = {**row, "service": {**row["service"], **facts["service"]}}
+        return row, agrees(captured, facts["service"]) or grade_difference(row["name"])
+
+    def _failed(self, row: JsonObject, error: LastcopyError, task: Task, done: Done) -> JsonObject:
+        if task.row is not None and task.row.get("key"):
+            done.rows.append(
+                ("item", self._earlier(task.row))
+            )  # what we hold stays held; its newer state could not be had
+        code = code_of(error)
+        if row["name"].lower().endswith(ONENOTE_EXTENSIONS) and code in _GIVEN_UP:
+            code = ExceptionCode.ONENOTE_UNAVAILABLE
+        _except(row, code, str(error) if code is ExceptionCode.REFUSED else None)
+        return row
+
+    # -- versions and permissions -----------------------------------------------------------------------------------
+
+    def _versions(self, task: Task, key: str, done: Done) -> None:
+        path = f"{self._path(task.facts['id'])}/versions"
+        try:
+            listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
+        except (ItemError, TransientError, PermissionMissingError) as error:
+            done.rows.append(("item", self._version_row(task, {"id": "*"}, error=error)))
+            return
+        earlier = listed[1:]  # newest first; the newest has no content of its own (Q-030)
+        if isinstance(task.versions, int):
+            earlier = earlier[: task.versions]
+        for version in earlier:
+            if version.get("id") and version["id"] not in task.have:
+                done.rows.append(("item", self._version(task, key, version, done)))
+
+    def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject:
+        path = f"{self._path(task.facts['id'])}/versions/{segment(version['id'])}/content"
+        key = task.version_key(item_key, task.facts["id"], version["id"])
+        try:
+            captured = self._downloader.capture(
+                path, key, version.get("size"), lambda: task.version_key(item_key, task.facts["id"], version["id"])
+            )
+        except (ItemError, TransientError, PermissionMissingError) as error:
+            return self._version_row(task, version, error=error)
+        done.bytes_received += captured.size
+        return self._version_row(task, version, captured=captured)
+
+    def _version_row(
+        self, task: Task, version: JsonObject, *, captured: Captured | None = None, error: LastcopyError | None = None
+    ) -> JsonObject:
+        row: JsonObject = {
+            "kind": "version",
+            "scope": task.facts["id"],
+            "id": version["id"],
+            "parent": task.facts["id"],
+            "name": task.facts["name"],
+            "path": task.path,
+            "outcome": Outcome.COPIED.value,
+            "captured": self._now(),
+            "run": self._run_id,
+            "service": {"size": version["size"]} if "size" in version else {},
+        }
+        if version.get("lastModifiedDateTime"):
+            row["modified"] = version["lastModifiedDateTime"]
+        if captured is not None:
+            same = agrees(captured, row["service"]) is not None
+            grade = Agreement.UNHASHED if same else grade_difference(task.facts["name"])
+            row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=grade.value)
+            if captured.version_id is not None:
+                row["versionId"] = captured.version_id
+        if error is not None:
+            is_current = isinstance(error, CurrentVersionError)
+            _except(row, ExceptionCode.VERSION_UNAVAILABLE if is_current else _version_code(error), str(error))
+        return row
+
+    def _permissions(self, task: Task, done: Done) -> None:
+        path = f"{self._path(task.facts['id'])}/permissions"
+        value: JsonObject = {"scope": self._drive, "id": task.facts["id"], "captured": self._now()}
+        try:
+            value["permissions"] = [p for page in self._graph.pages(path, cost=Cost.PERMISSIONS) for p in page]
+        except (ItemError, TransientError, PermissionMissingError) as error:
+            code = ExceptionCode.PERMISSIONS_UNAVAILABLE
+            value.update(permissions=[], code=code.value, reason=f"{CAUSES[code].reason} {error}")
+        done.rows.append(("permissions", value))
+
+
+_GIVEN_UP = frozenset({ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.REFUSED})
+
+
+def code_of(error: LastcopyError) -> ExceptionCode:
+    """The code of an error that concerns one item."""
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return code
+    return ExceptionCode.DOWNLOAD_FAILED if error.code == "gave_up" else ExceptionCode.REFUSED
+
+
+def _version_code(error: LastcopyError) -> ExceptionCode:
+    code = code_of(error)
+    return ExceptionCode.VERSION_UNAVAILABLE if code is ExceptionCode.NOT_FOUND_WHILE_LISTED else code
+
+
+def _except(row: JsonObject, code: ExceptionCode, reason: str | None = None) -> None:
+    for name in ("size", "sha256", "agreement", "versionId", "key"):
+        row.pop(name, None)
+    row.update(outcome=Outcome.EXCEPTED.value, code=code.value, reason=reason or CAUSES[code].reason)

@@ -1,0 +1,162 @@
+"""The bytes of one file or version: from the service through the digests into the store.
+
+Rules of this file: one stream, hashed as it passes; an object is complete or not there; what is there already is adopted if it
+has the wanted bytes. What the service says of the bytes is graded, never believed. Source: design §4 (ledger, agreement),
+quirks Q-020 to Q-026.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import tenacity
+
+from exporters.bag.digests import Hashed
+from exporters.bag.ledger import BagWriter
+from exporters.drive.facts import JsonObject
+from exporters.drive.quickxorhash import QuickXorHash
+from exporters.errors import TransientError
+from exporters.graph.errors import ContentChangedError
+from exporters.graph.session import GraphSession
+from exporters.outcomes import Agreement
+from exporters.store.errors import ObjectExistsError, ObjectMissingError
+from exporters.store.protocol import Stored
+
+REWRITTEN_EXTENSIONS = frozenset(
+    [
+        "doc",
+        "docx",
+        "docm",
+        "dot",
+        "dotx",
+        "dotm",
+        "xls",
+        "xlsx",
+        "xlsm",
+        "xlsb",
+        "xlt",
+        "xltx",
+        "xltm",
+        "ppt",
+        "pptx",
+        "pptm",
+        "pot",
+        "potx",
+        "potm",
+        "pps",
+        "ppsx",
+        "ppsm",
+        "vsd",
+        "vsdx",
+        "pub",
+        "pdf",
+        "htm",
+        "html",
+        "aspx",
+        "mht",
+        "msg",
+        "one",
+        "onetoc2",
+        "heic",
+    ]
+)
+"""Types that SharePoint is known to write properties into, or to convert, after they were uploaded (Q-022)."""
+
+TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What was received and where it lies. `quick_xor`: of the bytes received."""
+
+    key: str
+    size: int
+    sha256: str
+    quick_xor: str
+    version_id: str | None
+
+
+class _Digests:
+    def __init__(self, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
+        self._chunks, self._progress = chunks, progress
+        self.sha = Hashed(())
+        self.quick_xor = QuickXorHash()
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.sha.update(chunk)
+            self.quick_xor.update(chunk)
+            self._progress(len(chunk))
+            yield chunk
+
+
+class Downloader:
+    """Copies contents into one bag. Safe from many threads. `another_key`: gives a place where the first is taken."""
+
+    def __init__(self, graph: GraphSession, writer: BagWriter, progress: Callable[[int], None]) -> None:
+        self._graph, self._writer, self._progress = graph, writer, progress
+
+    def capture(self, path: str, key: str, size: int | None, another_key: Callable[[], str]) -> Captured:
+        """Copy the content at `path` to `key`; adopt the object there if it has these bytes, else take another key.
+
+        Raises: GraphError for what the service refuses; errors of the store; ReplacedError.
+        """
+        for attempt in tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((TransientError, ContentChangedError)),
+            stop=tenacity.stop_after_attempt(TRIES),
+            reraise=True,
+        ):
+            with attempt:
+                return self._once(path, key, size, another_key)
+        raise AssertionError("tenacity returns or raises")
+
+    def _once(self, path: str, key: str, size: int | None, another_key: Callable[[], str]) -> Captured:
+        there = self._writer.store.stat(f"{self._writer.bag}/{key}")
+        if there is None:
+            try:
+                return self._store(path, key, size)
+            except ObjectExistsError:
+                pass  # somebody's, or our own whose answer was lost: looked at below
+        received = self._only_hash(path, size)
+        found = self._hash_of(key)
+        if found is not None and found.sha256 == received.sha.sha256:
+            info = self._writer.store.stat(f"{self._writer.bag}/{key}")
+            version = info.version_id if info else None
+            return Captured(key, found.size, found.sha256, received.quick_xor.base64(), version)
+        self._writer.orphans_possible = True
+        return self._once(path, another_key(), size, another_key)
+
+    def _store(self, path: str, key: str, size: int | None) -> Captured:
+        with self._graph.download(path, size=size) as download:
+            digests = _Digests(download.chunks(), self._progress)
+            stored: Stored = self._writer.put_payload(key, digests, size=download.total)
+        return Captured(key, stored.size, stored.sha256, digests.quick_xor.base64(), stored.version_id)
+
+    def _only_hash(self, path: str, size: int | None) -> _Digests:
+        with self._graph.download(path, size=size) as download:
+            digests = _Digests(download.chunks(), self._progress)
+            for _ in digests:
+                pass
+        return digests
+
+    def _hash_of(self, key: str) -> Hashed | None:
+        try:
+            with self._writer.store.open(f"{self._writer.bag}/{key}") as chunks:
+                return Hashed(chunks).drain()
+        except ObjectMissingError:
+            return None
+
+
+def agrees(captured: Captured, service: JsonObject) -> Agreement | None:
+    """`match` or `unhashed`; None if size or hash differ."""
+    size, quick_xor = service.get("size"), service.get("quickXorHash")
+    if size is not None and size != captured.size:
+        return None
+    if not quick_xor:
+        return Agreement.UNHASHED
+    return Agreement.MATCH if quick_xor == captured.quick_xor else None
+
+
+def grade_difference(name: str) -> Agreement:
+    """How to call bytes that still differ after the facts were read again."""
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    return Agreement.REWRITTEN if extension in REWRITTEN_EXTENSIONS else Agreement.DIFFERS

@@ -1,0 +1,240 @@
+"""Copies one drive into its bag.
+
+Rules of this file: the story, in order: list a round, decide removals, work off what is owed, list again until nothing comes (at
+most three closing rounds), compare with the service's own counts, close. One listing and one ledger writer; only downloads are
+shared out. Source: design §4 (the ledger, Whole).
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from dataclasses import dataclass, field
+
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import ABOUT, JsonObject
+from exporters.bag.ledger import BagWriter
+from exporters.bag.reconcile import counts, folder_counts, kinds
+from exporters.clock import Clock, timestamp
+from exporters.drive.capture import Capturer, Done, Task
+from exporters.drive.download import Downloader
+from exporters.drive.facts import SELECT, facts_of, same_facts
+from exporters.drive.listing import Listing
+from exporters.drive.planning import Planner, facts_of_row, may_succeed
+from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
+from exporters.drive.settings import DriveSettings
+from exporters.errors import ItemError, TransientError
+from exporters.graph.calls import segment
+from exporters.graph.limits import Cost
+from exporters.graph.session import GraphSession
+from exporters.sources import Source
+from exporters.store.errors import ObjectExistsError
+
+CLOSING_ROUNDS = 3
+IN_FLIGHT = 32
+FOLDERS_READ_AGAIN = 500
+
+
+class Progress:
+    """What a caller may want to hear of; does nothing by itself. Called from many threads."""
+
+    def listed(self, items: int) -> None:
+        """So many items are owed now."""
+
+    def received(self, size: int) -> None:
+        """So many bytes came."""
+
+    def finished(self, items: int) -> None:
+        """So many items are done."""
+
+
+@dataclass(slots=True)
+class DriveResult:
+    """What a run did on a drive. Counts as in design §6; `problems`: codes of what is wrong with the whole."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    exceptions: dict[str, int] = field(default_factory=dict)
+    downloaded: int = 0
+    bytes_received: int = 0
+    gone_now: int = 0
+    problems: list[str] = field(default_factory=list)
+    unexplained: int = 0
+
+
+class DriveExporter:
+    """One run on one drive."""
+
+    def __init__(
+        self,
+        source: Source,
+        graph: GraphSession,
+        writer: BagWriter,
+        settings: DriveSettings,
+        clock: Clock,
+        *,
+        pool: Executor,
+        progress: Progress,
+        stop: threading.Event,
+        accepts_removals: bool = False,
+    ) -> None:
+        self._source, self._graph, self._writer, self._settings = source, graph, writer, settings
+        self._clock, self._pool, self._progress, self._stop = clock, pool, progress, stop
+        self._accepts_removals = accepts_removals
+        self._lock = threading.RLock()
+        self.result = DriveResult()
+        downloader = Downloader(graph, writer, progress.received)
+        self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id)
+
+    def run(self) -> DriveResult:
+        """Copy; close the bag. Raises: SourceError, RunError, errors of the store, ReplacedError."""
+        extra = self._extra_work_waits()
+        for number in range(1 + CLOSING_ROUNDS):
+            listing = Listing(self._graph, self._writer, self._source.id, self._settings.as_kept())
+            news = listing.run()
+            if not (news or extra or listing.was_full or self._writer.has_unfinished_work):
+                break
+            removals_decided = self._end_round(listing.was_full)
+            did = self._work(extra=extra)
+            extra = False
+            if self._stop.is_set() or not (news or did) or not removals_decided:
+                break
+            if number == 0 and not did:
+                break
+        self._finish()
+        return self.result
+
+    # -- one round --------------------------------------------------------------------------------------------------
+
+    def _extra_work_waits(self) -> bool:
+        """Whether there is work without news: failures worth another try, wider settings, sharing asked again."""
+        kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings")
+        if self._settings.refresh_permissions or (kept is not None and self._settings.wider_than(kept)):
+            return True
+        now = self._clock.now()
+        return any(may_succeed(row, now) for row in self._writer.exceptions())
+
+    def _end_round(self, full: bool) -> bool:
+        """Decide removals and end the round; False if too much would vanish at once."""
+        state, scope, at = self._writer.state, self._source.id, timestamp(self._clock.now())
+        find_removed(state, scope, full=full)
+        if is_mass(state, scope) and not self._accepts_removals:
+            self.result.problems.append("mass_disappearance")
+            return False
+        for row in removal_rows(state, scope, self._writer.run.id, at):
+            self.result.gone_now += row["outcome"] == "gone"
+            self._writer.emit("item", row)
+        cursor = self._writer.heads.cursors.get(scope, {})
+        link = cursor.get("link")
+        self._writer.emit("round", {"scope": scope, "state": "ended", "full": full, "link": link})
+        return True
+
+    def _work(self, *, extra: bool) -> int:
+        """Work off what is owed; the number of items worked on."""
+        planner = Planner(self._writer, self._source.id, self._settings, self._lock)
+        planner.add_owed()
+        if extra:
+            planner.add_failed(self._clock.now())
+            planner.add_unasked(refresh_permissions=self._settings.refresh_permissions)
+        self._progress.listed(self._writer.state.count("SELECT count(*) FROM work"))
+        done = 0
+        for outcome in self._in_parallel(planner.tasks()):
+            for kind, value in outcome.rows:
+                self._writer.emit(kind, value)
+            self.result.downloaded += outcome.was_downloaded
+            self.result.bytes_received += outcome.bytes_received
+            self._progress.finished(1)
+            done += 1
+        settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
+        return done
+
+    def _in_parallel(self, tasks: Iterator[Task]) -> Iterator[Done]:
+        """Results in the order in which they come; at most `IN_FLIGHT` under way. What needs no request is done here."""
+        under_way: set[Future[Done]] = set()
+        try:
+            for task in tasks:
+                if self._stop.is_set():
+                    break
+                if task.key is None and task.versions == "current" and not task.wants_permissions:
+                    yield self._capturer.work(task)
+                    continue
+                under_way.add(self._pool.submit(self._capturer.work, task))
+                while len(under_way) >= IN_FLIGHT:
+                    finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in finished)
+            while under_way:
+                finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in finished)
+        finally:
+            for future in under_way:
+                future.cancel()
+            wait(under_way)
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> None:
+        writer = self._writer
+        if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number:
+            writer.close("complete")
+            self._count_unread()
+            return
+        if not writer.state.row(("derived", "", ABOUT)):
+            self._about()
+        if not self._stop.is_set():
+            self._read_folders_again()
+        self._count_loaded()
+        writer.close("stopped" if self._stop.is_set() else "complete")
+
+    def _about(self) -> None:
+        """`data/about.txt`: kind and id of the source, so that an empty drive is a bag."""
+        text = f"kind: {self._source.kind}\nid: {self._source.id}\n".encode()
+        try:
+            stored = self._writer.put_payload(ABOUT, [text], size=len(text))
+            version = stored.version_id
+        except ObjectExistsError:
+            version = None  # put by a run that was cut off: always the same bytes
+        sha256 = Hashed.of(text)
+        row: JsonObject = {"kind": "derived", "scope": "", "id": ABOUT, "key": ABOUT, "outcome": "copied"}
+        row.update(size=len(text), sha256=sha256, captured=timestamp(self._clock.now()), run=self._writer.run.id)
+        if version is not None:
+            row["versionId"] = version
+        self._writer.emit("item", row)
+
+    def _read_folders_again(self) -> None:
+        """Folders whose count does not fit are asked for once more (1 unit each): the listing may have been older."""
+        state, scope = self._writer.state, self._source.id
+        doubtful = [f.id for f in folder_counts(state) if f.scope == scope and f.verdict == "unexplained"]
+        for folder_id in doubtful[:FOLDERS_READ_AGAIN]:
+            path = f"/drives/{segment(scope)}/items/{segment(folder_id)}"
+            try:
+                facts = facts_of(self._graph.get(path, params={"$select": SELECT}, cost=Cost.SINGLE), scope)
+            except (ItemError, TransientError):
+                continue  # the verdict stays as it is: unexplained
+            row = state.item_row(scope, folder_id)
+            if row is None or facts.get("deleted") or facts["kind"] != "folder" or same_facts(facts, row):
+                continue
+            self._writer.emit("listed", facts)
+            if facts_of_row({**row, "service": facts["service"]}) == facts:
+                self._writer.emit("item", {**row, **facts})
+            else:  # it was moved or renamed meanwhile: the next run will tell
+                self.result.problems.append("moving")
+
+    def _count_loaded(self) -> None:
+        state, result = self._writer.state, self.result
+        result.counts, result.kinds = counts(state), kinds(state)
+        query = "SELECT code, count(*) FROM rows WHERE outcome = 'excepted' GROUP BY code"
+        result.exceptions = dict(state.db.execute(query).fetchall())
+        result.unexplained = sum(f.verdict == "unexplained" for f in folder_counts(state))
+        expected = found = 0
+        for folder in folder_counts(state):
+            expected, found = expected + folder.expected, found + folder.found
+        row = {"scope": self._source.id, "by": "folder.childCount", "expected": expected, "found": found}
+        self._writer.emit("count", {**row, "kind": "drive", "id": self._source.id, "at": timestamp(self._clock.now())})
+
+    def _count_unread(self) -> None:
+        """Nothing was new: the fold's own reconciliation still holds."""
+        reconciliation = self._writer.folded_reconciliation()
+        self.result.counts = dict(reconciliation["counts"])
+        self.result.kinds = reconciliation["kinds"]
+        for row in self._writer.exceptions():
+            self.result.exceptions[row["code"]] = self.result.exceptions.get(row["code"], 0) + 1
+        self.result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])

@@ -1,0 +1,123 @@
+"""One round of a drive's delta, written into the ledger as it comes.
+
+Rules of this file: a cursor is written when every row of its page is listed; names and paths are nobody's business here; a
+round that brings nothing new reads nothing but the head. Source: design §4 (the ledger), graph.md §5.2, quirks Q-001 to Q-011.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporters.bag.ledger import BagWriter
+from exporters.drive.facts import SELECT, facts_of, same_facts
+from exporters.errors import SourceError
+from exporters.graph.calls import segment
+from exporters.graph.delta import with_params
+from exporters.graph.errors import ResyncRequiredError
+from exporters.graph.session import GraphSession
+
+RESTARTS = 2
+PARAMS = {"$select": SELECT}
+LISTING_SETTINGS = {"select": SELECT}
+
+
+class Listing:
+    """Listing rounds of one drive. `settings`: those of the copy, kept with each cursor (Q-009)."""
+
+    def __init__(self, graph: GraphSession, writer: BagWriter, drive_id: str, settings: Mapping[str, Any]) -> None:
+        self._graph, self._writer, self._drive = graph, writer, drive_id
+        self._settings = {**LISTING_SETTINGS, **settings}
+        self._begun = False
+        self._full = False
+
+    def run(self) -> bool:
+        """List to the end of a round; whether it brought any news. The round is not ended yet: removals come first.
+
+        Raises: SourceError if the service asks for a new start again and again; GraphError.
+        """
+        for _ in range(RESTARTS + 1):
+            link, params, self._full, resuming = self._where_to_begin()
+            self._begun = resuming
+            if self._full and not resuming:
+                self._begin_round()
+            try:
+                return self._list(link, params)
+            except ResyncRequiredError as error:
+                self._restart(error)
+        raise SourceError(
+            "the service asks again and again to list this drive from the start",
+            code="resync_loop",
+            action="Run the export again later; if it recurs, open a support case with Microsoft.",
+        )
+
+    @property
+    def was_full(self) -> bool:
+        """Whether the round listed everything."""
+        return self._full
+
+    def _where_to_begin(self) -> tuple[str, dict[str, str] | None, bool, bool]:
+        """(path or link, parameters, full round, goes on with an unfinished round)."""
+        start = f"/drives/{segment(self._drive)}/root/delta"
+        heads = self._writer.heads
+        cursor = heads.cursors.get(self._drive)
+        if cursor is None or cursor.get("settings", {}).get("select") != SELECT:
+            return start, PARAMS, True, False
+        unfinished = heads.round is not None
+        return cursor["link"], None, unfinished, unfinished or cursor["kind"] == "next"
+
+    def _begin_round(self) -> None:
+        self._writer.emit("round", {"scope": self._drive, "state": "begun", "full": self._full})
+        self._begun = True
+
+    def _restart(self, error: ResyncRequiredError) -> None:
+        """After 410: full, from `Location` with our `$select`; no cursor before it counts."""
+        location = error.location or ""
+        self._full = True
+        self._begin_round()
+        link = with_params(location, PARAMS) if location else None
+        if link is None:
+            self._writer.heads.cursors.pop(self._drive, None)
+        else:
+            self._cursor("next", link)
+
+    def _cursor(self, kind: str, link: str) -> None:
+        self._writer.emit("cursor", {"scope": self._drive, "kind": kind, "link": link, "settings": self._settings})
+
+    def _list(self, link: str, params: dict[str, str] | None) -> bool:
+        news = False
+        for page in self._graph.delta(link, params=params):
+            if page.rows:
+                news = self._take(page.rows) or news
+            if page.next_link is not None:
+                self._cursor("next", page.next_link)
+            elif page.delta_link is not None:
+                self._cursor("delta", page.delta_link)
+        return news
+
+    def _take(self, rows: list[dict[str, Any]]) -> bool:
+        news, unchanged = False, []
+        for item in rows:
+            if not isinstance(item.get("id"), str):
+                continue  # nothing can be known of it: the folder's childCount will tell
+            facts = facts_of(item, self._drive)
+            if self._is_news(facts):
+                if not self._begun:
+                    self._begin_round()
+                self._writer.emit("listed", facts)
+                news = True
+            elif self._full and not facts.get("deleted"):
+                unchanged.append(facts["id"])
+        if unchanged:
+            self._writer.emit("seen", {"scope": self._drive, "ids": unchanged})
+        return news
+
+    def _is_news(self, facts: Mapping[str, Any]) -> bool:
+        state = self._writer.state
+        owed = state.listed(self._drive, facts["id"])
+        row = state.item_row(self._drive, facts["id"])
+        if facts.get("deleted"):
+            if owed is not None:
+                return not owed.get("deleted")
+            return row is not None and row["outcome"] != "gone" and row.get("code") != "vanished"
+        if owed is not None:
+            return owed != facts
+        return row is None or row["outcome"] == "gone" or row.get("code") == "vanished" or not same_facts(facts, row)

@@ -1,0 +1,184 @@
+"""From what is owed to tasks: paths, places, and which bytes are needed.
+
+Rules of this file: runs when the listing of a round has ended; folders before files, each in the order of their paths, so that
+the same drive gets the same keys however often a run was cut off. Source: design §4 (the ledger, keys), docs/formats.md.
+"""
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from exporters.bag.formats import JsonObject, load_json
+from exporters.bag.ledger import BagWriter
+from exporters.drive.capture import Task
+from exporters.drive.facts import same_content
+from exporters.drive.settings import DriveSettings
+from exporters.drive.tree import Places, Tree
+from exporters.outcomes import CAUSES, ExceptionCode, Outcome
+
+ASK_AGAIN_AFTER = timedelta(hours=24)
+"""How long an item that was 'not found' though listed is left alone; other failures are tried in every run."""
+
+
+class Planner:
+    """Plans the work of one round on one drive."""
+
+    def __init__(self, writer: BagWriter, drive: str, settings: DriveSettings, lock: threading.RLock) -> None:
+        self._writer, self._state, self._drive, self._settings = writer, writer.state, drive, settings
+        self._lock = lock
+        self._tree = Tree(self._state, drive)
+        self._places_made: Places | None = None
+        db = self._state.db
+        db.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS work (id TEXT PRIMARY KEY, depth INT, path BLOB, forced INT) WITHOUT ROWID"
+        )
+        db.execute("DELETE FROM work")
+
+    @property
+    def _places(self) -> Places:
+        """Made from all keys, when first needed."""
+        if self._places_made is None:
+            self._places_made = Places(self._state, self._drive, self._writer.run.stamp)
+        return self._places_made
+
+    def add_owed(self) -> None:
+        """What is listed and not settled, and what lies below folders that were renamed or moved."""
+        db = self._state.db
+        db.execute(
+            "INSERT OR IGNORE INTO work SELECT id, 0, NULL, 0 FROM owed WHERE scope = ? AND deleted = 0", (self._drive,)
+        )
+        moved = (
+            "SELECT owed.id FROM owed JOIN tree ON tree.scope = owed.scope AND tree.id = owed.id"
+            " WHERE owed.scope = ? AND owed.deleted = 0 AND tree.kind IN ('folder', 'package')"
+        )
+        ids = [found[0] for found in db.execute(moved, (self._drive,)) if self._path_changed(found[0])]
+        for start in ids:
+            db.execute(
+                "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT tree.id FROM below JOIN tree"
+                " ON tree.scope = ? AND tree.parent = below.id WHERE tree.alive = 1)"
+                " INSERT OR IGNORE INTO work SELECT id, 0, NULL, 0 FROM below",
+                (start, self._drive),
+            )
+
+    def _path_changed(self, item_id: str) -> bool:
+        row = self._state.item_row(self._drive, item_id)
+        return row is not None and row.get("path") != self._tree.path(item_id)
+
+    def add_failed(self, now: datetime) -> None:
+        """Excepted rows that may succeed today."""
+        rows = self._state.rows("outcome = 'excepted' AND scope = ?", (self._drive,))
+        self._force(row["id"] for row in map(load_json, rows) if may_succeed(row, now))
+
+    def add_unasked(self, *, refresh_permissions: bool) -> None:
+        """Files for which the settings ask more than was done (they were widened), or whose sharing is asked again."""
+        rows = map(
+            load_json,
+            self._state.rows("outcome = 'copied' AND scope = ? AND kind IN ('file', 'folder')", (self._drive,)),
+        )
+        self._force(row["id"] for row in rows if self._asks_more(row) or (refresh_permissions and self._is_asked(row)))
+
+    def _asks_more(self, row: JsonObject) -> bool:
+        asked = row.get("asked") or {}
+        versions = row["kind"] == "file" and self._settings.versions_widen(asked.get("versions", "current"))
+        return versions or (self._is_asked(row) and not asked.get("permissions"))
+
+    def _is_asked(self, facts: JsonObject) -> bool:
+        if self._settings.permissions == "all":
+            return facts["kind"] in {"file", "folder", "package"}
+        return self._settings.permissions == "shared" and "shared" in facts.get("service", {})
+
+    def _force(self, ids: Iterator[str]) -> None:
+        for item_id in list(ids):
+            self._state.db.execute("INSERT OR REPLACE INTO work VALUES (?, 0, NULL, 1)", (item_id,))
+
+    def tasks(self) -> Iterator[Task]:
+        """The tasks, folders first. The state may be written to while they are taken."""
+        db = self._state.db
+        for (item_id,) in db.execute("SELECT id FROM work").fetchall():
+            path = self._tree.path(item_id) or self._lost_path(item_id)
+            node = self._state.node(self._drive, item_id)
+            depth = -1_000_000 + path.count("/") if node is not None and node[2] != "file" else 0
+            values = (depth, path.encode("utf-8", "surrogatepass"), item_id)
+            db.execute("UPDATE work SET depth = ?, path = ? WHERE id = ?", values)
+        db.execute("CREATE INDEX IF NOT EXISTS temp.work_in_order ON work (depth, path, id)")
+        after: tuple[int, bytes, str] = (-2_000_000, b"", "")
+        query = "SELECT depth, path, id, forced FROM work WHERE (depth, path, id) > (?, ?, ?) ORDER BY depth, path, id LIMIT 500"
+        while batch := db.execute(query, after).fetchall():
+            for _, path, item_id, forced in batch:
+                task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced))
+                if task is not None:
+                    yield task
+            after = batch[-1][:3]
+
+    def _lost_path(self, item_id: str) -> str:
+        node = self._state.node(self._drive, item_id)
+        return f"/lost~{node[0] if node else ''}/{node[1] if node else item_id}"
+
+    def _task(self, item_id: str, path: str, forced: bool) -> Task | None:
+        owed, row = self._state.listed(self._drive, item_id), self._state.item_row(self._drive, item_id)
+        facts = owed or (facts_of_row(row) if row else None)
+        if facts is None or facts.get("deleted"):
+            return None
+        if owed is None and not forced and row is not None and row.get("path") == path:
+            return None
+        key = None
+        if facts["kind"] == "file" and self._needs_bytes(facts, row, forced):
+            with self._lock:
+                key = self._places.file(facts.get("parent"), facts["name"], item_id)
+        return self._with_extras(facts, path, row, key)
+
+    def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None) -> Task:
+        asked = (row or {}).get("asked") or {}
+        wants_versions = facts["kind"] == "file" and self._settings.versions != "current"
+        have = self._versions_held(facts["id"]) if wants_versions and row is not None else frozenset()
+        new_sharing = row is None or row.get("service", {}).get("shared") != facts["service"].get("shared")
+        wants_permissions = self._is_asked(facts) and (
+            new_sharing or not asked.get("permissions") or self._settings.refresh_permissions
+        )
+        more = key is not None or self._settings.versions_widen(asked.get("versions", "current"))
+        return Task(
+            facts=facts,
+            path=path,
+            row=row,
+            key=key,
+            another_key=lambda: self._another(facts),
+            version_key=self._version_key,
+            versions=self._settings.versions if wants_versions and more else "current",
+            have=have,
+            wants_permissions=wants_permissions,
+        )
+
+    def _another(self, facts: JsonObject) -> str:
+        with self._lock:
+            return self._places.another(facts.get("parent"), facts["name"], facts["id"])
+
+    def _version_key(self, item_key: str, item_id: str, version_id: str) -> str:
+        with self._lock:
+            return self._places.version(item_key, item_id, version_id)
+
+    def _versions_held(self, item_id: str) -> frozenset[str]:
+        query = "SELECT id FROM rows WHERE kind = 'version' AND scope = ? AND outcome = 'copied'"
+        return frozenset(found[0] for found in self._state.db.execute(query, (item_id,)))
+
+    def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, forced: bool) -> bool:
+        if row is None or row["kind"] != "file":
+            return True
+        if row["outcome"] == Outcome.EXCEPTED:
+            return row.get("code") == ExceptionCode.VANISHED or forced or not same_content(facts, row)
+        return not same_content(facts, row)
+
+
+def facts_of_row(row: JsonObject) -> JsonObject:
+    """The facts that a row holds, as they were listed."""
+    names = ("scope", "id", "kind", "name", "parent", "created", "modified", "service")
+    return {name: row[name] for name in names if name in row}
+
+
+def may_succeed(row: JsonObject, now: datetime) -> bool:
+    """Whether an excepted row is worth another try today."""
+    if row["outcome"] != Outcome.EXCEPTED or row["kind"] == "version" or row["code"] not in set(ExceptionCode):
+        return False
+    code = ExceptionCode(row["code"])
+    if code is ExceptionCode.NOT_FOUND_WHILE_LISTED:
+        return now - datetime.fromisoformat(row["captured"]) >= ASK_AGAIN_AFTER
+    return not CAUSES[code].permanent

@@ -1,0 +1,103 @@
+"""What a round's end says about items that are no longer listed.
+
+Rules of this file: removals are decided after the round, over all folders; a round that was not whole removes nothing; if too
+much vanishes at once, nothing is marked gone until a person accepts it. Source: design §4 (Whole), graph.md §5.2 (deleted).
+"""
+
+from collections.abc import Iterator
+
+from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
+from exporters.bag.ledger import BagWriter
+from exporters.bag.state import State
+from exporters.outcomes import CAUSES, ExceptionCode, Outcome
+
+MASS_ITEMS = 100
+MASS_SHARE = 0.10
+
+_KINDS = ", ".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
+_LIVE = f"kind IN ({_KINDS}) AND outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
+
+
+def find_removed(state: State, scope: str, *, full: bool) -> None:
+    """Fill the temporary table `removed` with the ids that the source no longer has, folders' content among them."""
+    db = state.db
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS removed (id TEXT PRIMARY KEY) WITHOUT ROWID")
+    db.execute("DELETE FROM removed")
+    db.execute("INSERT INTO removed SELECT id FROM owed WHERE scope = ? AND deleted = 1", (scope,))
+    if full:
+        db.execute(
+            "INSERT OR IGNORE INTO removed SELECT id FROM tree WHERE scope = ? AND alive = 1"
+            " AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.scope = tree.scope AND seen.id = tree.id)",
+            (scope,),
+        )
+    db.execute(
+        # what lies in a removed folder went with it, unless it was listed elsewhere (then its parent is another)
+        "WITH RECURSIVE below(id) AS (SELECT id FROM removed UNION SELECT tree.id FROM below"
+        " JOIN tree ON tree.scope = ? AND tree.parent = below.id WHERE tree.alive = 1)"
+        " INSERT OR IGNORE INTO removed SELECT id FROM below",
+        (scope,),
+    )
+
+
+def is_mass(state: State, scope: str) -> bool:
+    """Whether over 10 % and 100 of the drive's items would vanish in this round."""
+    vanishing = state.count(
+        f"SELECT count(*) FROM rows JOIN removed ON removed.id = rows.id WHERE scope = ? AND {_LIVE}",  # noqa: S608
+        (scope,),
+    )
+    held = state.count(f"SELECT count(*) FROM rows WHERE scope = ? AND {_LIVE}", (scope,))  # noqa: S608
+    return vanishing > MASS_ITEMS and vanishing > MASS_SHARE * held
+
+
+def removal_rows(state: State, scope: str, run_id: str, at: str) -> Iterator[JsonObject]:
+    """The item rows that settle the ids in `removed`: *gone* if we hold something, else *vanished*."""
+    after = ""
+    while batch := state.db.execute("SELECT id FROM removed WHERE id > ? ORDER BY id LIMIT 500", (after,)).fetchall():
+        for (item_id,) in batch:
+            row = _removal(state, scope, item_id, run_id, at)
+            if row is not None:
+                yield row
+        after = batch[-1][0]
+
+
+def _removal(state: State, scope: str, item_id: str, run_id: str, at: str) -> JsonObject | None:
+    row = state.item_row(scope, item_id)
+    if row is not None and row["outcome"] == Outcome.COPIED:
+        return {**row, "outcome": Outcome.GONE.value, "since": at, "run": run_id}
+    if row is None:
+        found = state.db.execute(
+            "SELECT listed, deleted FROM owed WHERE scope = ? AND id = ?", (scope, item_id)
+        ).fetchone()
+        if found is None or found[1]:
+            row = _of_node(state, scope, item_id)
+        else:
+            row = load_json(found[0])
+    elif row["outcome"] == Outcome.GONE:
+        return row
+    code = ExceptionCode.VANISHED
+    return {
+        **row,
+        "outcome": Outcome.EXCEPTED.value,
+        "code": code.value,
+        "reason": CAUSES[code].reason,
+        "captured": at,
+        "run": run_id,
+    }
+
+
+def _of_node(state: State, scope: str, item_id: str) -> JsonObject:
+    node = state.node(scope, item_id)
+    parent, name, kind, _ = node or (None, "", "file", False)
+    return {"kind": kind, "scope": scope, "id": item_id, "parent": parent, "name": name}
+
+
+def settle_kind_changes(writer: BagWriter, scope: str, at: str) -> None:
+    """Rows of another kind than the item has now become *gone* (a file that became a package)."""
+    query = (
+        f"SELECT rows.row FROM rows JOIN tree ON tree.scope = rows.scope AND tree.id = rows.id"  # noqa: S608
+        f" WHERE rows.scope = ? AND rows.kind IN ({_KINDS}) AND rows.kind != tree.kind AND tree.alive = 1"
+        " AND rows.outcome = 'copied'"
+    )
+    for (data,) in writer.state.db.execute(query, (scope,)).fetchall():
+        row = load_json(data)
+        writer.emit("item", {**row, "outcome": Outcome.GONE.value, "since": at, "run": writer.run.id})

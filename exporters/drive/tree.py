@@ -1,0 +1,163 @@
+"""Ids → paths, and paths → places in the bag: decisions over the state, without I/O of the network.
+
+Rules of this file: paths come from the tree by id, when the listing of a round has ended (Q-003, Q-004, Q-006); a name never
+guesses its place from the order of pages; places are held for ever. Source: design §4 (keys), docs/formats.md (keys).
+"""
+
+from functools import lru_cache
+
+from exporters.bag.formats import CHANGED, FILES, VERSIONS
+from exporters.bag.keys import changed, component_for, fitted, folded
+from exporters.bag.state import State
+
+DEPTH_LIMIT = 1_000
+
+
+class Tree:
+    """Paths of one drive by its newest facts. Made anew for each round: it remembers."""
+
+    def __init__(self, state: State, scope: str) -> None:
+        self._state, self._scope = state, scope
+        self._folder = lru_cache(maxsize=20_000)(self._folder_path)
+
+    def path(self, item_id: str) -> str | None:
+        """Path from the root; None if an ancestor is not known, or the item hangs in a loop."""
+        return self._of(item_id, 0)
+
+    def _of(self, item_id: str, depth: int) -> str | None:
+        node = self._state.node(self._scope, item_id)
+        if node is None or depth > DEPTH_LIMIT:
+            return None
+        parent, name, kind, _ = node
+        if parent is None:
+            return "/" if kind == "folder" else f"/{name}"
+        above = self._folder(parent, depth + 1)
+        return None if above is None else f"{above.rstrip('/')}/{name}" if above != "/" else f"/{name}"
+
+    def _folder_path(self, item_id: str, depth: int) -> str | None:
+        return self._of(item_id, depth)
+
+    def depth_of(self, item_id: str) -> int:
+        """Number of folders above an item; a loop counts as very deep."""
+        depth, at = 0, self._state.node(self._scope, item_id)
+        while at is not None and at[0] is not None and depth <= DEPTH_LIMIT:
+            depth, at = depth + 1, self._state.node(self._scope, at[0])
+        return depth
+
+
+class Places:
+    """Which places of a bag are held, and by what spelling. Built from all keys of the state; then kept up to date."""
+
+    def __init__(self, state: State, scope: str, run_stamp: str) -> None:
+        self._state, self._scope, self._stamp = state, scope, run_stamp
+        self._folder_places: dict[str, str] = {}
+        db = state.db
+        db.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS places (folded TEXT PRIMARY KEY, exact TEXT, file INT) WITHOUT ROWID"
+        )
+        db.execute("DELETE FROM places")
+        last = ""
+        for (key,) in db.execute("SELECT key FROM rows WHERE key IS NOT NULL AND kind != 'leftover' ORDER BY key"):
+            last = self._hold(key, last)
+
+    def _hold(self, key: str, beside: str = "") -> str:
+        """Hold a file's place and those of the folders above it, unless they stand above `beside` too."""
+        insert = "INSERT OR IGNORE INTO places VALUES (?, ?, ?)"
+        self._state.db.execute(insert, (folded(key), key, 1))
+        folder = key.rpartition("/")[0]
+        while folder and not beside.startswith(f"{folder}/"):
+            self._state.db.execute(insert, (folded(folder), folder, 0))
+            folder = folder.rpartition("/")[0]
+        return key
+
+    def _held(self, key: str) -> tuple[str, bool] | None:
+        found = self._state.db.execute("SELECT exact, file FROM places WHERE folded = ?", (folded(key),)).fetchone()
+        return (found[0], bool(found[1])) if found else None
+
+    def folder(self, item_id: str) -> str:
+        """Place of a folder below `data/files`, as components joined by `/`; empty for the root."""
+        known = self._folder_places.get(item_id)
+        if known is not None:
+            return known
+        node = self._state.node(self._scope, item_id)
+        if node is None or node[0] is None:
+            place = "" if node is not None else f"lost~{item_id}"
+        else:
+            parent, name, _, _ = node
+            place = self._folder_below(self.folder(parent or ""), name, item_id)
+        if len(self._folder_places) > 50_000:
+            self._folder_places.clear()
+        self._folder_places[item_id] = place
+        return place
+
+    def _folder_below(self, above: str, name: str, item_id: str) -> str:
+        component = component_for(name, item_id)
+        place = f"{above}/{component}".lstrip("/")
+        held = self._held(f"{FILES}/{place}")
+        if held is not None and (held[1] or held[0] != f"{FILES}/{place}"):
+            place = f"{above}/{changed(name, item_id)}".lstrip("/")
+        exact = f"{FILES}/{place}"
+        self._state.db.execute("INSERT OR IGNORE INTO places VALUES (?, ?, 0)", (folded(exact), exact))
+        return place
+
+    def file(self, parent: str | None, name: str, item_id: str) -> str:
+        """Take a place for the bytes of a file (a key inside the bag) and hold it."""
+        above = self.folder(parent) if parent else ""
+        path = f"{above}/{component_for(name, item_id)}".lstrip("/")
+        key = fitted(FILES, path, name, item_id)
+        held = self._held(key)
+        if held is not None and held[0] != key:
+            path = f"{above}/{changed(name, item_id)}".lstrip("/")
+            key = fitted(FILES, path, name, item_id)
+            held = self._held(key)
+        if held is None and not self._blocked(key):
+            self._hold(key)
+            return key
+        return self.changed(path, name, item_id)
+
+    def another(self, parent: str | None, name: str, item_id: str) -> str:
+        """A place below `data/changed/` for a file whose planned place turned out to hold other bytes."""
+        above = self.folder(parent) if parent else ""
+        return self.changed(f"{above}/{component_for(name, item_id)}".lstrip("/"), name, item_id)
+
+    def changed(self, path: str, name: str, item_id: str) -> str:
+        """Take a place below `data/changed/` and hold it."""
+        attempt = 1
+        while True:
+            stamp = self._stamp if attempt == 1 else f"{self._stamp}-{attempt}"
+            key = fitted(f"{CHANGED}/{stamp}", path, name, item_id)
+            if self._held(key) is None and not self._blocked(key):
+                self._hold(key)
+                return key
+            attempt += 1
+
+    def version(self, item_key: str, item_id: str, version_id: str) -> str:
+        """Take a place for an earlier version of the item whose bytes lie at `item_key`."""
+        path = part_of(item_key)
+        component = component_for(version_id, f"{item_id}/{version_id}")
+        key = fitted(VERSIONS, f"{path}/{component}", f"{item_id}.{version_id}", f"{item_id}/{version_id}")
+        if self._held(key) is not None or self._blocked(key):
+            folder, _, last = path.rpartition("/")
+            path = f"{folder}/{changed(last, item_id)}".lstrip("/")
+            key = fitted(VERSIONS, f"{path}/{component}", f"{item_id}.{version_id}", f"{item_id}/{version_id}")
+        if self._held(key) is not None or self._blocked(key):
+            return self.changed(f"{path}/{component}", version_id, f"{item_id}/{version_id}")
+        self._hold(key)
+        return key
+
+    def _blocked(self, key: str) -> bool:
+        """Whether a folder above `key` is held by a file, or in another spelling."""
+        folder = key.rpartition("/")[0]
+        while folder:
+            held = self._held(folder)
+            if held is not None and (held[1] or held[0] != folder):
+                return True
+            folder = folder.rpartition("/")[0]
+        return False
+
+
+def part_of(key: str) -> str:
+    """The path part of a file's key: what stands below `data/files/` or `data/changed/<run stamp>/`."""
+    if key.startswith(f"{FILES}/"):
+        return key[len(FILES) + 1 :]
+    return key[len(CHANGED) + 1 :].partition("/")[2]

@@ -1,0 +1,339 @@
+"""Content as one continuous stream of bytes, or an exception: never a short one that looks whole.
+
+Rules of this file: `/content` leads to a pre-authenticated address, which gets no token (Q-016), is used at once, never
+kept, and asked for anew when it has expired (Q-014) or a transfer broke off (Q-015). Only https, only hosts the cloud
+owns. Parts are joined only if the content is known to be the same. Bodies are taken as they come, nothing is decoded.
+
+    with session.download(f"/drives/{drive}/items/{item}/content", size=size) as download:
+        for chunk in download.chunks(): ...
+
+Source: reference graph.md 5.2; quirks Q-014 to Q-021, Q-025, Q-033; design §10.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from exporters.clock import Clock
+from exporters.graph.answers import json_object
+from exporters.graph.calls import Asker, Call, Observer, charged
+from exporters.graph.clouds import Cloud
+from exporters.graph.errors import (
+    AccessDeniedError,
+    ConnectionFailedError,
+    ContentChangedError,
+    DownloadFailedError,
+    ForeignLinkError,
+    GaveUpError,
+    GraphError,
+    ItemGaveUpError,
+    MalformedAnswerError,
+    NotFoundError,
+    PermissionMissingError,
+    ResyncRequiredError,
+    UnauthorizedError,
+)
+from exporters.graph.headers import header
+from exporters.graph.limits import Cost
+from exporters.graph.retrying import HOST_TRIES
+from exporters.graph.transport import Answer
+
+BIG_BYTES = 4 << 30  # from here on a file is read in ranges (Q-033)
+SPAN_BYTES = 1 << 30
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_FRESH_ADDRESSES = 3
+_DROPS = 8  # breaks in a row, each without much progress
+_PROGRESS_BYTES = 1 << 20
+_EXPIRED = (
+    UnauthorizedError, AccessDeniedError, PermissionMissingError, NotFoundError, ResyncRequiredError,
+    GaveUpError, ItemGaveUpError,
+)  # fmt: skip
+
+
+class DownloadAsker(Asker, Protocol):
+    """A session, as downloads need it."""
+
+    @property
+    def cloud(self) -> Cloud: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One answer: its body begins at byte `begin` of the content, and `length` bytes are told (None: not told)."""
+
+    answer: Answer
+    begin: int
+    length: int | None
+    total: int | None
+    marks: tuple[str | None, str | None]  # ETag, Last-Modified
+
+
+class Download:
+    """An open download. status: of the first answer. total: length of the whole content, None if not told.
+    start: where the stream begins. etag: as the download host told it, or None."""
+
+    def __init__(self, source: "_Source", first: _Part, clock: Clock, observer: Observer) -> None:
+        self._source, self._part, self._clock, self._observer = source, first, clock, observer
+        self.status, self.start = first.answer.status, source.start
+        self.total, self.etag = first.total, first.marks[0]
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """The bytes from `start` on, in order, each once. To be called once.
+
+        Raises: ContentChangedError, DownloadFailedError and what `GraphSession.download` raises.
+        """
+        position, drops, sound = self.start, 0, self.start
+        while True:
+            try:
+                for chunk in _read(self._part, position, self._source.end, size):
+                    position += len(chunk)
+                    self._observer.received(len(chunk))
+                    yield chunk
+                if self._complete(position):
+                    return
+            except ConnectionFailedError as error:  # also a short body (Q-020)
+                drops = 1 if position - sound >= _PROGRESS_BYTES else drops + 1
+                if drops >= _DROPS:
+                    raise _failed(error) from error
+                self._clock.sleep(min(2.0 ** (drops - 1), 60.0))
+            finally:
+                self._part.answer.close()
+            sound = position if position - sound >= _PROGRESS_BYTES else sound
+            self._part = self._source.go_on(position, self._part)
+
+    def close(self) -> None:
+        self._part.answer.close()
+
+    def _complete(self, position: int) -> bool:
+        """The part has ended as it said: was it the last? (Spans of big files are not.)"""
+        ends = [end for end in (self.total, self._source.end) if end is not None]
+        return not ends or position >= min(ends)
+
+
+@contextmanager
+def open_download(
+    session: DownloadAsker,
+    path: str,
+    *,
+    clock: Clock,
+    observer: Observer,
+    start: int = 0,
+    end: int | None = None,
+    etag: str | None = None,
+    size: int | None = None,
+    cost: Cost = Cost.DOWNLOAD,
+    patience: float | None = None,
+) -> Iterator[Download]:
+    """See `GraphSession.download`."""
+    span = SPAN_BYTES if size is not None and size >= BIG_BYTES else None
+    source = _Source(session, path, start, end, etag, span, cost, patience, size)
+    first = source.ask(start)
+    try:
+        if start:
+            source.check_same(first, None)
+        source.expected = first.total if first.total is not None else size
+        download = Download(source, first, clock, observer)
+    except BaseException:
+        first.answer.close()
+        raise
+    try:
+        yield download
+    finally:
+        download.close()
+
+
+@dataclass(slots=True)
+class _Source:
+    """Where parts come from."""
+
+    session: DownloadAsker
+    path: str
+    start: int
+    end: int | None
+    etag: str | None
+    span: int | None
+    cost: Cost
+    patience: float | None
+    expected: int | None  # length, as listed or as an earlier part told
+
+    def ask(self, position: int) -> _Part:
+        """A part that begins at or before `position`. Asks for a new address when one has expired."""
+        for fresh in range(1, _FRESH_ADDRESSES + 1):
+            answer = self._ask_graph(position)
+            if answer.status not in _REDIRECTS:
+                return self._part(answer, position)
+            try:
+                return self._part(self._follow(answer, position), position)
+            except (*_EXPIRED, MalformedAnswerError) as error:
+                if isinstance(error, UnauthorizedError) and fresh == _FRESH_ADDRESSES:
+                    raise _denied(error) from error  # the host's word about one file, not about our sign-in (Q-014)
+                if fresh == _FRESH_ADDRESSES or error.code == "throttled":
+                    raise
+        raise AssertionError("unreachable")
+
+    def go_on(self, position: int, before: _Part) -> _Part:
+        """The part after a break, of the same content. Raises: ContentChangedError."""
+        part = self.ask(position)
+        try:
+            if position > self.start:
+                self.check_same(part, before)
+        except BaseException:
+            part.answer.close()
+            raise
+        return part
+
+    def check_same(self, part: _Part, before: _Part | None) -> None:
+        """before: an earlier part, or None if the caller has earlier bytes of the item with `etag`."""
+        if before is not None:
+            if None not in (part.total, before.total) and part.total != before.total:
+                raise _changed()
+            told = [(new, old) for new, old in zip(part.marks, before.marks, strict=True) if new and old]
+            if told:
+                if any(new != old for new, old in told[:1]):
+                    raise _changed()
+                return
+        elif self.etag is not None and _plain(part.marks[0]) == _plain(self.etag):
+            return
+        if self.etag is not None and self.path.endswith("/content") and "/versions/" not in self.path:
+            call = self.session.call(
+                self.path.removesuffix("/content"), params={"$select": "id,eTag"}, cost=Cost.SINGLE
+            )
+            if _plain(self.session.exchange(call, json_object).get("eTag")) != _plain(self.etag):
+                raise _changed()
+            return
+        if "/versions/" not in self.path:  # an earlier version never changes
+            raise _changed("nothing tells whether the content is still the same")
+
+    def _headers(self, position: int) -> dict[str, str]:
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        ends = [e for e in (self.end, position + self.span if self.span else None) if e is not None]
+        if position or ends:
+            headers["Range"] = f"bytes={position}-{min(ends) - 1 if ends else ''}"
+        return headers
+
+    def _ask_graph(self, position: int) -> Answer:
+        call = self.session.call(self.path, headers=self._headers(position), cost=self.cost)
+        call = replace(call, accept=_REDIRECTS | {416})
+        return self.session.exchange(call, _as_is, patience=self.patience)
+
+    def _follow(self, answer: Answer, position: int) -> Answer:
+        for _ in range(_MOST_REDIRECTS):
+            if answer.status not in _REDIRECTS:
+                return answer
+            url = _location(answer)
+            answer.body()  # read to its end, so that the connection is kept
+            if not self.session.cloud.owns_download(url):
+                raise ForeignLinkError(
+                    "The service sent a download to a host that the cloud does not own, or not by https.",
+                    code="foreign_link",
+                    action="Nothing was sent there. If the host is right, add it to tenant.download_hosts.",
+                )
+            call = Call(
+                url,
+                self.path,
+                Cost.PREAUTHENTICATED,
+                charged(Cost.PREAUTHENTICATED, None),
+                headers=self._headers(position),
+                bearer=self.session.cloud.owns_graph(url),
+                accept=_REDIRECTS | {416},
+                tries=HOST_TRIES,
+            )
+            answer = self.session.exchange(call, _as_is, patience=self.patience)
+        answer.close()
+        raise MalformedAnswerError("A download was redirected too often.", code="malformed")
+
+    def _part(self, answer: Answer, position: int) -> _Part:
+        """Raises: MalformedAnswerError for a part that does not begin where it was asked to (Q-018)."""
+        marks = (header(answer.headers, "ETag"), header(answer.headers, "Last-Modified"))
+        length = _number(answer.headers, "Content-Length")
+        if answer.status == 416:  # at the end already (Q-019), or nothing there at all (Q-025)
+            told = re.fullmatch(r"bytes \*/(\d+)", (header(answer.headers, "Content-Range") or "").strip())
+            answer.close()
+            total = int(told[1]) if told is not None else self.expected
+            if total is not None and position > total:
+                raise _changed("it is shorter than what was received of it")
+            if total is None or position < total:
+                raise MalformedAnswerError("The service refused a range of the content.", code="malformed", status=416)
+            return _Part(answer, position, 0, position, marks)
+        if answer.status == 206:
+            told = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", (header(answer.headers, "Content-Range") or "").strip())
+            if told is None or int(told[1]) != position or int(told[2]) < position:
+                answer.close()
+                raise MalformedAnswerError(
+                    "A part of the content is not the one asked for.", code="malformed", status=206
+                )
+            total = None if told[3] == "*" else int(told[3])
+            return _Part(answer, position, int(told[2]) - position + 1, total, marks)
+        total = 0 if answer.status == 204 else length
+        if total is not None and total < position:
+            answer.close()
+            raise _changed("it is shorter than what was received of it")
+        return _Part(answer, 0, total, total, marks)
+
+
+def _as_is(answer: Answer) -> Answer:
+    return answer
+
+
+def _read(part: _Part, position: int, end: int | None, size: int) -> Iterator[bytes]:
+    """The bytes of a part from `position` on, not beyond `end`. Raises: ConnectionFailedError for a short body."""
+    if part.length == 0:
+        return
+    at = part.begin
+    for chunk in part.answer.chunks(size):
+        fresh = chunk[max(0, position - at) :] if at < position else chunk
+        at += len(chunk)
+        if end is not None and at > end:
+            fresh = fresh[: max(0, len(fresh) - (at - end))]
+        if fresh:
+            yield fresh
+        if end is not None and at >= end:
+            return
+    if part.length is not None and at - part.begin < part.length:
+        raise ConnectionFailedError("The content ended early (Q-020).", code="connection_failed")
+
+
+def _location(answer: Answer) -> str:
+    value = header(answer.headers, "Location") or ""
+    if value.startswith("/"):
+        origin = re.match(r"https://[^/?#]+", answer.url)
+        return (origin[0] if origin else "") + value
+    return value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _number(headers: Mapping[str, str], name: str) -> int | None:
+    value = (header(headers, name) or "").strip()
+    return int(value) if value.isdecimal() else None
+
+
+def _plain(etag: object) -> str | None:
+    return re.sub(r'^W/|["{}]', "", etag).lower() if isinstance(etag, str) else None
+
+
+def _changed(why: str = "") -> ContentChangedError:
+    return ContentChangedError(
+        "The content changed while it was read" + (f": {why}." if why else "."),
+        code="content_changed",
+        action="It is read again from its beginning.",
+    )
+
+
+def _denied(error: GraphError) -> AccessDeniedError:
+    return AccessDeniedError(
+        "The download host refuses the content, also at a new address.",
+        code="access_denied",
+        action="Check who may read this item; items with a retention label may need more permission.",
+        status=error.status,
+        request_id=error.request_id,
+    )
+
+
+def _failed(error: GraphError) -> DownloadFailedError:
+    return DownloadFailedError(
+        f"The download broke off {_DROPS} times in a row: {error}",
+        code="download_failed",
+        action="Run again later; what was done is kept.",
+    )

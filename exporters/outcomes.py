@@ -1,0 +1,73 @@
+"""What can become of an item: a closed vocabulary.
+
+Rules of this file: no I/O. Every item that the service ever listed has exactly one `Outcome`; an `excepted` one has an
+`ExceptionCode`. Source: design §4.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Outcome(StrEnum):
+    COPIED = "copied"  # the bytes are in the store under `key` with this SHA-256
+    GONE = "gone"  # we hold the bytes; a later listing says that the source deleted it
+    EXCEPTED = "excepted"  # never captured, with a code and a reason
+
+
+class Agreement(StrEnum):
+    """How the bytes received compare with what the service says of them (size and quickXorHash)."""
+
+    MATCH = "match"
+    UNHASHED = "unhashed"  # the service gave no hash; the size fits
+    REWRITTEN = "rewritten"  # a type that SharePoint is known to rewrite (Q-022), re-read once, transfer complete
+    DIFFERS = "differs"  # any other disagreement, kept and reported
+
+
+class Cause(NamedTuple):
+    """reason: one sentence for a person. permanent: asking again tomorrow will not help."""
+
+    reason: str
+    permanent: bool
+
+
+class ExceptionCode(StrEnum):
+    VANISHED = "vanished"
+    NOT_FOUND_WHILE_LISTED = "not_found_while_listed"
+    MALWARE = "malware"
+    IRM = "irm_protected"
+    ACCESS_DENIED = "access_denied"
+    LOCKED = "locked"
+    ONENOTE_UNAVAILABLE = "onenote_unavailable"
+    ONENOTE_PARTS_NOT_LISTED = "onenote_parts_not_listed"
+    VERSION_UNAVAILABLE = "version_unavailable"
+    PERMISSIONS_UNAVAILABLE = "permissions_unavailable"
+    CONTENT_UNSTABLE = "content_unstable"
+    DOWNLOAD_FAILED = "download_failed"
+    REFUSED = "refused"
+    UNKNOWN_KIND = "unknown_kind"
+
+
+CAUSES: dict[ExceptionCode, Cause] = {
+    ExceptionCode.VANISHED: Cause(
+        "It was listed, was deleted before it could be read, and a later listing confirms it.", True
+    ),
+    ExceptionCode.NOT_FOUND_WHILE_LISTED: Cause(
+        "The service lists it but answers 'not found' when asked for it.", False
+    ),
+    ExceptionCode.MALWARE: Cause("The service found malware in it and refuses the download.", True),
+    ExceptionCode.IRM: Cause("It is protected by rights management and cannot be read by an application.", True),
+    ExceptionCode.ACCESS_DENIED: Cause("The service refuses access to this item.", False),
+    ExceptionCode.LOCKED: Cause("It is locked or its site is archived.", False),
+    ExceptionCode.ONENOTE_UNAVAILABLE: Cause("This part of a OneNote notebook is never served (Q-028).", True),
+    ExceptionCode.ONENOTE_PARTS_NOT_LISTED: Cause(
+        "The parts of this OneNote notebook are not listed by the service; export it from OneNote itself.", True
+    ),
+    ExceptionCode.VERSION_UNAVAILABLE: Cause("The service does not serve this earlier version.", True),
+    ExceptionCode.PERMISSIONS_UNAVAILABLE: Cause("The service refused to list who can see this item.", False),
+    ExceptionCode.CONTENT_UNSTABLE: Cause("It changed each time that it was read.", False),
+    ExceptionCode.DOWNLOAD_FAILED: Cause("The download failed each time that it was tried.", False),
+    ExceptionCode.REFUSED: Cause("The service refused the request for a reason that Lastcopy does not know.", False),
+    ExceptionCode.UNKNOWN_KIND: Cause(
+        "The service lists it as something that is neither file, folder, package nor link.", False
+    ),
+}

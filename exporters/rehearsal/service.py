@@ -1,0 +1,91 @@
+"""What the routes share: settings, the truth, the clock, tokens, budgets, the ledger and the fault plan.
+
+Rules of this file: state only; no route knows another but through here.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from exporters.clock import Clock
+from exporters.rehearsal.links import Links, Tickets
+from exporters.rehearsal.requests import RequestLedger
+from exporters.rehearsal.tenant import Tenant
+from exporters.rehearsal.throttling import Throttle
+
+DEFAULT_ROLES = frozenset(
+    {
+        "User.Read.All",
+        "Organization.Read.All",
+        "LicenseAssignment.Read.All",
+        "Domain.Read.All",
+        "Files.Read.All",
+        "Sites.Read.All",
+        "Mail.Read",
+        "MailboxSettings.Read",
+        "Contacts.Read",
+        "Calendars.Read",
+        "Tasks.Read.All",
+        "Group.Read.All",
+        "Reports.Read.All",
+    }
+)
+
+
+@dataclass
+class Settings:
+    """How the tenant behaves. Sizes are rows, times are seconds."""
+
+    users_page: int = 100
+    delta_page: int = 200
+    children_page: int = 200
+    sites_page: int = 100
+    token_seconds: int = 3599
+    url_seconds: int = 3600
+    roles: frozenset[str] = DEFAULT_ROLES
+    licences: int | None = None  # seats bought; None: as many as are assigned
+    secret_expired: bool = False
+    empty_pages: bool = True  # an empty page now and then in the middle of a delta
+    odd_delta: bool = True  # repeated and outdated rows, ancestors on every page
+    list_below_deleted: bool = True  # a deleted folder's content is listed as deleted too
+    gone_items: str = "listed"  # or "deleted": a later delta lists items that are gone after listing as deleted
+
+
+@dataclass
+class Hosts:
+    """Base addresses, as `https://localhost:8443`, without a slash at the end."""
+
+    login: str = ""
+    graph: str = ""
+    sharepoint: str = ""
+    download: str = ""
+    control: str = ""
+
+
+@dataclass
+class Service:
+    """One running rehearsal, as its routes see it."""
+
+    tenant: Tenant
+    settings: Settings
+    clock: Clock
+    ledger: RequestLedger
+    throttle: Throttle
+    links: Links
+    hosts: Hosts
+    tickets: Tickets
+    client_id: str
+    secret: str
+    advance: Callable[[float], None]
+    numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def root(self) -> str:
+        """The versioned root of Graph."""
+        return f"{self.hosts.graph}/v1.0"
+
+    def licences(self) -> int:
+        """Seats bought."""
+        if self.settings.licences is not None:
+            return self.settings.licences
+        return max(25, sum(1 for user in self.tenant.users if user.get("assignedLicenses")))

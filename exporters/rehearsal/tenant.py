@@ -1,0 +1,146 @@
+"""The truth of a tenant: its folder of plain files, and what has been changed since it was opened.
+
+Rules of this file: keys that start with `_` never leave it but for the truth; drives are opened when they are first asked
+for, so that a tenant of ten thousand drives starts at once.
+Source: reference/tenant-data.md.
+"""
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from exporters.rehearsal.content import ContentReader
+from exporters.rehearsal.documents import Row, parse
+from exporters.rehearsal.items import DriveTruth
+
+
+class TenantDataError(Exception):
+    """The folder is not a tenant of format 1."""
+
+
+class Tenant:
+    """A tenant folder, open for reading and for changes in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises TenantDataError."""
+        self.folder = folder
+        try:
+            self.info: Row = parse((folder / "tenant.json").read_bytes())
+        except (OSError, ValueError) as error:
+            raise TenantDataError(f"{folder} holds no tenant.json that can be read") from error
+        if self.info.get("format") != 1:
+            raise TenantDataError(f"{folder} is a tenant of format {self.info.get('format')!r}, not 1")
+        self.id: str = self.info["tenantId"]
+        self.domain: str = self.info["domain"]
+        self.lock = threading.RLock()
+        self.content = ContentReader(folder)
+        self.users: list[Row] = list(self._rows("users.jsonl"))
+        self.sites: list[Row] = list(self._rows("sites.jsonl"))
+        self.groups: list[Row] = list(self._rows("groups.jsonl"))
+        self.subscription_status = "Enabled"
+        self.changes_applied = 0
+        self._by_name: dict[str, Row] = {}
+        self._drives: dict[str, DriveTruth] = {}
+        self._folders: dict[str, str] | None = None
+        self.removed_drives: set[str] = set()
+        self.index_users()
+
+    def _rows(self, name: str) -> Iterator[Row]:
+        path = self.folder / name
+        if path.exists():
+            with path.open("rb") as lines:
+                yield from (parse(line) for line in lines)
+
+    @property
+    def digest(self) -> str:
+        """What tells this tenant's data from another's."""
+        known = self.info.get("digest") or hashlib.sha256(self.id.encode()).hexdigest()
+        return str(known)
+
+    @property
+    def domains(self) -> list[str]:
+        """The verified domains, the initial one first."""
+        found = {self.domain: None}
+        for user in self.users:
+            found.setdefault(str(user["userPrincipalName"]).rpartition("@")[2], None)
+        return [name for name in found if "#ext#" not in name.lower()]
+
+    # -------------------------------------------------------------------------------------------------- users
+
+    def index_users(self) -> None:
+        """Note ids and principal names again after users changed."""
+        with self.lock:
+            self._by_name = {}
+            for user in self.users:
+                self._by_name[str(user["id"]).lower()] = user
+                self._by_name[str(user["userPrincipalName"]).lower()] = user
+
+    def user(self, name: str) -> Row | None:
+        """By id or by userPrincipalName, without regard to case."""
+        return self._by_name.get(name.lower())
+
+    # ------------------------------------------------------------------------------------------------- drives
+
+    def drive_in(self, folder: str) -> DriveTruth:
+        """The drive of a folder as `drives/u00000`."""
+        with self.lock:
+            found = self._drives.get(folder)
+            if found is None:
+                found = self._drives[folder] = DriveTruth(self.folder, folder)
+            return found
+
+    def drive(self, drive_id: str) -> DriveTruth | None:
+        """By drive id; None if there is none or it was removed."""
+        with self.lock:
+            if self._folders is None:
+                self._folders = {self.drive_in(folder).id: folder for folder in self.drive_folders()}
+            folder = self._folders.get(drive_id)
+        if folder is None or folder in self.removed_drives:
+            return None
+        return self.drive_in(folder)
+
+    def drive_folders(self) -> list[str]:
+        """Folders of all drives that the data has, of users and of sites, removed ones too."""
+        top = self.folder / "drives"
+        return [f"drives/{entry.name}" for entry in sorted(top.iterdir())] if top.is_dir() else []
+
+    def drive_of(self, user: Row) -> DriveTruth | None:
+        """The OneDrive of a user, if there is one."""
+        folder = user.get("_drive")
+        return None if folder is None or folder in self.removed_drives else self.drive_in(folder)
+
+    def personal_site(self, drive: DriveTruth) -> Row:
+        """The site around a OneDrive, as getAllSites shows it."""
+        url = str(drive.info["webUrl"]).removesuffix("/Documents")
+        host = url.split("/")[2]
+        collection = uuid.uuid5(uuid.NAMESPACE_URL, drive.id + "/collection")
+        web = uuid.uuid5(uuid.NAMESPACE_URL, drive.id + "/web")
+        owner: dict[str, Any] = drive.info.get("owner", {}).get("user", {})
+        return {
+            "id": f"{host},{collection},{web}",
+            "name": url.rpartition("/")[2],
+            "displayName": owner.get("displayName"),
+            "isPersonalSite": True,
+            "createdDateTime": drive.info.get("createdDateTime"),
+            "lastModifiedDateTime": drive.info.get("lastModifiedDateTime"),
+            "root": {},
+            "siteCollection": {"hostname": host},
+            "webUrl": url,
+            "_drive": drive.folder,
+        }
+
+    def personal_sites(self) -> list[Row]:
+        """Of every OneDrive there is, also of those whose user has gone."""
+        libraries = {folder for site in self.sites for folder in site.get("_drives", ())}
+        folders = [name for name in self.drive_folders() if name not in libraries | self.removed_drives]
+        return [self.personal_site(self.drive_in(name)) for name in folders]
+
+    def close(self) -> None:
+        """Close all files."""
+        with self.lock:
+            for drive in self._drives.values():
+                drive.close()
+            self.content.close()

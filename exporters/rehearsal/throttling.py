@@ -1,0 +1,195 @@
+"""Budgets as the service keeps them: resource units a minute and a day, directory units in ten seconds, mailboxes.
+
+Rules of this file: throttled calls count; time comes from the clock that is passed in; an answer 429 or 503 is `avoidable`
+if the client could have known, because the budget is published (graph.md 7.3) or because it was told to wait and did not.
+Requests that were on their way when the first refusal left are not held against the client: for `GRACE` seconds of real
+time only a repetition of what was refused counts as early.
+Source: reference/graph.md 7.
+"""
+
+import math
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from exporters.clock import Clock, SystemClock
+
+Family = Literal["sharepoint", "directory", "exchange", ""]
+GRACE = 0.25
+PENALTY = 5.0  # seconds that a call made too early adds to the wait
+_CLASSES = ((1_000, 1_250), (5_000, 2_500), (15_000, 3_750), (50_000, 5_000))
+
+
+def units_a_minute(licences: int) -> int:
+    """What SharePoint grants an app in a tenant of so many licences; a day has 960 times that."""
+    return next((units for most, units in _CLASSES if licences <= most), 6_250)
+
+
+@dataclass
+class Window:
+    """A budget in fixed windows of `seconds`, or in a sliding one."""
+
+    limit: int
+    seconds: float
+    sliding: bool = False
+    used: int = 0
+    _index: int = -1
+    _recent: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def add(self, now: float, cost: int) -> bool:
+        """Charge `cost`; False if it is more than the rest, and charged all the same."""
+        self._turn(now)
+        fits = self.used + cost <= self.limit
+        self.used += cost
+        if self.sliding:
+            self._recent.append((now, cost))
+        return fits
+
+    def reset_after(self, now: float) -> float:
+        """Seconds until there is budget again."""
+        if self.sliding and self._recent:
+            return max(0.0, self._recent[0][0] + self.seconds - now)
+        return self.seconds - now % self.seconds
+
+    def _turn(self, now: float) -> None:
+        if self.sliding:
+            while self._recent and self._recent[0][0] <= now - self.seconds:
+                self.used -= self._recent.popleft()[1]
+        elif (index := int(now // self.seconds)) != self._index:
+            self._index, self.used = index, 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the budget says of one request. `status` 0: go on, with `headers` on the answer."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    avoidable: bool = False
+    reason: str = ""
+
+
+class Throttle:
+    """The budgets of one app in one tenant. Safe from many threads."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        licences: int,
+        users: int,
+        enabled: bool = True,
+        minute: int | None = None,
+        day: int | None = None,
+        sliding: bool = False,
+        status: int = 429,
+    ) -> None:
+        """minute, day: instead of what `licences` grant. status: 429 or 503 for SharePoint's refusals."""
+        units = minute if minute is not None else units_a_minute(licences)
+        self.enabled = enabled
+        self._clock, self._real, self._status = clock, SystemClock(), status
+        self._minute = Window(units, 60, sliding)
+        self._day = Window(day if day is not None else units * 960, 86_400)
+        self._directory = Window(3_500 if users < 50 else 5_000 if users <= 500 else 8_000, 10)
+        self._mailboxes: dict[str, Window] = {}
+        self._busy: dict[str, int] = {}
+        self._until: dict[str, float] = {}
+        self._told: dict[str, float] = {}
+        self._refused: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def charge(self, family: Family, cost: int, what: str, mailbox: str = "") -> Verdict:
+        """Charge one request of `cost` units to its budgets. what: tells a repetition from another request."""
+        if not self.enabled or not family:
+            return Verdict()
+        now = self._clock.now().timestamp()
+        with self._lock:
+            key = f"{family}/{mailbox}"
+            blocked = self._until.get(key, 0.0)
+            late = self._real.monotonic() > self._told.get(key, 0.0) + GRACE
+            if now < blocked and (late or what in self._refused[key]):
+                self._until[key] = blocked + PENALTY
+                self._refused[key].add(what)
+                self._count(family, now, cost, mailbox)
+                return self._refusal(family, self._until[key] - now, "early-retry")
+            verdict = self._count(family, now, cost, mailbox)
+            if verdict.status:
+                self._note(key, now + float(verdict.headers["Retry-After"]), what)
+            return verdict
+
+    def block(self, family: Family, seconds: float, what: str, mailbox: str = "") -> None:
+        """A refusal from a fault plan told the client to wait: calls before that are early."""
+        if self.enabled and family:
+            with self._lock:
+                self._note(f"{family}/{mailbox}", self._clock.now().timestamp() + seconds, what)
+
+    def enter(self, mailbox: str) -> bool:
+        """A request to a mailbox begins; False if four are at work already. `leave` follows in any case."""
+        with self._lock:
+            self._busy[mailbox] = self._busy.get(mailbox, 0) + 1
+            return not self.enabled or self._busy[mailbox] <= 4
+
+    def leave(self, mailbox: str) -> None:
+        """A request to a mailbox has ended."""
+        with self._lock:
+            self._busy[mailbox] -= 1
+
+    def usage(self) -> dict[str, int]:
+        """Units charged in the present minute and day, and their limits."""
+        with self._lock:
+            now = self._clock.now().timestamp()
+            self._minute.add(now, 0)
+            self._day.add(now, 0)
+            return {
+                "minute": self._minute.used,
+                "minute_limit": self._minute.limit,
+                "day": self._day.used,
+                "day_limit": self._day.limit,
+            }
+
+    def _note(self, key: str, until: float, what: str) -> None:
+        if self._until.get(key, 0.0) <= self._clock.now().timestamp():
+            self._refused[key] = set()
+        self._refused[key].add(what)
+        self._until[key] = max(until, self._until.get(key, 0.0))
+        self._told[key] = self._real.monotonic()
+
+    def _count(self, family: Family, now: float, cost: int, mailbox: str) -> Verdict:
+        if family == "directory":
+            return self._count_directory(now, cost)
+        if family == "exchange":
+            box = self._mailboxes.setdefault(mailbox, Window(10_000, 600))
+            return Verdict() if box.add(now, 1) else self._refusal(family, box.reset_after(now), "over-budget")
+        fits_day, fits = self._day.add(now, cost), self._minute.add(now, cost)
+        if not (fits_day and fits):
+            window = self._minute if fits_day else self._day
+            return self._refusal(family, window.reset_after(now), "over-budget")
+        used = self._minute.used
+        return Verdict(headers=self._rates(now)) if used >= 0.8 * self._minute.limit else Verdict()
+
+    def _count_directory(self, now: float, cost: int) -> Verdict:
+        fits = self._directory.add(now, cost)
+        headers = {"x-ms-resource-unit": str(cost)}
+        share = self._directory.used / self._directory.limit
+        if share >= 0.8:
+            headers["x-ms-throttle-limit-percentage"] = f"{min(share, 1.8):.1f}"
+        if fits:
+            return Verdict(headers=headers)
+        verdict = self._refusal("directory", self._directory.reset_after(now), "over-budget")
+        return Verdict(verdict.status, headers | verdict.headers, verdict.avoidable, verdict.reason)
+
+    def _refusal(self, family: Family, wait: float, reason: str) -> Verdict:
+        headers = {"Retry-After": str(max(1, math.ceil(wait)))}
+        if family == "sharepoint":
+            headers |= self._rates(self._clock.now().timestamp())
+        if family == "directory":
+            headers["x-ms-throttle-information"] = "ResourceUnitLimitExceeded"
+        return Verdict(self._status if family == "sharepoint" else 429, headers, True, reason)
+
+    def _rates(self, now: float) -> dict[str, str]:
+        return {
+            "RateLimit-Limit": str(self._minute.limit),
+            "RateLimit-Remaining": str(max(0, self._minute.limit - self._minute.used)),
+            "RateLimit-Reset": str(max(1, math.ceil(self._minute.reset_after(now)))),
+        }

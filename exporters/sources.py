@@ -1,0 +1,39 @@
+"""Sources: the units that are copied, each known by its Graph id and never by its name.
+
+Rules of this file: vocabulary only, no I/O, imports nothing above it. Source: design §4 (names of bags).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SourceKind(StrEnum):
+    """The first component of a bag's place in the store."""
+
+    MAIL = "mail"
+    ONEDRIVE = "onedrive"
+    SHAREPOINT = "sharepoint"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One unit of the copy. `id`: Graph id (drive id for a OneDrive). `name`: as served today (user principal name,
+    site path). `owner`: user id of a drive, else None. `web_url`: for people."""
+
+    kind: SourceKind
+    id: str
+    name: str
+    owner: str | None = None
+    web_url: str | None = None
+
+    @property
+    def handle(self) -> str:
+        """24 hex digits that name `sources/<handle>.json`: start of the SHA-256 of "<kind> <id>"."""
+        return hashlib.sha256(f"{self.kind} {self.id}".encode()).hexdigest()[:24]
+
+    @property
+    def label(self) -> str:
+        """What people type after `--source`: onedrive/NAME."""
+        return f"{self.kind}/{self.name}"

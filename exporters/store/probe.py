@@ -1,0 +1,151 @@
+"""Whether a store does what a safe copy needs: proven, not believed.
+
+Rules of this file: writes only its own key at the root of the store (outside all bags); what it writes may stay for ever,
+so a second run on a good store writes nothing. Source: design §4 (the ledger: "prove with a probe key"; S3: the lock).
+"""
+
+from typing import Protocol, runtime_checkable
+
+from exporters.clock import timestamp
+from exporters.store.errors import (
+    DigestMismatchError,
+    LockNotAppliedError,
+    ObjectChangedError,
+    ObjectExistsError,
+    StoreAccessError,
+    StoreBusyError,
+    StoreFullError,
+    StoreUnfitError,
+    StoreUnreachableError,
+    StoreUnwritableError,
+)
+from exporters.store.protocol import LockPolicy, Store
+
+PROBE_KEY = "lastcopy-probe"
+_FIRST = b"Lastcopy made this object to prove that the store keeps create-if-absent. It may stay.\n"
+_SECOND = b"Lastcopy made this object to prove that the store keeps its conditions. It may stay.\n"
+_JUNK = b"Lastcopy: this write must be refused.\n"
+_NO_ETAG = '"00000000000000000000000000000000"'
+_OTHER = "Use a store that keeps it (AWS S3, MinIO, Ceph and others do, or a local folder)."
+
+
+@runtime_checkable
+class CreatesInParts(Protocol):
+    """A store that makes large objects in another way than small ones."""
+
+    def parts_keep_absence(self, key: str) -> bool:
+        """Whether creating in parts is refused where there is an object (`key` is one). If not, `key` is replaced."""
+        ...
+
+
+def probe_key(lock: LockPolicy | None) -> str:
+    """The key that is probed; each lock asked for has its own, since an object keeps the lock it was made with."""
+    if lock is None:
+        return PROBE_KEY
+    return f"{PROBE_KEY}-{lock.mode}-{timestamp(lock.until).replace(':', '')}"
+
+
+def probe(store: Store) -> None:
+    """Prove that the store can be written to and read back exactly, and keeps its conditions and, if asked, its lock.
+
+    Called by `check`, and by `export` before its first write. Safe to call at the same time from several machines.
+    Raises: StoreUnfitError naming what is missing; StoreUnreachableError.
+    """
+    description = store.describe()
+    lock = description.wanted_lock
+    if lock is not None:
+        _require_lock_settings(description.versioning, description.object_lock)
+    key = probe_key(lock)
+    try:
+        _prove_absence(store, key)
+        _prove_match(store, key)
+        if isinstance(store, CreatesInParts) and not store.parts_keep_absence(key):
+            raise _unfit("create-if-absent for large objects", "replaced an object by a multipart upload")
+        if lock is not None:
+            _prove_lock(store, key, lock)
+    except (StoreUnwritableError, StoreFullError) as error:
+        raise StoreUnfitError(
+            f"the store cannot be written to: {error}",
+            missing="room" if isinstance(error, StoreFullError) else "the right to write",
+            action=error.action,
+        ) from error
+    except StoreAccessError as error:
+        raise StoreUnfitError(str(error), missing=error.right, action=error.action) from error
+    except LockNotAppliedError as error:
+        raise StoreUnfitError(str(error), missing="Object Lock", action=error.action) from error
+    except StoreBusyError as error:
+        raise StoreUnreachableError(str(error), code="store_unreachable", action=error.action) from error
+    except DigestMismatchError as error:
+        raise StoreUnfitError(str(error), missing="exact read back", action=error.action) from error
+
+
+def _require_lock_settings(versioning: bool | None, object_lock: bool | None) -> None:
+    """None means that we may not ask; then what is read back decides."""
+    if versioning is False:
+        raise StoreUnfitError(
+            "store.object_lock is set, and the bucket keeps no versions",
+            missing="versioning",
+            action="Enable versioning and Object Lock on the bucket, or leave out store.object_lock.",
+        )
+    if object_lock is False:
+        raise StoreUnfitError(
+            "store.object_lock is set, and the bucket has no Object Lock",
+            missing="Object Lock",
+            action="Enable Object Lock on the bucket, or leave out store.object_lock.",
+        )
+
+
+def _prove_absence(store: Store, key: str) -> None:
+    try:
+        store.put(key, _FIRST, if_absent=True, durable=True)
+    except ObjectExistsError:
+        pass
+    held = _read_back(store, key)
+    try:
+        store.put(key, _JUNK, if_absent=True)
+    except ObjectExistsError:
+        if store.read(key) == held or store.read(key) == _SECOND:  # a probe at the same time may have replaced it
+            return
+    raise _unfit("create-if-absent", "let a second create replace the first")
+
+
+def _prove_match(store: Store, key: str) -> None:
+    try:
+        store.put(key, _JUNK, if_match=_NO_ETAG)
+    except ObjectChangedError:
+        pass
+    else:
+        raise _unfit("replace-if-unchanged", "replaced an object whose etag was not the one given")
+    info = store.stat(key)
+    if info is None:
+        raise _unfit("exact read back", "does not know an object that it just stored")
+    if _read_back(store, key) == _FIRST:
+        try:
+            store.put(key, _SECOND, if_match=info.etag)
+        except ObjectChangedError:  # right only if a probe on another machine was faster
+            if _read_back(store, key) == _FIRST:
+                raise _unfit("replace-if-unchanged", "refused to replace an unchanged object") from None
+        if store.read(key) != _SECOND:
+            raise _unfit("exact read back", "gave the old bytes after a replacement")
+
+
+def _prove_lock(store: Store, key: str, lock: LockPolicy) -> None:
+    state = store.lock_state(key)
+    until = lock.until.replace(microsecond=0)
+    if state is None or state.until is None or state.until < until or state.mode not in {lock.mode, "compliance"}:
+        raise _unfit("Object Lock", "created an object without the lock that was asked for")
+
+
+def _read_back(store: Store, key: str) -> bytes:
+    held = store.read(key)
+    if held not in {_FIRST, _SECOND}:
+        raise StoreUnfitError(
+            f"the object {key!r} of the store does not read back as Lastcopy wrote it",
+            missing="exact read back",
+            action=f"If an earlier store left it there, remove {key!r}; else use another store.",
+        )
+    return held
+
+
+def _unfit(missing: str, did: str) -> StoreUnfitError:
+    return StoreUnfitError(f"this store does not keep {missing}: it {did}", missing=missing, action=_OTHER)
