@@ -8,7 +8,7 @@ and come back in the order that is asked for); rows are kept as digests and the 
 import hashlib
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,13 @@ from exporters.bag.verify_reading import Segment, loaded
 LISTED, SETTLED, PERMISSIONS = 0, 1, 2
 BATCH = 5_000
 
-_ROW_PREFIX: Final = {b'{"item"': 8, b'{"listed': 10, b'{"permis': 15}
+_ROW_PREFIX: Final = {b'{"item":': 8, b'{"listed': 10, b'{"permis': 15}
+_ITEM_KINDS: Final = ",".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
 _SCHEMA = """
-CREATE TABLE item (seq INTEGER PRIMARY KEY, identity BLOB, segment INT, digest BLOB, outcome TEXT, live INT, key BLOB,
-  size INT, sha256 TEXT, version TEXT, kind TEXT, who BLOB, folder BLOB);
-CREATE TABLE touch (seq INTEGER PRIMARY KEY, who BLOB, segment INT, what INT, digest BLOB, folder BLOB);
-CREATE TABLE counted (seq INTEGER PRIMARY KEY, folder BLOB, segment INT, expected INT, by TEXT, scope BLOB, id BLOB);
+CREATE TABLE item (seq INTEGER PRIMARY KEY, identity BLOB, segment INT, digest BLOB, outcome TEXT, code TEXT, live INT,
+  key BLOB, size INT, sha256 TEXT, version TEXT, kind TEXT, who BLOB, folder BLOB, children INT);
+CREATE TABLE touch (seq INTEGER PRIMARY KEY, who BLOB, segment INT, what INT, digest BLOB, folder BLOB, deleted INT,
+  children INT);
 """
 
 
@@ -47,14 +48,14 @@ def value_of(line: bytes) -> bytes:
 
 @dataclass(slots=True)
 class Heads:
-    """What a segment n says of the whole: newest of each. `rounds`: scope → segment in which an unfinished one began."""
+    """What a segment n says of the whole: newest of each. `round`: segment in which an unfinished full round began."""
 
     number: int = 0
     sha256: str | None = None
     at: str | None = None
     closed: bool = False
     cursors: dict[str, JsonObject] = field(default_factory=dict)
-    rounds: dict[str, int] = field(default_factory=dict)
+    round: int | None = None
     source: JsonObject | None = None
     items: int = 0
     """`item` rows so far."""
@@ -71,14 +72,13 @@ class PayloadRow(NamedTuple):
 
 
 class FolderCount(NamedTuple):
-    """An independent count of a folder beside the rows below it. `moving`: a child is owed, or changed after the count."""
+    """The service's count of a folder beside ours. verdict: equal, explained, moving or unexplained."""
 
     scope: str
     id: str
-    by: str
     expected: int
     found: int
-    moving: bool
+    verdict: str
 
 
 class State:
@@ -95,7 +95,6 @@ class State:
         self._sequence = 0
         self._items: list[tuple[Any, ...]] = []
         self._touches: list[tuple[Any, ...]] = []
-        self._counts: list[tuple[Any, ...]] = []
         self.unreadable_rows = 0
 
     def __enter__(self) -> "State":
@@ -135,67 +134,69 @@ class State:
             self.fold_heads = deepcopy(heads)
 
     def _take_row(self, kind: str, value: JsonObject, line: bytes, segment: int) -> None:
+        heads = self.heads
         if kind == "item":
             self._take_item(value, line, segment)
-            self.heads.items += 1
+            heads.items += 1
         elif kind in {"listed", "permissions"}:
-            who = text_bytes(value["scope"]) + b"\0" + text_bytes(value["id"])
-            what = LISTED if kind == "listed" else PERMISSIONS
-            folder = text_bytes(value["scope"]) + b"\0" + text_bytes(value.get("parent") or "")
-            self._touches.append((self._sequence, who, segment, what, digest_of(value_of(line)), folder))
-        elif kind == "count":
-            scope, item = text_bytes(value["scope"]), text_bytes(value["id"])
-            folder = scope + b"\0" + item
-            by = str(value["by"])
-            self._counts.append((self._sequence, folder, segment, int(value["expected"]), by, scope, item))
+            self._take_listed(LISTED if kind == "listed" else PERMISSIONS, value, line, segment)
         elif kind == "cursor":
-            self.heads.cursors[value["scope"]] = {name: value.get(name) for name in ("kind", "link", "settings")}
-        elif kind == "round":
-            self._take_round(value, segment)
+            heads.cursors[value["scope"]] = {name: fact for name, fact in value.items() if name != "scope"}
+        elif kind == "round" and value["state"] == "ended":
+            heads.round = None
+        elif kind == "round" and value["full"]:
+            heads.round = segment
         elif kind == "closed":
-            self.heads.closed = True
-        elif kind == "source" and self.heads.source is None:
-            self.heads.source = value
+            heads.closed = True
+        elif kind == "source" and heads.source is None and "id" in value:
+            heads.source = value
 
-    def _take_round(self, value: JsonObject, segment: int) -> None:
-        scope = value["scope"]
-        if value["state"] == "ended" or not value["full"]:
-            self.heads.rounds.pop(scope, None)
-        else:
-            self.heads.rounds[scope] = segment
+    def _take_listed(self, what: int, value: JsonObject, line: bytes, segment: int) -> None:
+        scope = text_bytes(value["scope"])
+        who, folder = scope + b"\0" + text_bytes(value["id"]), scope + b"\0" + text_bytes(value.get("parent") or "")
+        digest, deleted = digest_of(value_of(line)), int(bool(value.get("deleted")))
+        self._touches.append((self._sequence, who, segment, what, digest, folder, deleted, _child_count(value)))
 
     def _take_item(self, row: JsonObject, line: bytes, segment: int) -> None:
         kind, scope, item = text_bytes(row["kind"]), text_bytes(row["scope"]), text_bytes(row["id"])
-        who = scope + b"\0" + item
+        who, folder = scope + b"\0" + item, scope + b"\0" + text_bytes(row.get("parent") or "")
+        outcome, code, key = row["outcome"], row.get("code"), row.get("key")
         is_listed_kind = row["kind"] in LISTED_KINDS
-        outcome = row["outcome"]
-        vanished = outcome == "excepted" and row.get("code") == "vanished"
-        live = is_listed_kind and outcome != "gone" and not vanished
-        key = row.get("key")
-        facts = (
-            text_bytes(key) if key is not None else None,
-            row.get("size"),
-            row.get("sha256"),
-            row.get("versionId"),
-            row["kind"],
-            who,
-            scope + b"\0" + text_bytes(row.get("parent") or ""),
-        )
-        digest = digest_of(value_of(line))
-        self._items.append((self._sequence, kind + b"\0" + who, segment, digest, outcome, int(live), *facts))
+        live = is_listed_kind and outcome != "gone" and code != "vanished"
+        place = text_bytes(key) if key is not None else None
+        size, sha256, version = row.get("size"), row.get("sha256"), row.get("versionId")
+        _check_types((row["kind"], outcome, code, sha256, version), size)
+        identity, digest = kind + b"\0" + who, digest_of(value_of(line))
+        facts = (outcome, code, int(live), place, size, sha256, version, row["kind"], who, folder, _child_count(row))
+        self._items.append((self._sequence, identity, segment, digest, *facts))
         if is_listed_kind:
-            self._touches.append((self._sequence, who, segment, SETTLED, None, facts[-1]))
+            self._touches.append((self._sequence, who, segment, SETTLED, None, folder, 0, None))
 
     def _flush(self) -> None:
-        self._db.executemany("INSERT INTO item VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", self._items)
-        self._db.executemany("INSERT INTO touch VALUES (?,?,?,?,?,?)", self._touches)
-        self._db.executemany("INSERT INTO counted VALUES (?,?,?,?,?,?,?)", self._counts)
-        self._items, self._touches, self._counts = [], [], []
+        self._db.executemany(f"INSERT INTO item VALUES ({','.join('?' * 15)})", self._items)  # noqa: S608
+        self._db.executemany("INSERT INTO touch VALUES (?,?,?,?,?,?,?,?)", self._touches)
+        self._items, self._touches = [], []
 
     def at(self, segment: int) -> "View":
         """The state after `segment`. Only one view may be in use at a time."""
         self._flush()
         return View(self._db, segment)
+
+
+def _check_types(texts: Iterable[object], size: object) -> None:
+    """Rows that were tampered with may hold anything; what SQLite cannot take is refused here (TypeError, ValueError)."""
+    for text in texts:
+        if text is not None and not isinstance(text, str):
+            raise TypeError("a text was expected")
+        if text is not None:
+            text.encode()
+    if size is not None and not (isinstance(size, int) and 0 <= size < 1 << 62):
+        raise ValueError("a size was expected")
+
+
+def _child_count(facts: JsonObject) -> int | None:
+    count = (facts.get("service") or {}).get("childCount")
+    return count if isinstance(count, int) and 0 <= count < 1 << 62 else None
 
 
 class View:
@@ -204,25 +205,39 @@ class View:
     def __init__(self, db: sqlite3.Connection, segment: int) -> None:
         self._db = db
         self._segment = segment
-        db.executescript("DROP TABLE IF EXISTS now; DROP TABLE IF EXISTS owed; DROP TABLE IF EXISTS child")
+        for table in ("now", "owed", "node"):
+            db.execute(f"DROP TABLE IF EXISTS {table}")
+        # With max(), SQLite takes the other columns from the row that has it: the newest of each identity.
         db.execute(
-            "CREATE TABLE now AS SELECT identity, max(seq) AS seq, digest, outcome, live, key, size, sha256, version,"
-            " kind, who, folder FROM item WHERE segment <= ? GROUP BY identity ORDER BY identity",
+            "CREATE TABLE now AS SELECT identity, max(seq) AS seq, digest, outcome, code, live, key, size, sha256,"
+            " version, kind, who, folder, children FROM item WHERE segment <= ? GROUP BY identity ORDER BY identity",
             (segment,),
         )
-        db.execute("CREATE TABLE owed (who BLOB PRIMARY KEY, digest BLOB, folder BLOB) WITHOUT ROWID")
+        db.execute("CREATE TABLE owed (who BLOB PRIMARY KEY, digest BLOB, folder BLOB, deleted INT, children INT)")
         db.execute(
-            "INSERT INTO owed SELECT who, digest, folder FROM (SELECT who, max(seq), what, digest, folder FROM touch"
-            " WHERE segment <= ? AND what < 2 GROUP BY who) WHERE what = 0",
+            "INSERT INTO owed SELECT who, digest, folder, deleted, children FROM (SELECT who, max(seq), what, digest,"
+            " folder, deleted, children FROM touch WHERE segment <= ? AND what < 2 GROUP BY who) WHERE what = 0",
             (segment,),
         )
+        self._drop_adopted_leftovers()
+
+    def _drop_adopted_leftovers(self) -> None:
+        """A leftover whose object a later row names is no leftover any more."""
+        if not self._number("SELECT count(*) FROM now WHERE kind = 'leftover'"):
+            return
+        self._db.execute(
+            "DELETE FROM now WHERE rowid IN (SELECT n.rowid FROM now n JOIN item i ON i.key = n.key AND i.seq > n.seq"
+            " WHERE n.kind = 'leftover' AND i.kind != 'leftover' AND i.segment <= ?)",
+            (self._segment,),
+        )
+
+    def _number(self, query: str) -> int:
+        return int(self._db.execute(query).fetchone()[0])
 
     def rows(self, outcome: str | None = None) -> Iterator[bytes]:
         """Digests of the rows, sorted by identity; only those with `outcome` if given."""
-        if outcome is None:
-            found = self._db.execute("SELECT digest FROM now ORDER BY rowid")
-        else:
-            found = self._db.execute("SELECT digest FROM now WHERE outcome = ? ORDER BY rowid", (outcome,))
+        where, values = ("", ()) if outcome is None else ("WHERE outcome = ?", (outcome,))
+        found = self._db.execute(f"SELECT digest FROM now {where} ORDER BY rowid", values)  # noqa: S608
         return (digest for (digest,) in found)
 
     def owed(self) -> Iterator[bytes]:
@@ -251,38 +266,60 @@ class View:
             kinds.setdefault(kind, {})[outcome] = number
         return kinds
 
-    def pending(self) -> int:
-        """How many items are owed."""
-        return int(self._db.execute("SELECT count(*) FROM owed").fetchone()[0])
-
-    def settled(self) -> dict[str, int]:
-        """{outcome: number} of the items that the service lists now and that are not owed; `gone` beside them."""
-        query = (
-            "SELECT outcome, count(*) FROM now WHERE (live OR (outcome = 'gone' AND kind IN"
-            " ('file','folder','package','shortcut','other'))) AND who NOT IN (SELECT who FROM owed) GROUP BY outcome"
-        )
-        return dict(self._db.execute(query).fetchall())
+    def counts(self) -> dict[str, int]:
+        """`counts` of `reconciliation.json`: listed = copied + excepted + pending; gone beside them."""
+        query = "SELECT outcome, count(*) FROM now WHERE live AND who NOT IN (SELECT who FROM owed) GROUP BY outcome"
+        settled = dict(self._db.execute(query).fetchall())
+        copied, excepted = settled.get("copied", 0), settled.get("excepted", 0)
+        pending = self._number("SELECT count(*) FROM owed")
+        return {
+            "listed": copied + excepted + pending,
+            "copied": copied,
+            "excepted": excepted,
+            "pending": pending,
+            "gone": self._number(f"SELECT count(*) FROM now WHERE outcome = 'gone' AND kind IN ({_ITEM_KINDS})"),  # noqa: S608
+        }
 
     def folders(self) -> Iterator[FolderCount]:
-        """Every folder with an independent count (the newest), sorted by (scope, id)."""
+        """Every folder that the service lists and whose `childCount` we know, sorted by (scope, id).
+
+        found: the items whose newest facts (owed, else settled) name it as parent and are not deleted.
+        """
+        self._make_nodes()
+        query = """
+            SELECT f.who, ifnull(o.children, f.children) AS expected, ifnull(a.found, 0), ifnull(a.vanished, 0),
+              ifnull(a.owed, 0)
+            FROM now f LEFT JOIN owed o ON o.who = f.who
+              LEFT JOIN (SELECT folder, sum(live) AS found, sum(vanished) AS vanished, sum(owed) AS owed FROM node
+                         WHERE folder != who GROUP BY folder) a ON a.folder = f.who
+            WHERE f.kind = 'folder' AND f.live AND ifnull(o.deleted, 0) = 0
+              AND CASE WHEN o.who IS NULL THEN f.children ELSE o.children END IS NOT NULL
+            ORDER BY f.who"""
+        for who, expected, found, vanished, owed in self._db.execute(query):
+            scope, _, item = who.decode("utf-8", "surrogatepass").partition("\0")
+            yield FolderCount(scope, item, expected, found, _verdict(expected, found, vanished, owed))
+
+    def _make_nodes(self) -> None:
+        """One node per item: where its newest facts place it, whether it lives, is owed, or is confirmed as vanished."""
         db = self._db
-        db.execute("CREATE TABLE child (folder BLOB PRIMARY KEY, found INT, newest INT, owed INT) WITHOUT ROWID")
+        db.execute("DROP TABLE IF EXISTS node")
         db.execute(
-            "INSERT INTO child SELECT folder, sum(live), max(seq), sum(owed) FROM ("
-            " SELECT folder, live, seq, 0 AS owed FROM now WHERE kind IN ('file','folder','package','shortcut','other')"
-            " UNION ALL SELECT folder, 0, 0, 1 FROM owed"
-            " UNION ALL SELECT n.folder, 0, 0, 1 FROM owed o JOIN touch n ON n.who = o.who AND n.what = 1"
-            ") GROUP BY folder"
-            if self.pending() < BATCH
-            else "INSERT INTO child SELECT folder, sum(live), max(seq), 0 FROM now"
-            " WHERE kind IN ('file','folder','package','shortcut','other') GROUP BY folder"
+            "CREATE TABLE node (who BLOB PRIMARY KEY, folder BLOB, live INT, vanished INT, owed INT) WITHOUT ROWID"
         )
-        query = (
-            "SELECT c.scope, c.id, c.by, max(c.seq), c.expected, ifnull(k.found, 0), ifnull(k.newest, 0),"
-            " ifnull(k.owed, 0) FROM counted c LEFT JOIN child k ON k.folder = c.folder"
-            " WHERE c.segment <= ? AND c.folder IN (SELECT who FROM now WHERE live) GROUP BY c.folder, c.by"
-            " ORDER BY c.folder"
+        # An item that changed its kind has two rows; the live one, or else the newest, says where it is.
+        listed = f"kind IN ({_ITEM_KINDS})"
+        newest = f"SELECT who, folder, live, code, max(live * 9000000000000 + seq) FROM now WHERE {listed} GROUP BY who"  # noqa: S608
+        db.execute(f"INSERT INTO node SELECT who, folder, live, code IS 'vanished', 0 FROM ({newest})")  # noqa: S608
+        db.execute(
+            "INSERT INTO node SELECT who, folder, 1, 0, 1 FROM owed WHERE deleted = 0 AND true"
+            " ON CONFLICT (who) DO UPDATE SET folder = excluded.folder, live = 1, vanished = 0, owed = 1"
         )
-        for scope, item, by, seq, expected, found, newest, owed in db.execute(query, (self._segment,)):
-            ids = scope.decode("utf-8", "surrogatepass"), item.decode("utf-8", "surrogatepass")
-            yield FolderCount(*ids, by, expected, found, bool(owed) or newest > seq)
+        db.execute("UPDATE node SET live = 0, owed = 1 WHERE who IN (SELECT who FROM owed WHERE deleted = 1)")
+
+
+def _verdict(expected: int, found: int, vanished: int, owed: int) -> str:
+    if expected == found:
+        return "equal"
+    if vanished and found < expected <= found + vanished:
+        return "explained"
+    return "moving" if owed else "unexplained"

@@ -342,7 +342,7 @@ class GraphSession:
             "return-client-request-id": "true",
         }
         headers.pop("Authorization", None)
-        if True:
+        if token is not None and self.cloud.owns_graph(call.url):
             headers["Authorization"] = f"Bearer {token}"
         return headers
 

@@ -4,6 +4,7 @@ Rules of this file: writes only its own key at the root of the store (outside al
 so a second run on a good store writes nothing. Source: design §4 (the ledger: "prove with a probe key"; S3: the lock).
 """
 
+import contextlib
 from typing import Protocol, runtime_checkable
 
 from exporters.clock import timestamp
@@ -96,10 +97,8 @@ def _require_lock_settings(versioning: bool | None, object_lock: bool | None) ->
 
 
 def _prove_absence(store: Store, key: str) -> None:
-    try:
+    with contextlib.suppress(ObjectExistsError):
         store.put(key, _FIRST, if_absent=True, durable=True)
-    except ObjectExistsError:
-        pass
     held = _read_back(store, key)
     try:
         store.put(key, _JUNK, if_absent=True)
@@ -131,13 +130,18 @@ def _prove_match(store: Store, key: str) -> None:
 
 def _prove_lock(store: Store, key: str, lock: LockPolicy) -> None:
     state = store.lock_state(key)
-    until = lock.until.replace(microsecond=0)
-    if state is None or state.until is None or state.until < until or state.mode not in {lock.mode, "compliance"}:
+    if state is None or not lock.satisfied_by(state):
         raise _unfit("Object Lock", "created an object without the lock that was asked for")
 
 
 def _read_back(store: Store, key: str) -> bytes:
     held = store.read(key)
+    if held == _JUNK:
+        raise StoreUnfitError(
+            f"at an earlier probe this store replaced the object {key!r} against the condition it was given",
+            missing="conditional writes",
+            action=f"{_OTHER} If the server has been changed since, remove {key!r} and check again.",
+        )
     if held not in {_FIRST, _SECOND}:
         raise StoreUnfitError(
             f"the object {key!r} of the store does not read back as Lastcopy wrote it",

@@ -60,6 +60,12 @@ class LockPolicy:
     mode: Literal["governance", "compliance"]
     until: datetime
 
+    def satisfied_by(self, state: LockState) -> bool:
+        """Whether a lock that was read back is at least this one. Stores keep whole seconds; compliance is stronger."""
+        if state.until is None or state.until < self.until.replace(microsecond=0):
+            return False
+        return state.mode in {self.mode, "compliance"}
+
 
 @dataclass(frozen=True, slots=True)
 class StoreFeatures:

@@ -34,7 +34,7 @@ class Retries:
     def __init__(self, clock: Clock, attempts: int = 8) -> None:
         self._clock = clock
         self._attempts = attempts
-        self._growing = tenacity.wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT, jitter=0.5)
+        self._growing = tenacity.wait_exponential_jitter(multiplier=0.5, max=_LONGEST_WAIT, jitter=0.5)
 
     def __call__(self, work: Callable[[], T]) -> T:
         """Call `work` until it succeeds. Raises: StoreUnreachableError at the bound; its other errors at once."""

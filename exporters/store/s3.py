@@ -228,18 +228,27 @@ class S3Store:
         return self._writes.in_parts(key, chain(_taken(first), parts), measured, sha256, condition)
 
     def check_lock(self, key: str, version_id: str | None) -> None:
-        """Read the lock of a new object back. Raises: LockNotAppliedError."""
-        if self._lock is None:
+        """Read the lock of a new object back; where the creating request did not bring it, set it, and read again.
+
+        Some servers ignore the lock of a multipart upload. Nothing names the object before this returns.
+        Raises: LockNotAppliedError.
+        """
+        lock = self._lock
+        if lock is None:
             return
         version = {"VersionId": version_id} if version_id else {}
-        answer = self._retries(lambda: self.send("head_object", key, **version))
-        found = _lock_of(answer)
-        # S3 keeps whole seconds.
-        until = self._lock.until.replace(microsecond=0)
-        enough = found.until is not None and found.until >= until and found.mode in {self._lock.mode, "compliance"}
-        if not enough:
+
+        def read_back() -> LockState:
+            return _lock_of(self._retries(lambda: self.send("head_object", key, **version)))
+
+        found = read_back()
+        if found.until is None:
+            retention = {"Mode": lock.mode.upper(), "RetainUntilDate": lock.until}
+            self._retries(lambda: self.send("put_object_retention", key, Retention=retention, **version))
+            found = read_back()
+        if not lock.satisfied_by(found):
             told = f"{found.mode} until {timestamp(found.until)}" if found.until is not None else "not locked"
-            raise LockNotAppliedError(key, f"{self._lock.mode} until {timestamp(until)}", told)
+            raise LockNotAppliedError(key, f"{lock.mode} until {timestamp(lock.until)}", told)
 
     # -- the rest of the protocol
 

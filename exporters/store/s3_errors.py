@@ -33,7 +33,7 @@ RIGHTS = {
     "head_bucket": "s3:ListBucket",
     "list_objects_v2": "s3:ListBucket",
     "list_multipart_uploads": "s3:ListBucketMultipartUploads",
-    "get_object_retention": "s3:GetObjectRetention",
+    "put_object_retention": "s3:PutObjectRetention",
     "get_bucket_versioning": "s3:GetBucketVersioning",
     "get_object_lock_configuration": "s3:GetBucketObjectLockConfiguration",
     "get_bucket_encryption": "s3:GetEncryptionConfiguration",

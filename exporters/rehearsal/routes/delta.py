@@ -13,7 +13,7 @@ from exporters.rehearsal.documents import Row
 from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.links import LinkError
 from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, success
-from exporters.rehearsal.routes.items import served_item
+from exporters.rehearsal.routes.items import find_drive, served_item
 from exporters.rehearsal.routes.query import parse_query, project, selection, top
 from exporters.rehearsal.routes.router import Call
 from exporters.rehearsal.wire import Response
@@ -38,9 +38,9 @@ class Round:
 
 def delta(call: Call) -> Response:
     """GET /drives/{drive}/root/delta and its function forms."""
-    from exporters.rehearsal.routes.drives import find_drive
-
     drive = find_drive(call)
+    if call.names.get("item", "root") not in ("root", drive.row(drive.root)["id"]):
+        raise bad_request("Delta of a folder other than the root is not served by this kind of drive.", "invalidRequest")
     parameters = parse_query(call.request.query, {"token", "$select", "$top", "$expand"})
     token = call.names.get("token") or parameters.get("token")
     if "$expand" in parameters:
@@ -174,7 +174,8 @@ def _ancestors(call: Call, drive: DriveTruth, numbers: list[int]) -> list[Row]:
             above.update(dict.fromkeys(drive.ancestors(n)))
         elif drive.parents[n] not in drive.gone:
             above.update(dict.fromkeys([drive.parents[n], *drive.ancestors(drive.parents[n])]))
-    return [_row(call, drive, n) for n in above if n not in numbers]
+    here = set(numbers)
+    return [_row(call, drive, n) for n in above if n not in here]
 
 
 def _outdated(call: Call, drive: DriveTruth, now: Round, position: int) -> list[Row]:

@@ -11,9 +11,26 @@ from exporters.rehearsal.documents import Row
 from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.links import Ticket
 from exporters.rehearsal.routes.answers import ApiError
+from exporters.rehearsal.routes.directory import find_user
+from exporters.rehearsal.routes.router import Call
 from exporters.rehearsal.service import Service
 
 _GUID = re.compile(r"\{([0-9A-Fa-f-]{36})\}")
+
+
+def find_drive(call: Call) -> DriveTruth:
+    """The drive of the path. Raises ApiError 404."""
+    if "drive" in call.names:
+        found = call.service.tenant.drive(call.names["drive"])
+        if found is None:
+            raise ApiError(404, "itemNotFound", "The specified drive was not found.")
+        return found
+    user = find_user(call)
+    found = call.service.tenant.drive_of(user)
+    if found is None:
+        call.marks.append("no-drive")
+        raise ApiError(404, "ResourceNotFound", "User's mysite not found.")
+    return found
 
 
 def served_item(service: Service, drive: DriveTruth, n: int, row: Row) -> Row:

@@ -262,3 +262,21 @@ def test_connections_are_used_again(service: FakeService, session: GraphSession)
         assert fetch(session) == b"small"
     pools = session._transport._session.get_adapter("https://x").poolmanager.pools
     assert [pools[key].num_connections for key in pools.keys()] == [1, 1]  # noqa: SIM118
+
+
+def test_q020_a_range_without_content_length_that_ends_early_goes_on(
+    service: FakeService, session: GraphSession
+) -> None:
+    """urllib3 cannot know that this body is short; `Content-Range` told."""
+    service.graph = redirecting(service)
+    numbers = count()
+
+    def host(asked: Asked) -> Reply:
+        reply = serve_range(CONTENT, asked, TAG)
+        if next(numbers) == 0:
+            reply.length, reply.cut = False, 1_400_000
+        return reply
+
+    service.downloads = host
+    assert fetch(session, start=7, end=3_000_000, etag='"{ABC},2"') == CONTENT[7:3_000_000]
+    assert len(service.of("download")) == 2

@@ -1,0 +1,212 @@
+"""Which bags a store has, and whether what lies beside them is as it must be.
+
+Rules of this file: bags are found by what lies in the store, never by the list of sources alone; only small objects are read.
+Source: design §4, docs/formats.md (Root, Journal).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from exporters.bag.formats import LAYOUT, LEDGER, SOURCE, JsonObject, dump_json
+from exporters.bag.verify_reading import SEGMENT_NAME, in_order, loaded, read_chain
+from exporters.bag.verify_report import RootVerification
+from exporters.sources import SourceKind
+from exporters.store.errors import ObjectMissingError
+from exporters.store.protocol import Store
+
+ROOT = "lastcopy.json"
+SOURCES = "sources/"
+JOURNAL = "journal/"
+RUNS = "runs/"
+EVIDENCE = "evidence/"
+PROBE = "lastcopy-probe"
+
+_SOURCE_NAME = re.compile(r"sources/([0-9a-f]{24})\.json")
+_RUN_NAME = re.compile(r"runs/[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}\.json")
+_SINGLE = SourceKind.DIRECTORY
+"""The kind whose bag has no name of its own."""
+
+
+def list_bags(store: Store) -> Iterator[str]:
+    """Yield the place of every bag, sorted by kind and place; payload is skipped, not listed.
+
+    A place is a bag if it holds anything below `lastcopy/`, or if `sources/` names it (then a bag that has lost all is found).
+    """
+    named = {str(record.get("bag")) for _, record in _sources(store) if record is not None}
+    for kind in sorted(SourceKind):
+        for place in sorted({*_places(store, kind), *(bag for bag in named if bag.split("/")[0] == kind)}):
+            if place in named or next(store.list(f"{place}/lastcopy/"), None) is not None:
+                yield place
+
+
+def _places(store: Store, kind: str) -> Iterator[str]:
+    """Folders right below `kind/` (or `kind` itself), found by hopping from one to the next."""
+    if kind == _SINGLE:
+        if next(store.list(f"{kind}/"), None) is not None:
+            yield kind
+        return
+    after: str | None = None
+    while (info := next(store.list(f"{kind}/", after=after), None)) is not None:
+        parts = info.key.split("/", 2)
+        if len(parts) == 3:
+            place = f"{parts[0]}/{parts[1]}"
+            yield place
+            if store.stat(f"{place}0") is not None:
+                yield f"{place}0"
+            after = f"{place}0"  # `0` follows `/`: beyond everything in this folder
+        else:
+            after = info.key
+
+
+def _sources(store: Store) -> Iterator[tuple[str, JsonObject | None]]:
+    """(key, content or None) of each object below `sources/`."""
+    with ThreadPoolExecutor(8) as pool:
+        yield from in_order(pool, lambda key: (key, _read(store, key)), _keys(store, SOURCES), ahead=16)
+
+
+def _keys(store: Store, prefix: str) -> Iterator[str]:
+    return (info.key for info in store.list(prefix))
+
+
+def _read(store: Store, key: str) -> JsonObject | None:
+    """The JSON object under `key` if it is one and as Lastcopy writes it, else None."""
+    try:
+        data = store.read(key)
+    except ObjectMissingError:
+        return None
+    content = loaded(data)
+    return content if content is not None and data.rstrip(b"\n") == dump_json(content) else None
+
+
+def verify_root(store: Store) -> RootVerification:
+    """Verify all that lies beside the bags: `lastcopy.json`, `sources/`, the journal, run records, and stray objects.
+
+    Raises: RunError, TransientError of a store that cannot be read.
+    """
+    report = RootVerification()
+    _check_layout(store, report)
+    bags = set(list_bags(store))
+    report.bags = len(bags)
+    _check_sources(store, report, bags)
+    _check_journal(store, report)
+    for key in _keys(store, RUNS):
+        if _RUN_NAME.fullmatch(key) is None:
+            report.unexpected.add(key, "it is no record of a run")
+        elif _read(store, key) is None:
+            report.changed.add(key, "it is not JSON as Lastcopy writes it")
+    _check_strays(store, report, bags)
+    return report
+
+
+def _check_layout(store: Store, report: RootVerification) -> None:
+    if store.stat(ROOT) is None:
+        report.missing.add(ROOT, "every store begins with it")
+        return
+    content = _read(store, ROOT)
+    if content is None or {*content} != {"created", "layout", "product", "tenant"}:
+        report.changed.add(ROOT, "it is not as Lastcopy writes it")
+        return
+    report.layout = content["layout"] if isinstance(content["layout"], int) else None
+    tenant = content["tenant"]
+    report.tenant = str(tenant["id"]) if isinstance(tenant, dict) and "id" in tenant else None
+    if content["layout"] != LAYOUT or content["product"] != "lastcopy" or report.tenant is None:
+        report.changed.add(ROOT, f"it is of layout {content['layout']!r}, product {content['product']!r}")
+
+
+def _check_sources(store: Store, report: RootVerification, bags: set[str]) -> None:
+    """Each entry has its bag, with the same source in it; each bag that has a ledger has its entry."""
+    entered: set[str] = set()
+    for key, record in _sources(store):
+        match = _SOURCE_NAME.fullmatch(key)
+        if match is None:
+            report.unexpected.add(key, "it is no entry of a source")
+            continue
+        fault = _source_fault(store, match[1], record)
+        if fault is not None:
+            report.changed.add(key, fault)
+        if record is not None:
+            entered.add(str(record.get("bag")))
+    for bag in sorted(bags - entered):
+        handle = _handle(_read(store, f"{bag}/{SOURCE}") or {})
+        if next(store.list(f"{bag}/{LEDGER}"), None) is not None:
+            report.missing.add(f"{SOURCES}{handle}.json", f"the bag {bag!r} has no entry")
+
+
+def _handle(source: JsonObject) -> str:
+    name = f"{source.get('kind')} {source.get('id')}"
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _source_fault(store: Store, handle: str, record: JsonObject | None) -> str | None:
+    if record is None or {*record} != {"bag", "id", "kind", "names", "owner"}:
+        return "it is not as Lastcopy writes it"
+    if _handle(record) != handle:
+        return "its name does not follow from its kind and id"
+    names = record["names"]
+    if (
+        not isinstance(names, list)
+        or not names
+        or not all(isinstance(n, dict) and {*n} == {"name", "since"} for n in names)
+    ):
+        return "its names are not as Lastcopy writes them"
+    source = _read(store, f"{record['bag']}/{SOURCE}")
+    if source is None:
+        return f"its bag {record['bag']!r} has no {SOURCE}"
+    if any(source.get(name) != record[name] for name in ("id", "kind", "owner")):
+        return f"its bag {record['bag']!r} is of another source"
+    return None
+
+
+def _check_journal(store: Store, report: RootVerification) -> None:
+    """Segments from 1 on without a gap, each chained to the one before; and each row to the row before."""
+    numbers: list[int] = []
+    for key in _keys(store, JOURNAL):
+        match = SEGMENT_NAME.fullmatch(key, len(JOURNAL))
+        if match is None or int(match[1]) == 0:
+            report.unexpected.add(key, "it is no segment of the journal")
+        else:
+            numbers.append(int(match[1]))
+    expected, row_before = 1, None
+    with ThreadPoolExecutor(4) as pool:
+        for segment in read_chain(store, JOURNAL, numbers, pool):
+            number = segment if isinstance(segment, int) else segment.number
+            if number > expected:
+                missing = f"{JOURNAL}{expected:09d}.jsonl"
+                report.missing.add(missing, "the journal has a gap here", count=number - expected)
+            expected = number + 1
+            if isinstance(segment, int):
+                report.missing.add(f"{JOURNAL}{number:09d}.jsonl", "it was listed, and is gone")
+                continue
+            report.journal_segments += 1
+            problems, row_before = [*segment.problems], row_before
+            for line in segment.lines:
+                row = loaded(line)
+                if row is None or row.get("previous") != row_before:
+                    problems.append("a row does not name the SHA-256 of the row before")
+                row_before = hashlib.sha256(line).hexdigest()
+            if problems:
+                report.changed.add(segment.key, "; ".join(problems[:3]))
+
+
+def _check_strays(store: Store, report: RootVerification, bags: set[str]) -> None:
+    """Objects outside of every known place. Bags and known folders are skipped, not listed."""
+    folders = {kind.value for kind in SourceKind} | {name[:-1] for name in (SOURCES, JOURNAL, RUNS, EVIDENCE)}
+    after: str | None = None
+    while (info := next(store.list(after=after), None)) is not None:
+        first = info.key.split("/", 1)[0]
+        if first in folders and "/" in info.key:
+            beyond = f"{first}0"
+            if store.stat(beyond) is not None:
+                report.unexpected.add(beyond, "nothing of this name belongs into a store")
+            after = beyond
+            continue
+        if info.key not in {ROOT, PROBE}:
+            report.unexpected.add(info.key, "nothing of this name belongs into a store")
+        after = info.key
+    for kind in sorted({*SourceKind} - {_SINGLE}):
+        for place in _places(store, kind):
+            if place not in bags:
+                report.unexpected.add(place, "it lies where bags lie, and is none")
+        after = None

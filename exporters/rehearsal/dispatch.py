@@ -1,0 +1,215 @@
+"""From a request to its answer: faults, sign-in, route, permission, budget, route's work, ledger.
+
+Rules of this file: one order for all requests, batch or not; every request gets one row in the ledger, written before the
+last byte of its answer.
+Source: reference/graph.md 2.1, 6, 7, 11, 12.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporters.clock import Clock, timestamp
+from exporters.rehearsal.faults import FaultPlan, Rule
+from exporters.rehearsal.mishaps import HINTS, damage, instead, wait_of
+from exporters.rehearsal.requests import masked
+from exporters.rehearsal.routes.answers import ApiError, bad_request, denied, failure
+from exporters.rehearsal.routes.router import Call, Route, Router
+from exporters.rehearsal.routes.signin import SignIn, Token
+from exporters.rehearsal.service import Service
+from exporters.rehearsal.throttling import Verdict
+from exporters.rehearsal.wire import Request, Response
+
+_READING = ("GET", "HEAD")
+_REASONS = {
+    "missing": ("InvalidAuthenticationToken", "Access token is empty."),
+    "unknown": ("InvalidAuthenticationToken", "Access token validation failure. Invalid signature."),
+    "audience": ("InvalidAuthenticationToken", "Access token validation failure. Invalid audience."),
+    "expired": ("InvalidAuthenticationToken", "Lifetime validation failed, the token is expired."),
+}
+
+
+@dataclass
+class Entry:
+    """What the ledger will say of a request."""
+
+    route: str
+    cost: int = 0
+    family: str = ""
+    avoidable: bool = False
+    fault: str = ""
+
+
+class Dispatcher:
+    """The front of every port but the control port."""
+
+    def __init__(self, service: Service, signin: SignIn, router: Router, real: Clock) -> None:
+        self.service, self.signin, self._router, self._real = service, signin, router, real
+        self.faults = FaultPlan()
+
+    # -------------------------------------------------------------------------------------------------- ports
+
+    def login(self, request: Request) -> Response:
+        """The login port."""
+        tail = request.path.rpartition("/")[2]
+        name = {"token": "token", "openid-configuration": "discovery"}.get(tail, tail)
+        call, entry = Call(self.service, request, {}), Entry(name)
+
+        def work() -> Response:
+            return self.signin.answer(request)[0]
+
+        return self._run(call, entry, work)
+
+    def graph(self, request: Request) -> Response:
+        """The Graph port."""
+        segments = request.segments
+        version, rest = (segments[0], segments[1:]) if segments else ("", [])
+        if version == "v1.0" and rest == ["$batch"]:
+            from exporters.rehearsal.routes.batch import batch
+
+            call = Call(self.service, request, {})
+            return self._run(call, Entry("$batch"), lambda: batch(call, self._authorise(request, "graph"), self.graph))
+        found = self._router.find(rest) if version == "v1.0" else None
+        if found is None:
+            call = Call(self.service, request, {})
+            return self._run(call, Entry("unknown"), lambda: self._unknown(request, version, rest))
+        route, names = found
+        call = Call(self.service, request, names)
+        entry = Entry(route.template, family=route.family)
+        return self._run(call, entry, lambda: self._routed(call, route, entry), route)
+
+    def sharepoint(self, request: Request) -> Response:
+        """The SharePoint port: tokens are checked, nothing is served yet."""
+        call = Call(self.service, request, {})
+
+        def work() -> Response:
+            self._refuse_writes(call)
+            self._authorise(request, "sharepoint")
+            raise bad_request("This rehearsal serves no SharePoint REST calls.", "-1, System.NotSupportedException")
+
+        return self._run(call, Entry("sharepoint"), work)
+
+    def download(self, request: Request) -> Response:
+        """The download port: pre-authenticated."""
+        from exporters.rehearsal.routes.downloads import download
+
+        call = Call(self.service, request, {})
+
+        def work() -> Response:
+            self._refuse_writes(call)
+            return download(call)
+
+        return self._run(call, Entry("download"), work)
+
+    # -------------------------------------------------------------------------------------------------- order
+
+    def _run(self, call: Call, entry: Entry, work: Callable[[], Response], route: Route | None = None) -> Response:
+        request, now = call.request, self.service.clock.now()
+        path = request.path.removeprefix("/v1.0") if request.host == "graph" else request.path
+        rule = self.faults.pick(request.method, request.host, path, entry.route)
+        response = None
+        if rule is not None:
+            entry.fault = rule.fault
+            response = self._strike(call, rule, route)
+        if response is None:
+            try:
+                response = work()
+            except ApiError as error:
+                call.marks.extend(error.marks)
+                response = failure(error, now, request)
+            if rule is not None:
+                response = damage(rule, response, now, self._real)
+        self._record(call, entry, response)
+        return response
+
+    def _strike(self, call: Call, rule: Rule, route: Route | None) -> Response | None:
+        if rule.fault == "revoked":
+            self.signin.revoke()
+            return None
+        if rule.fault in HINTS:
+            call.faults = frozenset({rule.fault})
+            return None
+        response = instead(rule, call.request, self.service.clock.now())
+        if response is not None and response.status in (429, 503):
+            call.marks.append("throttled")
+            wait = wait_of(response, rule)
+            if wait and route is not None and rule.details.get("block", True):
+                self.service.throttle.block(route.family, wait, _what(call.request))
+        return response
+
+    def _routed(self, call: Call, route: Route, entry: Entry) -> Response:
+        self._refuse_writes(call)
+        token = self._authorise(call.request, "graph")
+        if route.roles and not route.roles & token.roles:
+            raise denied(route.area)
+        cost = route.cost if isinstance(route.cost, int) else route.cost(call)
+        entry.cost = cost
+        verdict = self.service.throttle.charge(route.family, cost, _what(call.request))
+        if verdict.status:
+            raise self._refusal(call, route, entry, verdict)
+        response = route.action(call)
+        response.headers.update(verdict.headers)
+        return response
+
+    def _refusal(self, call: Call, route: Route, entry: Entry, verdict: Verdict) -> ApiError:
+        entry.avoidable = verdict.avoidable
+        call.marks.extend(("throttled", verdict.reason))
+        code, message = {
+            "sharepoint": ("activityLimitReached", "The request has been throttled"),
+            "exchange": ("ApplicationThrottled", "Application is over its MailboxConcurrency limit."),
+        }.get(route.family, ("TooManyRequests", "Too many requests."))
+        inner = "throttledRequest" if route.family == "sharepoint" else None
+        return ApiError(verdict.status, code, message, inner=inner, headers=verdict.headers)
+
+    def _refuse_writes(self, call: Call) -> None:
+        if call.request.method not in _READING:
+            call.marks.append("write")
+            text = f"{call.request.method} is not served: this tenant is for reading only."
+            raise ApiError(405, "methodNotAllowed", text, headers={"Allow": "GET"})
+
+    def _authorise(self, request: Request, host: str) -> Token:
+        audience = self.service.hosts.graph if host == "graph" else self.service.hosts.sharepoint
+        try:
+            return self.signin.check(request.headers.get("authorization", ""), audience)
+        except KeyError as reason:
+            code, message = _REASONS[reason.args[0]]
+            challenge = f'Bearer realm="", authorization_uri="{self.service.hosts.login}/common/oauth2/authorize"'
+            raise ApiError(401, code, message, headers={"WWW-Authenticate": challenge}) from reason
+
+    def _unknown(self, request: Request, version: str, rest: list[str]) -> Response:
+        self._refuse_writes(call := Call(self.service, request, {}))
+        self._authorise(request, "graph")
+        del call
+        if version != "v1.0":
+            raise bad_request(f"Invalid version: {version}. Known here: v1.0.")
+        last = rest[-1] if rest else ""
+        raise bad_request(f"Resource not found for the segment '{last}'. This rehearsal does not serve /{'/'.join(rest)}.")
+
+    def _record(self, call: Call, entry: Entry, response: Response) -> None:
+        request = call.request
+        row = {
+            "at": timestamp(self.service.clock.now()),
+            "method": request.method,
+            "host": request.host,
+            "route": entry.route,
+            "path": request.path,
+            "query": masked(request.query),
+            "status": response.status,
+            "cost": entry.cost,
+            "family": entry.family,
+            "avoidable": entry.avoidable,
+            "bytes": 0,
+            "fault": entry.fault,
+            "marks": call.marks,
+        }
+        if "range" in request.headers:
+            row["range"] = request.headers["range"]
+
+        def add(sent: int) -> None:
+            row["bytes"] = sent
+            self.service.ledger.add(row)
+
+        response.before_end = add
+
+
+def _what(request: Request) -> str:
+    return f"{request.method} {request.path}?{request.query}"

@@ -1,0 +1,183 @@
+"""What a fault does: answers of its own, and damage to an answer.
+
+Rules of this file: pure from rule and response to response; who is struck is decided in `faults`.
+Source: reference/graph.md 11; data/graph/errors, throttling.
+"""
+
+import base64
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from exporters.clock import Clock
+from exporters.rehearsal.documents import parse, render
+from exporters.rehearsal.faults import Rule
+from exporters.rehearsal.routes.answers import error_body, identity
+from exporters.rehearsal.wire import Request, Response
+
+HINTS = frozenset(
+    {"content-direct", "content-empty", "range-ignored", "range-unsatisfiable", "url-expired", "empty-page"}
+)
+_HTML = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
+_ERRORS: dict[str, tuple[int, str, str, str | None]] = {
+    "429": (429, "activityLimitReached", "The request has been throttled", "throttledRequest"),
+    "503": (503, "serviceNotAvailable", "The service is not available. Try the request again after a delay.", None),
+    "500": (500, "generalException", "An unspecified error has occurred.", None),
+    "504": (504, "gatewayTimeout", "The gateway did not get an answer in time.", None),
+    "400-transient": (400, "invalidRequest", "Invalid request", None),
+    "401-expired": (401, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired.", None),
+    "401-claims": (
+        401,
+        "InvalidAuthenticationToken",
+        "Continuous access evaluation resulted in challenge with result: InteractionRequired "
+        "and code: TokenCreatedWithOutdatedPolicies",
+        None,
+    ),
+    "403": (403, "accessDenied", "Access denied", None),
+    "404": (404, "itemNotFound", "The resource could not be found.", None),
+    "410": (410, "resyncRequired", "Resync required.", "resyncChangesApplyDifferences"),
+    "423": (
+        423,
+        "notAllowed",
+        "Access to this site has been blocked. Please contact the administrator to resolve this problem.",
+        "resourceLocked",
+    ),
+    "lapsed": (
+        403,
+        "unauthorized_client",
+        "The service principal for resource 'https://graph.microsoft.com' is disabled. This indicate that a subscription "
+        "within the tenant has lapsed, or that the administrator for this tenant has disabled the application, "
+        "preventing tokens from being issued for it.",
+        None,
+    ),
+    "no-spo": (400, "BadRequest", "Tenant does not have a SPO license.", None),
+}
+
+
+def instead(rule: Rule, request: Request, now: datetime) -> Response | None:
+    """The answer that a fault gives in place of the right one; None if it only damages or hints."""
+    if rule.fault in ("reset", "close"):
+        return Response(200, b" ", cut_after=0, reset=rule.fault == "reset", announced=1)
+    headers = {"Content-Type": "application/json", **identity(request), **_retry_after(rule, now)}
+    if rule.fault in ("503-html", "502", "509"):
+        status = int(rule.fault[:3])
+        title = {503: b"Service Unavailable", 502: b"Bad Gateway", 509: b"Bandwidth Limit Exceeded"}[status]
+        return Response(status, _HTML % (title, title), {**headers, "Content-Type": "text/html"})
+    if rule.fault == "status":
+        return _any_status(rule, request, now, headers)
+    if rule.fault not in _ERRORS:
+        return None
+    status, code, message, inner = _ERRORS[rule.fault]
+    body = error_body(code, message, now, request, rule.details.get("inner", inner))
+    if rule.fault == "401-claims":
+        headers["WWW-Authenticate"] = _challenge(now)
+    if rule.fault == "410":
+        headers["Location"] = str(rule.details.get("location", f"https://{request.headers.get('host')}{request.path}"))
+    return Response(status, render(body), headers | rule.details.get("headers", {}))
+
+
+def _any_status(rule: Rule, request: Request, now: datetime, headers: dict[str, str]) -> Response:
+    details = rule.details
+    body = details.get("body")
+    if body is None and "code" in details:
+        body = error_body(details["code"], str(details.get("message", "")), now, request, details.get("inner"))
+    data = b"" if body is None else body.encode() if isinstance(body, str) else render(body)
+    if isinstance(body, str):
+        headers["Content-Type"] = "text/html" if body.lstrip().startswith("<") else "text/plain"
+    return Response(int(details.get("status", 500)), data, headers | details.get("headers", {}))
+
+
+def _retry_after(rule: Rule, now: datetime) -> dict[str, str]:
+    form = rule.details.get("retry_after", "seconds" if rule.fault in ("429", "503") else None)
+    if form in (None, "none"):
+        return {}
+    if isinstance(form, int | float):
+        return {"Retry-After": str(form)}
+    seconds = rule.number("seconds", 2)
+    if form == "date":
+        return {"Retry-After": format_datetime(now + timedelta(seconds=seconds), usegmt=True)}
+    return {"Retry-After": f"{seconds:.3f}" if form == "decimal" else str(int(seconds))}
+
+
+def wait_of(response: Response, rule: Rule) -> float:
+    """Seconds that the answer told the client to wait."""
+    form = rule.details.get("retry_after")
+    if "Retry-After" not in response.headers:
+        return 0.0
+    return float(form) if isinstance(form, int | float) else rule.number("seconds", 2)
+
+
+def _challenge(now: datetime) -> str:
+    claims = render({"access_token": {"nbf": {"essential": True, "value": str(int(now.timestamp()))}}})
+    return (
+        'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", '
+        f'error="insufficient_claims", claims="{base64.b64encode(claims).decode()}"'
+    )
+
+
+def damage(rule: Rule, response: Response, now: datetime, real: Clock) -> Response:
+    """The right answer, changed or delivered badly."""
+    match rule.fault:
+        case "duplicate-rows" | "missing-row":
+            response.body = _changed_page(rule, response.body)
+        case "truncated-json":
+            _materialise(response)
+            response.body = response.body[: max(1, int(len(response.body) * rule.number("fraction", 0.6)))]
+        case "reset-mid-body" | "short-body":
+            response.cut_after = min(int(rule.number("after_bytes", response.size // 2)), max(0, response.size - 1))
+            response.reset = rule.fault == "reset-mid-body"
+        case "wrong-length":
+            response.announced = max(0, response.size + int(rule.number("by", 10)))
+        case "slow":
+            response.pause = lambda: real.sleep(rule.number("seconds", 0.05))
+            response.stream, response.length = _small(response, int(rule.number("piece", 8192))), response.size
+        case "delay":
+            real.sleep(rule.number("seconds", 0.5))
+        case "corrupt":
+            response.stream, response.length = _flipped(response, rule.number("at", 0)), response.size
+        case "clock-skew":
+            skewed = now + timedelta(seconds=rule.number("seconds", 3600))
+            response.headers["Date"] = format_datetime(skewed, usegmt=True)
+        case _:
+            pass
+    return response
+
+
+def _changed_page(rule: Rule, body: bytes) -> bytes:
+    page: dict[str, Any] = parse(body)
+    rows = page.get("value")
+    if not isinstance(rows, list) or not rows:
+        return body
+    if rule.fault == "duplicate-rows":
+        page["value"] = rows + rows
+    else:
+        rows.pop(min(int(rule.number("index", len(rows) // 2)), len(rows) - 1))
+    return render(page)
+
+
+def _materialise(response: Response) -> None:
+    if response.stream is not None:
+        response.body, response.stream = b"".join(response.stream), None
+
+
+def _pieces(response: Response) -> Iterator[bytes]:
+    return response.stream if response.stream is not None else iter((response.body,))
+
+
+def _small(response: Response, size: int) -> Iterator[bytes]:
+    pieces = _pieces(response)
+    return (piece[at : at + size] for piece in pieces for at in range(0, len(piece), size))
+
+
+def _flipped(response: Response, at: float) -> Iterator[bytes]:
+    def flipped(pieces: Iterator[bytes]) -> Iterator[bytes]:
+        seen = 0
+        for piece in pieces:
+            place = int(at) - seen
+            seen += len(piece)
+            if 0 <= place < len(piece):
+                piece = piece[:place] + bytes([piece[place] ^ 0xFF]) + piece[place + 1 :]
+            yield piece
+
+    return flipped(_pieces(response))
