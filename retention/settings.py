@@ -165,8 +165,8 @@ class MailSection(Section):
 class QuietHours(Section):
     """When nobody is woken for less than a critical warning."""
 
-    start: TimeOfDay = Field(default="20:00", validate_default=True)  # type: ignore[assignment]
-    end: TimeOfDay = Field(default="07:00", validate_default=True)  # type: ignore[assignment]
+    start: TimeOfDay = Field(default="20:00", validate_default=True)
+    end: TimeOfDay = Field(default="07:00", validate_default=True)
 
 
 class SubscriptionSettings(Section):
@@ -185,7 +185,7 @@ class RetentionSettings(Section):
     time_zone: TimeZone = "UTC"
     policy_files: Names = []
     quiet_hours: QuietHours = QuietHours()
-    sweep_every: Duration = Field(default="1h", validate_default=True)  # type: ignore[assignment]
+    sweep_every: Duration = Field(default="1h", validate_default=True)
     subscriptions: list[SubscriptionSettings] = []
 
 
@@ -195,7 +195,7 @@ class NotifyEntry(Section):
     name: Annotated[str, Field(min_length=1)]
     to: Reference
     min_severity: Literal["info", "notice", "high", "critical"] = "notice"
-    escalate_after: Duration = Field(default="24h", validate_default=True)  # type: ignore[assignment]
+    escalate_after: Duration = Field(default="24h", validate_default=True)
 
 
 class HeartbeatSettings(Section):
@@ -213,8 +213,8 @@ class PlanSettings(Section):
 class ReadySettings(Section):
     """How old a copy and its verification may be for `ready`."""
 
-    max_age: Duration = Field(default="24h", validate_default=True)  # type: ignore[assignment]
-    verify_age: Duration = Field(default="30d", validate_default=True)  # type: ignore[assignment]
+    max_age: Duration = Field(default="24h", validate_default=True)
+    verify_age: Duration = Field(default="30d", validate_default=True)
 
 
 class EvidenceSettings(Section):

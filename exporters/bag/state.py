@@ -54,6 +54,7 @@ class Heads:
                 self.round = None
             elif value["full"]:
                 self.round = segment
+                self.cursors.pop(value["scope"], None)  # no cursor before it counts: a full listing begins at its start
         elif kind == "closed":
             self.closed = True
         elif kind in {"item", "listed", "permissions"}:

@@ -1,7 +1,7 @@
 """Is every byte there, and is everything there? A bag, or what lies beside the bags, judged from the store alone.
 
-Rules of this file: shares only `formats` with the code that writes bags, so that a mistake of the writers cannot hide itself; what
-follows from the ledger is worked out again from its segments. What is wrong is a finding; only a store that cannot be read
+Rules of this file: shares only `formats` with the code that writes bags, so that a mistake of the writers cannot hide itself;
+what follows from the ledger is worked out again from its segments. What is wrong is a finding; only a store that cannot be read
 raises. Source: design §4, §6 (verify), docs/formats.md.
 
     found = verify_bag(store, "onedrive/anna@contoso.com")
@@ -87,6 +87,7 @@ class _Verification:
     def __init__(self, store: Store, report: BagVerification, pool: ThreadPoolExecutor) -> None:
         self._store, self._report, self._pool = store, report, pool
         self.fold = FoldCheck(store, report)
+        self._source_fault: str | None = None
 
     def inventory(self) -> tuple[list[int], list[str]]:
         """Numbers of the segments that are there (ascending), and names of the other objects that may be tag files."""
@@ -142,12 +143,11 @@ class _Verification:
     def check_source(self, state: State) -> None:
         """`source.json` as created, and as the ledger knows it."""
         try:
-            fault = source_fault(self._store.read(f"{self._report.bag}/{SOURCE}"), state.heads)
+            self._source_fault = source_fault(self._store.read(f"{self._report.bag}/{SOURCE}"), state.heads)
         except ObjectMissingError:
             return
-        if fault is not None and not self.fold.exists:
-            self._report.changed.add(SOURCE, fault)
-        self._source_fault = fault
+        if self._source_fault is not None and not self.fold.exists:
+            self._report.changed.add(SOURCE, self._source_fault)
 
     def check_fold(self, state: State) -> None:
         """The tag files beside the state at the segment of the fold."""

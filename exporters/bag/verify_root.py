@@ -42,7 +42,7 @@ def list_bags(store: Store) -> Iterator[str]:
 
 
 def _places(store: Store, kind: str) -> Iterator[str]:
-    """Folders right below `kind/` (or `kind` itself), found by hopping from one to the next."""
+    """What stands right below `kind/` (or `kind` itself), found by hopping from one folder to the next."""
     if kind == _SINGLE:
         if next(store.list(f"{kind}/"), None) is not None:
             yield kind
@@ -57,6 +57,7 @@ def _places(store: Store, kind: str) -> Iterator[str]:
                 yield f"{place}0"
             after = f"{place}0"  # `0` follows `/`: beyond everything in this folder
         else:
+            yield info.key
             after = info.key
 
 
@@ -168,7 +169,8 @@ def _check_journal(store: Store, report: RootVerification) -> None:
             report.unexpected.add(key, "it is no segment of the journal")
         else:
             numbers.append(int(match[1]))
-    expected, row_before = 1, None
+    expected = 1
+    row_before: str | None = None
     with ThreadPoolExecutor(4) as pool:
         for segment in read_chain(store, JOURNAL, numbers, pool):
             number = segment if isinstance(segment, int) else segment.number
@@ -180,7 +182,7 @@ def _check_journal(store: Store, report: RootVerification) -> None:
                 report.missing.add(f"{JOURNAL}{number:09d}.jsonl", "it was listed, and is gone")
                 continue
             report.journal_segments += 1
-            problems, row_before = [*segment.problems], row_before
+            problems = [*segment.problems]
             for line in segment.lines:
                 row = loaded(line)
                 if row is None or row.get("previous") != row_before:
@@ -209,4 +211,3 @@ def _check_strays(store: Store, report: RootVerification, bags: set[str]) -> Non
         for place in _places(store, kind):
             if place not in bags:
                 report.unexpected.add(place, "it lies where bags lie, and is none")
-        after = None

@@ -95,6 +95,7 @@ class State:
         self._sequence = 0
         self._items: list[tuple[Any, ...]] = []
         self._touches: list[tuple[Any, ...]] = []
+        self._view: View | None = None
         self.unreadable_rows = 0
 
     def __enter__(self) -> "State":
@@ -178,9 +179,11 @@ class State:
         self._items, self._touches = [], []
 
     def at(self, segment: int) -> "View":
-        """The state after `segment`. Only one view may be in use at a time."""
+        """The state after `segment`; no more rows may be taken in. A view may not be used after another one was asked for."""
         self._flush()
-        return View(self._db, segment)
+        if self._view is None or self._view.segment != segment:
+            self._view = View(self._db, segment)
+        return self._view
 
 
 def _check_types(texts: Iterable[object], size: object) -> None:
@@ -204,7 +207,8 @@ class View:
 
     def __init__(self, db: sqlite3.Connection, segment: int) -> None:
         self._db = db
-        self._segment = segment
+        self.segment = segment
+        self._has_nodes = False
         for table in ("now", "owed", "node"):
             db.execute(f"DROP TABLE IF EXISTS {table}")
         # With max(), SQLite takes the other columns from the row that has it: the newest of each identity.
@@ -228,7 +232,7 @@ class View:
         self._db.execute(
             "DELETE FROM now WHERE rowid IN (SELECT n.rowid FROM now n JOIN item i ON i.key = n.key AND i.seq > n.seq"
             " WHERE n.kind = 'leftover' AND i.kind != 'leftover' AND i.segment <= ?)",
-            (self._segment,),
+            (self.segment,),
         )
 
     def _number(self, query: str) -> int:
@@ -247,7 +251,7 @@ class View:
     def permissions(self) -> Iterator[bytes]:
         """Digests of the newest `permissions` value of each item, sorted by (scope, id)."""
         query = "SELECT digest, max(seq) FROM touch WHERE what = 2 AND segment <= ? GROUP BY who ORDER BY who"
-        return (row[0] for row in self._db.execute(query, (self._segment,)))
+        return (row[0] for row in self._db.execute(query, (self.segment,)))
 
     def payload(self) -> Iterator[PayloadRow]:
         """Each key that a row names, once, sorted by its bytes."""
@@ -302,7 +306,9 @@ class View:
     def _make_nodes(self) -> None:
         """One node per item: where its newest facts place it, whether it lives, is owed, or is confirmed as vanished."""
         db = self._db
-        db.execute("DROP TABLE IF EXISTS node")
+        if self._has_nodes:
+            return
+        self._has_nodes = True
         db.execute(
             "CREATE TABLE node (who BLOB PRIMARY KEY, folder BLOB, live INT, vanished INT, owed INT) WITHOUT ROWID"
         )

@@ -70,14 +70,10 @@ class Listing:
 
     def _restart(self, error: ResyncRequiredError) -> None:
         """After 410: full, from `Location` with our `$select`; no cursor before it counts."""
-        location = error.location or ""
         self._full = True
         self._begin_round()
-        link = with_params(location, PARAMS) if location else None
-        if link is None:
-            self._writer.heads.cursors.pop(self._drive, None)
-        else:
-            self._cursor("next", link)
+        if error.location:
+            self._cursor("next", with_params(error.location, PARAMS))
 
     def _cursor(self, kind: str, link: str) -> None:
         self._writer.emit("cursor", {"scope": self._drive, "kind": kind, "link": link, "settings": self._settings})

@@ -130,7 +130,7 @@ class Planner:
     def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None) -> Task:
         asked = (row or {}).get("asked") or {}
         wants_versions = facts["kind"] == "file" and self._settings.versions != "current"
-        have = self._versions_held(facts["id"]) if wants_versions and row is not None else frozenset()
+        have = self._versions_held(facts["id"]) if wants_versions else frozenset()
         new_sharing = row is None or row.get("service", {}).get("shared") != facts["service"].get("shared")
         wants_permissions = self._is_asked(facts) and (
             new_sharing or not asked.get("permissions") or self._settings.refresh_permissions

@@ -138,7 +138,7 @@ def _delete(drive: DriveTruth, n: int, change: Row, at: str) -> list[Event]:
     if n == drive.root:
         return []
     below = drive.remove(n)
-    return [*((child, "deleted-below") for child in reversed(below)), (n, "deleted")]  # type: ignore[list-item]
+    return [*((child, "deleted-below") for child in reversed(below)), (n, "deleted")]
 
 
 def _delete_recreate(drive: DriveTruth, n: int, change: Row, at: str) -> list[Event]:
@@ -227,7 +227,9 @@ def _blank(drive: DriveTruth, name: str, parent: int, at: str, salt: str) -> Row
 def _apply_to_user(tenant: Tenant, change: Row, op: str) -> bool:
     with tenant.lock:
         if op == "create":
-            tenant.users.append({"accountEnabled": True, "userType": "Member", "assignedLicenses": [], **change["user"]})
+            tenant.users.append(
+                {"accountEnabled": True, "userType": "Member", "assignedLicenses": [], **change["user"]}
+            )
             tenant.index_users()
             return True
         user = tenant.user(str(change.get("id")))

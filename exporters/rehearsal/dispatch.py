@@ -5,6 +5,7 @@ last byte of its answer.
 Source: reference/graph.md 2.1, 6, 7, 11, 12.
 """
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from exporters.rehearsal.faults import FaultPlan, Rule
 from exporters.rehearsal.mishaps import HINTS, damage, instead, wait_of
 from exporters.rehearsal.requests import masked
 from exporters.rehearsal.routes.answers import ApiError, bad_request, denied, failure
+from exporters.rehearsal.routes.batch import batch
+from exporters.rehearsal.routes.downloads import download
 from exporters.rehearsal.routes.router import Call, Route, Router
 from exporters.rehearsal.routes.signin import SignIn, Token
 from exporters.rehearsal.service import Service
@@ -64,14 +67,12 @@ class Dispatcher:
         segments = request.segments
         version, rest = (segments[0], segments[1:]) if segments else ("", [])
         if version == "v1.0" and rest == ["$batch"]:
-            from exporters.rehearsal.routes.batch import batch
-
             call = Call(self.service, request, {})
             return self._run(call, Entry("$batch"), lambda: batch(call, self._authorise(request, "graph"), self.graph))
         found = self._router.find(rest) if version == "v1.0" else None
         if found is None:
             call = Call(self.service, request, {})
-            return self._run(call, Entry("unknown"), lambda: self._unknown(request, version, rest))
+            return self._run(call, Entry("unknown"), lambda: self._unknown(call, version, rest))
         route, names = found
         call = Call(self.service, request, names)
         entry = Entry(route.template, family=route.family)
@@ -90,8 +91,6 @@ class Dispatcher:
 
     def download(self, request: Request) -> Response:
         """The download port: pre-authenticated."""
-        from exporters.rehearsal.routes.downloads import download
-
         call = Call(self.service, request, {})
 
         def work() -> Response:
@@ -116,6 +115,10 @@ class Dispatcher:
             except ApiError as error:
                 call.marks.extend(error.marks)
                 response = failure(error, now, request)
+            except Exception:  # noqa: BLE001  a request is a unit of work: a defect of ours must show, not hang the client
+                self.service.defects.append(traceback.format_exc())
+                call.marks.append("defect")
+                response = failure(ApiError(500, "rehearsalDefect", "A defect of the rehearsal itself."), now, request)
             if rule is not None:
                 response = damage(rule, response, now, self._real)
         self._record(call, entry, response)
@@ -175,14 +178,15 @@ class Dispatcher:
             challenge = f'Bearer realm="", authorization_uri="{self.service.hosts.login}/common/oauth2/authorize"'
             raise ApiError(401, code, message, headers={"WWW-Authenticate": challenge}) from reason
 
-    def _unknown(self, request: Request, version: str, rest: list[str]) -> Response:
-        self._refuse_writes(call := Call(self.service, request, {}))
-        self._authorise(request, "graph")
-        del call
+    def _unknown(self, call: Call, version: str, rest: list[str]) -> Response:
+        self._refuse_writes(call)
+        self._authorise(call.request, "graph")
         if version != "v1.0":
             raise bad_request(f"Invalid version: {version}. Known here: v1.0.")
         last = rest[-1] if rest else ""
-        raise bad_request(f"Resource not found for the segment '{last}'. This rehearsal does not serve /{'/'.join(rest)}.")
+        raise bad_request(
+            f"Resource not found for the segment '{last}'. This rehearsal does not serve /{'/'.join(rest)}."
+        )
 
     def _record(self, call: Call, entry: Entry, response: Response) -> None:
         request = call.request

@@ -90,7 +90,9 @@ class Rule:
         if self.fault not in KINDS:
             raise FaultPlanError(f"there is no fault {self.fault!r}; known: {', '.join(KINDS)}")
         try:
-            self._pattern = re.compile(self.route[3:] if self.route.startswith("re:") else fnmatch.translate(self.route))
+            self._pattern = re.compile(
+                self.route[3:] if self.route.startswith("re:") else fnmatch.translate(self.route)
+            )
         except re.error as error:
             raise FaultPlanError(f"the route {self.route!r} is no regular expression: {error}") from error
         self._whole = not self.route.startswith("re:")

@@ -151,9 +151,13 @@ class DriveTruth:
         if changed is not None:
             return changed
         start = self._offsets[n]
-        assert self._handle is not None
-        row: Row = parse(os.pread(self._handle, self._offsets[n + 1] - start, start))
+        row: Row = parse(os.pread(self._open_handle(), self._offsets[n + 1] - start, start))
         return row
+
+    def _open_handle(self) -> int:
+        if self._handle is None:
+            raise OSError("the tenant has been closed")
+        return self._handle
 
     def live(self, start: int = 0) -> Iterator[int]:
         """Numbers of the items there are, from `start` on, in the order of the rows."""

@@ -177,7 +177,8 @@ def _flipped(response: Response, at: float) -> Iterator[bytes]:
             place = int(at) - seen
             seen += len(piece)
             if 0 <= place < len(piece):
-                piece = piece[:place] + bytes([piece[place] ^ 0xFF]) + piece[place + 1 :]
-            yield piece
+                yield piece[:place] + bytes([piece[place] ^ 0xFF]) + piece[place + 1 :]
+            else:
+                yield piece
 
     return flipped(_pieces(response))

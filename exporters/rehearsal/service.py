@@ -3,7 +3,6 @@
 Rules of this file: state only; no route knows another but through here.
 """
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -77,7 +76,7 @@ class Service:
     client_id: str
     secret: str
     advance: Callable[[float], None]
-    numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    defects: list[str] = field(default_factory=list)  # tracebacks of requests that this server could not answer
 
     @property
     def root(self) -> str:

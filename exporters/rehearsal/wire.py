@@ -187,11 +187,14 @@ def reset(sock: socket.socket) -> None:
 class Listener:
     """One port of the simulated service; accepts in a thread of its own."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, handler: Handler, date: Callable[[], str]) -> None:
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext, handler: Handler, date: Callable[[], str]
+    ) -> None:
         """Binds at once. Raises OSError if the port is taken."""
         self._host, self._context, self._handler, self._date = host, context, handler, date
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
+        self._peers: set[threading.Thread] = set()
         self._closing = False
         self._sock = socket.create_server(("127.0.0.1", port), backlog=256)
         self.port: int = self._sock.getsockname()[1]
@@ -214,6 +217,8 @@ class Listener:
                 sock.shutdown(socket.SHUT_RDWR)
         if self._thread.ident is not None:
             self._thread.join(timeout=5)
+        for peer in list(self._peers):  # the files of the tenant are closed after this
+            peer.join(timeout=5)
 
     def _accept(self) -> None:
         while True:
@@ -221,11 +226,15 @@ class Listener:
                 raw, _ = self._sock.accept()
             except OSError:
                 return  # closed by stop()
-            threading.Thread(target=self._serve, args=(raw,), name=f"rehearsal-{self._host}-peer", daemon=True).start()
+            peer = threading.Thread(target=self._serve, args=(raw,), name=f"rehearsal-{self._host}-peer", daemon=True)
+            with self._lock:
+                self._peers.add(peer)
+            peer.start()
 
     def _serve(self, raw: socket.socket) -> None:
         with self._lock:
             if self._closing:
+                self._peers.discard(threading.current_thread())
                 raw.close()
                 return
             self._open.add(raw)
@@ -244,4 +253,5 @@ class Listener:
             with self._lock:
                 self._open.discard(raw)
                 self._open.discard(current)
+                self._peers.discard(threading.current_thread())
             current.close()

@@ -47,7 +47,7 @@ from exporters.store.protocol import (
 from exporters.store.retrying import Retries
 from exporters.store.s3_client import open_client
 from exporters.store.s3_errors import RangeEmpty, UploadGone, signal_or_error
-from exporters.store.s3_parts import Measured, blocks
+from exporters.store.s3_parts import Measured, blocks, version_of
 from exporters.store.s3_upload import Condition, Writes
 
 _log = logging.getLogger("lastcopy.store")
@@ -170,7 +170,7 @@ class S3Store:
             int(answer["ContentLength"]),
             answer["LastModified"].astimezone(UTC),
             str(answer["ETag"]),
-            answer.get("VersionId"),
+            version_of(answer),
         )
 
     def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[ObjectInfo]:

@@ -4,7 +4,9 @@ Rules of this file: botocore sends once and adds nothing of its own (Q-081); rep
 dependencies.md (boto3 row).
 """
 
+import functools
 import re
+import threading
 from typing import Any
 
 import boto3
@@ -16,6 +18,13 @@ from exporters.store.errors import StoreSettingError
 from exporters.store.s3_errors import signal_or_error
 
 _CONNECTIONS = 32
+_guard = threading.Lock()
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """One for the process: it holds the parsed description of S3, half of what a client costs."""
+    return boto3.session.Session()
 
 
 def open_client(bucket: str, region: str | None, endpoint_url: str | None, clock: Clock) -> Any:
@@ -38,7 +47,8 @@ def open_client(bucket: str, region: str | None, endpoint_url: str | None, clock
         s3={"addressing_style": "path"} if endpoint_url else {},
     )
     try:
-        return boto3.session.Session().client("s3", region_name=region, endpoint_url=endpoint_url, config=settings)
+        with _guard:  # a session is not safe to share, its clients are
+            return _session().client("s3", region_name=region, endpoint_url=endpoint_url, config=settings)
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         if isinstance(error, botocore.exceptions.BotoCoreError):
             mapped = signal_or_error(error, "head_bucket", "", bucket, clock)

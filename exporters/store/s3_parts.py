@@ -6,7 +6,8 @@ Rules of this file: no network; memory is one part that is being filled. Source:
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from exporters.store.errors import DigestMismatchError, SourceLengthError
 
@@ -91,3 +92,9 @@ def checksum_of_parts(digests: Iterable[bytes]) -> str:
     """What S3 gives as SHA-256 of an object in parts: the digest of the parts' digests, and their number."""
     all_digests = list(digests)
     return f"{checksum(hashlib.sha256(b''.join(all_digests)).digest())}-{len(all_digests)}"
+
+
+def version_of(answer: Mapping[str, Any]) -> str | None:
+    """The version id of an answer; `null`, which is what a bucket without versions may say, is none."""
+    version = answer.get("VersionId")
+    return None if version in {None, "null"} else str(version)

@@ -18,7 +18,7 @@ from exporters.store.errors import ObjectChangedError, ObjectExistsError, Object
 from exporters.store.protocol import Stored
 from exporters.store.retrying import put_settled
 from exporters.store.s3_errors import ConditionRefused, UploadGone
-from exporters.store.s3_parts import Measured, checksum, checksum_of_parts
+from exporters.store.s3_parts import Measured, checksum, checksum_of_parts, version_of
 
 if TYPE_CHECKING:
     from exporters.store.s3 import S3Store
@@ -38,6 +38,13 @@ class Condition:
         if self.if_absent:
             return {"IfNoneMatch": "*"}
         return {"IfMatch": self.if_match} if self.if_match is not None else {}
+
+    def check_match(self, store: S3Store, key: str) -> None:
+        """Look before the end of an upload in parts: some servers ignore If-Match there. Raises: ObjectChangedError."""
+        if self.if_match is not None:
+            there = store.stat(key)
+            if there is None or there.etag != self.if_match:
+                raise ObjectChangedError(key)
 
     def refused(self, store: S3Store, key: str, *, conflict: bool) -> Exception:
         """The error for a 412, or a 409 (`conflict`: somebody writes just now, so what is there decides)."""
@@ -79,7 +86,7 @@ class Writes:
                 raise condition.refused(self._store, key, conflict=signal.conflict) from signal
             except ObjectMissingError as error:  # the answer to If-Match where there is no object
                 raise ObjectChangedError(key) from error
-            return Stored(key, len(content), sha256, str(answer["ETag"]), answer.get("VersionId"))
+            return Stored(key, len(content), sha256, str(answer["ETag"]), version_of(answer))
 
         def settle() -> Stored | None:
             return self._ours(key, len(content), sha256, server_sum)
@@ -143,6 +150,7 @@ class Writes:
         server_sum = checksum_of_parts(digest for _, digest in digests)
 
         def attempt() -> Stored:
+            condition.check_match(self._store, key)
             try:
                 answer = self._store.send("complete_multipart_upload", key, **parameters, **condition.parameters())
             except ConditionRefused as signal:
@@ -155,7 +163,7 @@ class Writes:
                 return ours
             except ObjectMissingError as error:  # the answer to If-Match where there is no object
                 raise ObjectChangedError(key) from error
-            return Stored(key, length, sha256, str(answer["ETag"]), answer.get("VersionId"))
+            return Stored(key, length, sha256, str(answer["ETag"]), version_of(answer))
 
         return put_settled(attempt, lambda: self._ours(key, length, sha256, server_sum), self._store.retries)
 
@@ -176,7 +184,7 @@ class Writes:
                 ours = told == server_sum
         except ObjectMissingError:
             return None
-        return Stored(key, length, sha256, str(answer["ETag"]), answer.get("VersionId")) if ours else None
+        return Stored(key, length, sha256, str(answer["ETag"]), version_of(answer)) if ours else None
 
     def _lock_parameters(self) -> dict[str, Any]:
         lock = self._store.lock

@@ -188,7 +188,7 @@ class StoreContract:
 
     # -- whole or not at all
 
-    @pytest.mark.parametrize("after", [0, 100, PART + 1, 3 * PART])
+    @pytest.mark.parametrize("after", [0, 100, PART + 1])
     def test_q021_source_breaks(self, store: Store, after: int) -> None:
         """An error out of the content comes out as it is; nothing is stored; what was there stays."""
         store.put("kept", b"before")
@@ -198,7 +198,7 @@ class StoreContract:
         assert keys(store) == ["kept"]
         assert store.read("kept") == b"before"
 
-    @pytest.mark.parametrize("size", [1, 100, PART, PART + 1, 2 * PART + 1])
+    @pytest.mark.parametrize("size", [1, PART, PART + 2])
     @pytest.mark.parametrize("wrong", [-1, 1])
     def test_q020_source_of_another_length(self, store: Store, size: int, wrong: int) -> None:
         """A source shorter or longer than announced fails, and stores nothing."""
@@ -225,7 +225,7 @@ class StoreContract:
         assert keys(store) == ["kept"]
         assert store.read("kept") == b"before"
 
-    @pytest.mark.parametrize("size", [3 * MIB, 3 * PART])
+    @pytest.mark.parametrize("size", [3 * MIB, 2 * PART])
     def test_no_partial_object_is_listed(self, store: Store, size: int) -> None:
         """While it is written an object cannot be listed, read or found."""
         seen: list[object] = []
@@ -395,7 +395,11 @@ class StoreContract:
         assert [store.read(key) for key in twins] == [b"0", b"1", b"2", b"3"]
         assert sorted(keys(store)) == sorted([*twins, "made"])
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=20,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     @given(names=st.lists(_COMPONENT, min_size=1, max_size=3))
     def test_any_key_is_refused_or_comes_back(self, store: Store, names: list[str]) -> None:
         """Any text is refused as a key, or comes back from a list exactly."""

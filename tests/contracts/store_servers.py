@@ -1,14 +1,18 @@
 """S3 servers for tests: moto in a thread, localbucket where it is installed."""
 
 import contextlib
+import functools
+import io
 import itertools
+import logging
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -28,19 +32,39 @@ PAGE = 30
 _numbers = itertools.count(1)
 
 
+class OneAtATime:
+    """A WSGI application behind a lock: moto looks at a condition first and writes then, S3 does both at once."""
+
+    def __init__(self, application: Callable[..., Any]) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        with self._lock:
+            return [b"".join(self._application(environ, start_response))]
+
+
 @contextlib.contextmanager
 def moto_server() -> Iterator[str]:
     """A fresh moto on a free port; its lists have pages of `PAGE`. Yields its address."""
-    from moto.server import ThreadedMotoServer
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     with mock.patch.dict(os.environ, CREDENTIALS | {"MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)}):
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
+        server = make_server("127.0.0.1", 0, OneAtATime(DomainDispatcherApplication(create_backend_app)), threaded=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{server.server_port}"
         try:
-            _, port = server.get_host_and_port()
-            yield f"http://127.0.0.1:{port}"
+            yield endpoint
         finally:
-            server.stop()
+            client(endpoint).close()
+            server.shutdown()
+            thread.join(10)
+            server.server_close()
 
 
 def localbucket_command() -> str | None:
@@ -67,12 +91,14 @@ def localbucket_server(command: str, data: Path) -> Iterator[str]:
                 time.sleep(0.05)
             yield f"http://127.0.0.1:{port}"
         finally:
+            client(f"http://127.0.0.1:{port}").close()
             process.terminate()
             process.wait(10)
 
 
+@functools.cache
 def client(endpoint: str) -> Any:
-    """A client of our own beside the store's, to look behind its back. Close it."""
+    """A client of our own beside the store's, to look behind its back. One for each server, closed with it."""
     settings = Config(
         s3={"addressing_style": "path"},
         request_checksum_calculation="when_required",
@@ -84,6 +110,5 @@ def client(endpoint: str) -> Any:
 def make_bucket(endpoint: str, *, lock: bool = False) -> str:
     """Make a bucket of a new name."""
     name = f"bucket-{next(_numbers)}"
-    with contextlib.closing(client(endpoint)) as s3:
-        s3.create_bucket(Bucket=name, **({"ObjectLockEnabledForBucket": True} if lock else {}))
+    client(endpoint).create_bucket(Bucket=name, **({"ObjectLockEnabledForBucket": True} if lock else {}))
     return name

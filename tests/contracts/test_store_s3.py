@@ -1,6 +1,5 @@
 """The S3 store keeps the contract: on moto, on moto with versions and locks, on a server of its own where installed."""
 
-import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -52,9 +51,8 @@ class TestMoto(S3Contract):
     def store(self, moto: str) -> Iterator[Store]:
         bucket = make_bucket(moto)
         # A neighbour whose keys begin alike must never be seen.
-        with contextlib.closing(client(moto)) as s3:
-            s3.put_object(Bucket=bucket, Key="contoso/2026-other/k", Body=b"not ours")
-            s3.put_object(Bucket=bucket, Key="contoso/2026/", Body=b"")
+        client(moto).put_object(Bucket=bucket, Key="contoso/2026-other/k", Body=b"not ours")
+        client(moto).put_object(Bucket=bucket, Key="contoso/2026/", Body=b"")
         store = open_store(
             f"s3://{bucket}/contoso/2026", base=Path(), clock=SystemClock(), region="us-east-1", endpoint_url=moto
         )

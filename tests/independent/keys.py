@@ -63,39 +63,12 @@ def too_long(key: str) -> bool:
     return len(key.encode()) > 700
 
 
-class Places:
-    """Places that are held below `data/files`, and the keys that new items get, in the order the documents ask for."""
-
-    def __init__(self, prefix: str = "data/files") -> None:
-        self.prefix = prefix
-        self.held: dict[str, set[str]] = {}  # folded place -> spellings held
-        self.folders: dict[str, str] = {}  # id of a folder -> its place
-
-    def hold(self, key: str) -> None:
-        """Hold a key and each folder above it."""
-        parts = key.split("/")
-        for n in range(1, len(parts) + 1):
-            place = "/".join(parts[:n])
-            self.held.setdefault(fold(place), set()).add(place)
-
-    def folder(self, item_id: str, name: str, parent: str) -> str:
-        """Place of a folder below its parent's place; held from now on."""
-        part = component(name, item_id)
-        place = f"{parent}/{part}"
-        if self.held.get(fold(place), {place}) != {place}:
-            place = f"{parent}/{changed(name, item_id)}"
-        self.hold(place)
-        self.folders[item_id] = place
-        return place
-
-
-def plain_key(names: list[tuple[str, str]], prefix: str = "data/files") -> str:
-    """The key of [(name, id), …] from below the root to the item, when no place is held by another spelling."""
-    key = prefix + "/" + "/".join(component(name, item_id) for name, item_id in names)
-    if too_long(key):
-        name, item_id = names[-1]
-        return f"{prefix}/{changed(name, item_id)}"
-    return key
+def is_too_long_for(names: list[tuple[str, str]], prefix: str) -> bool:
+    """Whether the key of [(name, id), …] from below the root would pass 700 bytes, in its longer or its shorter form."""
+    return any(
+        too_long(prefix + "/" + "/".join(make(name, item_id) for name, item_id in names))
+        for make in (component, changed)
+    )
 
 
 def allowed_components(name: str, item_id: str) -> set[str]:

@@ -20,10 +20,47 @@ Identity = tuple[str, str, str]
 ITEM_KINDS = {"file", "folder", "package", "shortcut", "other"}
 ROW_TYPES = {"source", "round", "cursor", "listed", "seen", "item", "count", "permissions", "closed"}
 ROW_FIELDS = set(
-    ["kind", "scope", "id", "parent", "name", "path", "key", "outcome", "size", "sha256", "service", "agreement", "created", "modified", "captured", "run", "versionId", "code", "reason", "since", "asked"]
+    [
+        "kind",
+        "scope",
+        "id",
+        "parent",
+        "name",
+        "path",
+        "key",
+        "outcome",
+        "size",
+        "sha256",
+        "service",
+        "agreement",
+        "created",
+        "modified",
+        "captured",
+        "run",
+        "versionId",
+        "code",
+        "reason",
+        "since",
+        "asked",
+    ]
 )
 CODES = set(
-    ["vanished", "not_found_while_listed", "malware", "irm_protected", "access_denied", "locked", "onenote_unavailable", "onenote_parts_not_listed", "version_unavailable", "permissions_unavailable", "content_unstable", "download_failed", "refused", "unknown_kind"]
+    [
+        "vanished",
+        "not_found_while_listed",
+        "malware",
+        "irm_protected",
+        "access_denied",
+        "locked",
+        "onenote_unavailable",
+        "onenote_parts_not_listed",
+        "version_unavailable",
+        "permissions_unavailable",
+        "content_unstable",
+        "download_failed",
+        "refused",
+        "unknown_kind",
+    ]
 )
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SEGMENT = re.compile(r"(\d{9})\.jsonl")
@@ -208,8 +245,8 @@ def read_bag(root: Path, name: str, wrong: list[str]) -> Bag:
     if set(source) != {"cloud", "first_copied", "id", "kind", "owner"}:
         wrong.append(f"{name}/lastcopy/source.json: fields {sorted(source)}")
     bag = Bag(name, folder, source)
-    bag.segments = read_segments(folder / "lastcopy/ledger", f"{name}/lastcopy/ledger", wrong)
-    for segment in bag.segments:
+    chain = read_segments(folder / "lastcopy/ledger", f"{name}/lastcopy/ledger", wrong)
+    for segment in chain:
         where = f"{name} segment {segment.number}"
         if set(segment.first) != {"at", "previous", "run", "segment", "units", "writer"}:
             wrong.append(f"{where}: first line has {sorted(segment.first)}")
@@ -217,16 +254,22 @@ def read_bag(root: Path, name: str, wrong: list[str]) -> Bag:
             wrong.append(f"{where}: writer has {sorted(segment.first['writer'])}")
         elif not TIME.fullmatch(segment.first["at"]) or not RUN.fullmatch(segment.first["run"]):
             wrong.append(f"{where}: at {segment.first['at']!r}, run {segment.first['run']!r}")
-        bag.closed = None
         for row in segment.rows:
             if len(row) != 1 or not set(row) <= ROW_TYPES:
                 wrong.append(f"{where}: a row of type {sorted(row)}")
-                continue
-            ((kind, value),) = row.items()
-            if kind == "item":
-                check_row(value, where, wrong)
-            apply(bag, kind, value, segment.number)
+            elif "item" in row:
+                check_row(row["item"], where, wrong)
+        take_segment(bag, segment)
     return bag
+
+
+def take_segment(bag: Bag, segment: Segment) -> None:
+    """Take a whole segment into the state."""
+    bag.segments.append(segment)
+    bag.closed = None
+    for row in segment.rows:
+        ((kind, value),) = row.items()
+        apply(bag, kind, value, segment.number)
 
 
 def check_row(row: Row, where: str, wrong: list[str]) -> None:
@@ -362,7 +405,11 @@ def check_fold(bag: Bag, wrong: list[str]) -> None:
     names = [name for _, name in lines]
     if names != sorted(names, key=as_bytes):
         wrong.append(f"{bag.name}: tagmanifest is not sorted")
-    wanted = folded_files(bag)
+    if not 0 < folded_segment(bag) <= len(bag.segments):
+        wrong.append(f"{bag.name}: folded at segment {folded_segment(bag)} of {len(bag.segments)}")
+        return
+    folded = as_folded(bag)
+    wanted = folded_files(folded)
     if set(names) != PLAIN_TAGS | set(wanted):
         wrong.append(
             f"{bag.name}: tagmanifest names {sorted(set(names) ^ (PLAIN_TAGS | set(wanted)))} too little or too much"
@@ -371,13 +418,12 @@ def check_fold(bag: Bag, wrong: list[str]) -> None:
         path = bag.folder / name
         if not path.is_file() or sha256_file(path) != digest:
             wrong.append(f"{bag.name}/{name}: not the file that the tagmanifest names")
-    if not is_open(bag):
-        for name, data in wanted.items():
-            path = bag.folder / name
-            held = path.read_bytes() if path.is_file() else b""
-            if held != data and not (name.endswith(".json") and held == data + b"\n"):
-                wrong.append(f"{bag.name}/{name}: not what the segments give{_first_difference(held, data)}")
-        check_reconciliation(bag, wrong)
+    for name, data in wanted.items():
+        path = bag.folder / name
+        held = path.read_bytes() if path.is_file() else b""
+        if held != data and not (name.endswith(".json") and held == data + b"\n"):
+            wrong.append(f"{bag.name}/{name}: not what the segments give{_first_difference(held, data)}")
+    check_reconciliation(folded, wrong)
 
 
 def _first_difference(held: bytes, wanted: bytes) -> str:
@@ -387,11 +433,25 @@ def _first_difference(held: bytes, wanted: bytes) -> str:
     return f": {len(held)} bytes held, {len(wanted)} due"
 
 
-def is_open(bag: Bag) -> bool:
-    """Whether segments stand after the fold."""
+def folded_segment(bag: Bag) -> int:
+    """The segment that the fold was made at; 0 if there is none."""
     info = bag.folder / "bag-info.txt"
     match = re.search(r"^Lastcopy-Segment: (\d+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
-    return not bag.segments or match is None or int(match[1]) != bag.segments[-1].number
+    return int(match[1]) if match else 0
+
+
+def is_open(bag: Bag) -> bool:
+    """Whether rows of items stand after the fold (a segment with a cursor alone leaves the fold as it is)."""
+    later = bag.segments[folded_segment(bag) :]
+    return not folded_segment(bag) or any("item" in row for segment in later for row in segment.rows)
+
+
+def as_folded(bag: Bag) -> Bag:
+    """The state at the segment that the fold was made at."""
+    at = Bag(bag.name, bag.folder, bag.source)
+    for segment in bag.segments[: folded_segment(bag)]:
+        take_segment(at, segment)
+    return at
 
 
 def check_payload(bag: Bag, wrong: list[str]) -> None:
@@ -443,7 +503,9 @@ def check_root(reading: Reading) -> None:
     ]
     temporary = root / ".lastcopy-tmp"
     if temporary.is_dir():
-        wrong += [f".lastcopy-tmp/{p.name}: left behind" for p in temporary.iterdir() if p.is_file()]
+        wrong += [
+            f".lastcopy-tmp/{p.name}: left behind" for p in temporary.iterdir() if p.is_file() and p.name != "lock"
+        ]
     found = {}
     for path in sorted((root / "sources").glob("*")):
         row = json.loads(path.read_bytes())

@@ -267,6 +267,10 @@ def test_says_open_when_segments_stand_after_the_fold(hand: tuple[Path, Truth]) 
     bag = store / BAG
     previous = sha256((bag / "lastcopy/ledger/000000002.jsonl").read_bytes())
     segment(bag, 3, previous, [{"closed": {"reason": "complete"}}])
+    assert judge(store, truth) == []
+    previous = sha256((bag / "lastcopy/ledger/000000003.jsonl").read_bytes())
+    row = read_store(store).bags[BAG].rows["derived", "", "data/about.txt"]
+    segment(bag, 4, previous, [{"item": row}, {"closed": {"reason": "stopped"}}])
     assert any(text.endswith("is open") for text in judge(store, truth))
 
 

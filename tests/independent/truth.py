@@ -83,7 +83,7 @@ class Truth:
         if change.get("kind") != "driveItem":
             return
         drive = next((d for d in self.drives.values() if d.folder == change["drive"]), None)
-        row = drive.items.get(change["id"]) if drive else None
+        row = drive.items.get(change.get("id", "")) if drive else None
         if drive is None or row is None:
             return
         op = change["op"]
@@ -92,14 +92,55 @@ class Truth:
         elif op == "modify":
             content = change["_c"]
             file = {**row["file"], "hashes": {"quickXorHash": content["qx"]} if content["len"] else {}}
-            drive.items[row["id"]] = {**row, "_c": content, "size": content["len"], "file": file}
+            versions = _versions_after(row)
+            drive.items[row["id"]] = {**row, "_c": content, "size": content["len"], "file": file, "_versions": versions}
         elif op in ("delete", "delete-recreate"):
             for item_id in [*drive.below(row["id"]), row["id"]]:
                 drive.deleted[item_id] = drive.items.pop(item_id)
         elif op == "move":
             drive.items[row["id"]] = {**row, "parentReference": {**row["parentReference"], "id": change["to"]}}
+        elif op == "permissions":
+            drive.items[row["id"]] = {**row, "_permissions": change["set"], "shared": {"scope": "users"}}
         elif op != "touch":
             raise AssertionError(f"a change of kind {op!r} is not known to the judge")
+
+
+    def adopt(self, drive: DriveTruth, served: list[Row]) -> list[str]:
+        """Compare with what the server says is true now; items that it made (their ids are its own) are taken over.
+
+        served: rows of `GET /truth/drives/NAME`. Returns the differences.
+        """
+        now = {row["id"]: row for row in served if not row["deleted"]}
+        for row in now.values():
+            if row["id"] not in drive.items:
+                drive.items[row["id"]] = _row_of(row)
+        wrong = [f"{item_id} is not served" for item_id in drive.items if item_id not in now]
+        for item_id, row in drive.items.items():
+            told = now.get(item_id, {})
+            if told and told["path"] != drive.path(item_id):
+                wrong.append(f"{told['path']!r} served, {drive.path(item_id)!r} due")
+            if "_c" in row and told and told["sha256"] != row["_c"]["sha256"]:
+                wrong.append(f"{told['path']!r}: other content served")
+        return wrong
+
+
+def _versions_after(row: Row) -> list[Row]:
+    """Versions of a file that gets new content: what was current is an earlier one now."""
+    known = row.get("_versions") or [{"id": "1.0", "_current": True}]
+    former = {**known[0], "_c": row["_c"]}
+    del former["_current"]
+    major = int(known[0]["id"].partition(".")[0])
+    return [{"id": f"{major + 1}.0", "_current": True}, former, *known[1:]]
+
+
+def _row_of(told: Row) -> Row:
+    """A row of the truth for an item that a change made on the server."""
+    times = {"createdDateTime": told["lastModifiedDateTime"], "lastModifiedDateTime": told["lastModifiedDateTime"]}
+    row = {"id": told["id"], "name": told["name"], "fileSystemInfo": times, "parentReference": {"id": told["parent"]}}
+    if told["kind"] == "folder":
+        return {**row, "folder": {}, "size": 0, "_made": True}
+    content = {"len": told["size"], "sha256": told["sha256"], "qx": None}
+    return {**row, "size": told["size"], "file": {"hashes": {}}, "_c": content, "_made": True}
 
 
 def rows_of(path: Path) -> Iterator[Row]:

@@ -43,8 +43,8 @@ class Control:
                 known = ", ".join(f"{method} /{path}" for method, path in self._actions())
                 raise ControlError(f"unknown; known: {known}, GET /truth/drives/NAME")
             return action(request)
-        except (ControlError, ChangeError, FaultPlanError, ValueError, OSError) as error:
-            return _json({"error": str(error)}, 400)
+        except (ControlError, ChangeError, FaultPlanError, ValueError, TypeError, KeyError, OSError) as error:
+            return _json({"error": f"{type(error).__name__}: {error}"}, 400)
 
     def _actions(self) -> dict[tuple[str, str], Callable[[Request], Response]]:
         return {
@@ -66,6 +66,7 @@ class Control:
     def _summary(self, _: Request) -> Response:
         body = self.service.ledger.summary()
         body["budget"] = self.service.throttle.usage()
+        body["defects"] = self.service.defects
         body["faults"] = self.dispatcher.faults.report()
         return _json(body)
 

@@ -40,7 +40,9 @@ def delta(call: Call) -> Response:
     """GET /drives/{drive}/root/delta and its function forms."""
     drive = find_drive(call)
     if call.names.get("item", "root") not in ("root", drive.row(drive.root)["id"]):
-        raise bad_request("Delta of a folder other than the root is not served by this kind of drive.", "invalidRequest")
+        raise bad_request(
+            "Delta of a folder other than the root is not served by this kind of drive.", "invalidRequest"
+        )
     parameters = parse_query(call.request.query, {"token", "$select", "$top", "$expand"})
     token = call.names.get("token") or parameters.get("token")
     if "$expand" in parameters:

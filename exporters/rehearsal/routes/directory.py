@@ -1,38 +1,32 @@
-"""The directory: organisation, licences, subscriptions, domains, users.
+"""The directory: organisation, licences, subscriptions, domains.
 
 Rules of this file: rows come from the tenant's data, completed by what a real directory always has.
 Source: reference/graph.md 3.1, 7.4, 8.1.
 """
 
+import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from exporters.rehearsal.documents import Row
-from exporters.rehearsal.links import LinkError
-from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, entity, public, success
-from exporters.rehearsal.routes.query import parse_query, project, selection, top
-from exporters.rehearsal.routes.router import Call, Route
+from exporters.rehearsal.routes.answers import ApiError, collection, entity, success
+from exporters.rehearsal.routes.query import parse_query, project, selection
+from exporters.rehearsal.routes.router import Action, Call, Route
 from exporters.rehearsal.service import Service
 from exporters.rehearsal.wire import Response
 
-_SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"  # SPE_E3
+SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"  # SPE_E3
 _PLANS = (
     ("exchange", "efb87545-963c-4e0d-99df-69c6916d9eb0", "EXCHANGE_S_ENTERPRISE"),
     ("SharePoint", "5dbe027f-2339-4123-9542-606e4d348a72", "SHAREPOINTENTERPRISE"),
 )
-_DEFAULT_USER = (
-    "businessPhones,displayName,givenName,jobTitle,mail,mobilePhone,officeLocation,preferredLanguage,surname,"
-    "userPrincipalName,id"
-).split(",")
-_SINGLE_ONLY = {"mailboxSettings", "mySite", "aboutMe", "birthday", "interests", "hireDate", "pastProjects", "skills"}
+_TOP = re.compile(r"top=(\d+)")
 _DIRECTORY = frozenset({"Directory.Read.All"})
 
 
 def routes() -> list[Route]:
     """The routes of the directory."""
-
-    def reading(template: str, action: Any, cost: int, *roles: str) -> Route:
-        return Route(template, action, _directory_cost(cost), "directory", "directory", _DIRECTORY | set(roles))
 
     skus = ("LicenseAssignment.Read.All", "Organization.Read.All")
     subscriptions = ("Organization.Read.All",)
@@ -48,23 +42,25 @@ def routes() -> list[Route]:
         reading("domains/{domain}/serviceConfigurationRecords", service_records, 1, "Domain.Read.All"),
         reading("domains/{domain}/verificationDnsRecords", verification_records, 1, "Domain.Read.All"),
         reading("domains/{domain}/domainNameReferences", name_references, 4, "Domain.Read.All"),
-        reading("users", users, 2, "User.Read.All", "User.ReadBasic.All"),
-        reading("users/{user}", user, 1, "User.Read.All", "User.ReadBasic.All"),
-        reading("users/{user}/licenseDetails", licence_details, 2, *skus, "User.Read.All"),
     ]
 
 
-def _directory_cost(base: int) -> Any:
+def reading(template: str, action: Action, cost: int, *roles: str) -> Route:
+    """A route of the directory. cost: before what `$select` and the like take off."""
+    return Route(template, action, _directory_cost(cost), "directory", "directory", _DIRECTORY | set(roles))
+
+
+def _directory_cost(base: int) -> Callable[[Call], int]:
     def cost(call: Call) -> int:
         query = call.request.query
-        less = ("select=" in query) - ("expand=" in query)
-        small = any(part in query for part in ("top=1&", "top=5&")) or query.endswith(("top=1", "top=5"))
-        return max(1, base - less - small)
+        page = _TOP.search(query)
+        small = page is not None and int(page.group(1)) < 20
+        return max(1, base - ("select=" in query) + ("expand=" in query) - small)
 
     return cost
 
 
-def _plans(status: str) -> list[Row]:
+def plans(status: str) -> list[Row]:
     when = "2021-01-10T08:00:00Z"
     return [
         {"assignedDateTime": when, "capabilityStatus": status, "service": service, "servicePlanId": plan}
@@ -90,7 +86,7 @@ def _organization(service: Service) -> Row:
         "onPremisesLastSyncDateTime": None,
         "defaultUsageLocation": "NL",
         "technicalNotificationMails": [f"admin@{tenant.domain}"],
-        "assignedPlans": _plans(tenant.subscription_status),
+        "assignedPlans": plans(tenant.subscription_status),
         "provisionedPlans": [
             {"capabilityStatus": tenant.subscription_status, "provisioningStatus": "Success", "service": name}
             for name, _, _ in _PLANS
@@ -119,14 +115,14 @@ def organization(call: Call) -> Response:
     names = selection(parse_query(call.request.query, {"$select"}), "organization")
     row = _organization(call.service)
     if call.names["organization"] != row["id"]:
-        raise _missing(call.names["organization"])
+        raise missing_resource(call.names["organization"])
     return success(entity(call.service.root, "organization/$entity", project(row, names)), call.request)
 
 
 def subscribed_skus(call: Call) -> Response:
     service, tenant = call.service, call.service.tenant
     names = selection(parse_query(call.request.query, {"$select"}), "subscribedSku")
-    used: dict[str, int] = {_SKU: 0}
+    used: dict[str, int] = {SKU: 0}
     for one in tenant.users:
         for licence in one.get("assignedLicenses", ()):
             used[licence["skuId"]] = used.get(licence["skuId"], 0) + 1
@@ -136,7 +132,7 @@ def subscribed_skus(call: Call) -> Response:
     for sku, consumed in used.items():
         units = {"enabled": 0, "suspended": 0, "warning": 0, "lockedOut": 0}
         if status in state:
-            units[state[status]] = service.licences() if sku == _SKU else consumed
+            units[state[status]] = service.licences() if sku == SKU else consumed
         row = {
             "accountName": tenant.domain.partition(".")[0],
             "accountId": tenant.id,
@@ -145,16 +141,16 @@ def subscribed_skus(call: Call) -> Response:
             "consumedUnits": consumed,
             "id": f"{tenant.id}_{sku}",
             "skuId": sku,
-            "skuPartNumber": "SPE_E3" if sku == _SKU else "OTHER",
+            "skuPartNumber": "SPE_E3" if sku == SKU else "OTHER",
             "subscriptionIds": [_subscription_id(tenant.id, sku)],
             "prepaidUnits": units,
-            "servicePlans": _service_plans(),
+            "servicePlans": service_plans(),
         }
         rows.append(project(row, names))
     return success(collection(service.root, "subscribedSkus", rows), call.request)
 
 
-def _service_plans() -> list[Row]:
+def service_plans() -> list[Row]:
     return [
         {"servicePlanId": plan, "servicePlanName": name, "provisioningStatus": "Success", "appliesTo": "User"}
         for _, plan, name in _PLANS
@@ -169,7 +165,7 @@ def _subscriptions(service: Service) -> list[Row]:
     tenant = service.tenant
     return [
         {
-            "id": _subscription_id(tenant.id, _SKU),
+            "id": _subscription_id(tenant.id, SKU),
             "commerceSubscriptionId": _subscription_id(tenant.id, "commerce"),
             "createdDateTime": "2021-01-10T08:00:00Z",
             "isTrial": False,
@@ -177,8 +173,8 @@ def _subscriptions(service: Service) -> list[Row]:
             "ownerId": None,
             "ownerTenantId": None,
             "ownerType": None,
-            "serviceStatus": _service_plans(),
-            "skuId": _SKU,
+            "serviceStatus": service_plans(),
+            "skuId": SKU,
             "skuPartNumber": "SPE_E3",
             "status": tenant.subscription_status,
             "totalLicenses": service.licences(),
@@ -199,7 +195,7 @@ def subscription(call: Call) -> Response:
         if wanted in (row["id"], row["commerceSubscriptionId"]):
             body = entity(call.service.root, "directory/subscriptions/$entity", project(row, names))
             return success(body, call.request)
-    raise _missing(wanted)
+    raise missing_resource(wanted)
 
 
 # ----------------------------------------------------------------------------------------------------- domains
@@ -208,7 +204,7 @@ def subscription(call: Call) -> Response:
 def _domain(service: Service, name: str) -> Row:
     known = service.tenant.domains
     if name.lower() not in (one.lower() for one in known):
-        raise _missing(name)
+        raise missing_resource(name)
     return {
         "id": name.lower(),
         "authenticationType": "Managed",
@@ -286,115 +282,8 @@ def name_references(call: Call) -> Response:
     return success(collection(call.service.root, "directoryObjects", rows), call.request)
 
 
-# ------------------------------------------------------------------------------------------------------- users
-
-
-def served_user(service: Service, row: Row) -> Row:
-    """A user with what the directory always has, less what only single users show."""
-    status = service.tenant.subscription_status
-    plans = _plans(status) if row.get("assignedLicenses") else []
-    whole = {
-        "businessPhones": [],
-        "jobTitle": None,
-        "mobilePhone": None,
-        "officeLocation": None,
-        "onPremisesSyncEnabled": None,
-        "usageLocation": "NL",
-        "showInAddressList": None,
-        "assignedPlans": plans,
-        "provisionedPlans": [
-            {"capabilityStatus": status, "provisioningStatus": "Success", "service": plan["service"]} for plan in plans
-        ],
-        **public(row),
-    }
-    whole.pop("mailboxSettings", None)
-    return whole
-
-
-def users(call: Call) -> Response:
-    service, settings = call.service, call.service.settings
-    allowed = {"$select", "$top", "$skiptoken", "$count", "$orderby"}
-    parameters = parse_query(call.request.query, allowed)
-    if "$skip" in parameters:
-        raise bad_request("'$skip' is not supported by the service.", "Request_UnsupportedQuery")
-    advanced = parameters.get("$count") == "true"
-    if advanced and call.request.headers.get("consistencylevel", "").lower() != "eventual":
-        raise bad_request("$count needs the header 'ConsistencyLevel: eventual'.", "Request_UnsupportedQuery")
-    if "$orderby" in parameters and parameters["$orderby"].split()[0] not in ("displayName", "userPrincipalName"):
-        raise bad_request("Sorting is served for displayName and userPrincipalName only.", "Request_UnsupportedQuery")
-    start, size = 0, top(parameters, settings.users_page, 999)
-    if "$skiptoken" in parameters:
-        start = _skip(service, parameters["$skiptoken"], "users")
-    names = selection(parameters, "user")
-    if names and _SINGLE_ONLY & set(names):
-        raise ApiError(501, "NotImplemented", "This property is not supported in a collection query.")
-    rows = service.tenant.users
-    if "$orderby" in parameters:
-        field, *way = parameters["$orderby"].split()
-        rows = sorted(rows, key=lambda row: str(row.get(field) or "").lower(), reverse=way == ["desc"])
-    page = [project(served_user(service, row), names or tuple(_DEFAULT_USER)) for row in rows[start : start + size]]
-    following = None
-    if start + size < len(rows):
-        kept = "&".join(part for part in call.request.query.split("&") if part and "skiptoken=" not in part)
-        following = f"{service.root}/users?{kept + '&' if kept else ''}$skiptoken={_token(service, start + size, 'users')}"
-    body = collection(service.root, "users", page, next=following)
-    if advanced:
-        body["@odata.count"] = len(rows)
-    return success(body, call.request)
-
-
-def _token(service: Service, position: int, what: str) -> str:
-    from urllib.parse import quote
-
-    return quote(service.links.seal(what, position), safe="")
-
-
-def _skip(service: Service, token: str, what: str) -> int:
-    try:
-        kind, position = service.links.open(token)
-    except (LinkError, ValueError) as error:
-        raise bad_request(str(error), "Directory_ExpiredPageToken") from error
-    if kind != what:
-        raise bad_request("The token belongs to another list.", "Directory_ExpiredPageToken")
-    return int(position)
-
-
-def find_user(call: Call) -> Row:
-    """The user of the path, by id or userPrincipalName. Raises ApiError 404."""
-    row = call.service.tenant.user(call.names["user"])
-    if row is None:
-        raise _missing(call.names["user"])
-    return row
-
-
-def user(call: Call) -> Response:
-    names = selection(parse_query(call.request.query, {"$select"}), "user")
-    row = find_user(call)
-    whole = served_user(call.service, row)
-    if names and "mailboxSettings" in names and "mailboxSettings" in row:
-        whole["mailboxSettings"] = row["mailboxSettings"]
-    body = project(whole, names or tuple(_DEFAULT_USER))
-    return success(entity(call.service.root, "users/$entity", body), call.request)
-
-
-def licence_details(call: Call) -> Response:
-    names = selection(parse_query(call.request.query, {"$select"}), "licenseDetails")
-    rows = [
-        project(
-            {
-                "id": f"{licence['skuId']}",
-                "skuId": licence["skuId"],
-                "skuPartNumber": "SPE_E3" if licence["skuId"] == _SKU else "OTHER",
-                "servicePlans": _service_plans(),
-            },
-            names,
-        )
-        for licence in find_user(call).get("assignedLicenses", ())
-    ]
-    return success(collection(call.service.root, "users('x')/licenseDetails", rows), call.request)
-
-
-def _missing(name: str) -> ApiError:
+def missing_resource(name: str) -> ApiError:
+    """404 in the words of the directory."""
     return ApiError(
         404,
         "Request_ResourceNotFound",

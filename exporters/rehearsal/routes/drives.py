@@ -6,11 +6,9 @@ Source: reference/graph.md 5.1, 5.2, 7.3.
 
 import hashlib
 from collections.abc import Callable
-from urllib.parse import quote
 
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.items import DriveTruth
-from exporters.rehearsal.links import LinkError
 from exporters.rehearsal.routes import delta
 from exporters.rehearsal.routes.answers import (
     ApiError,
@@ -24,6 +22,7 @@ from exporters.rehearsal.routes.answers import (
 )
 from exporters.rehearsal.routes.downloads import serve_content
 from exporters.rehearsal.routes.items import check_content, download_url, find_drive, served_item, with_download_url
+from exporters.rehearsal.routes.paging import page_of
 from exporters.rehearsal.routes.query import parse_query, project, selection, top
 from exporters.rehearsal.routes.router import Action, Call, Route
 from exporters.rehearsal.wire import Response
@@ -42,7 +41,10 @@ def routes() -> list[Route]:
         reading("users/{user}/drives", user_drives, 2),
         reading("drives/{drive}", drive),
     ]
-    for top_name, root in (("drives/{drive}", "drives/{drive}/root"), ("users/{user}/drive", "users/{user}/drive/root")):
+    for top_name, root in (
+        ("drives/{drive}", "drives/{drive}/root"),
+        ("users/{user}/drive", "users/{user}/drive/root"),
+    ):
         found += [
             reading(f"{root}/delta", delta.delta, delta.cost),
             reading(f"{root}/delta()", delta.delta, delta.cost),
@@ -156,26 +158,15 @@ def children(call: Call) -> Response:
     names = selection(parameters, "driveItem")
     size = top(parameters, call.service.settings.children_page, 1000)
     found, n, _ = find_item(call)
-    start = 0
-    if "$skiptoken" in parameters:
-        try:
-            start = int(call.service.links.open(parameters["$skiptoken"])[1])
-        except (LinkError, ValueError, IndexError) as error:
-            raise bad_request(str(error), "invalidRequest") from error
     below = [child for child in found.children(n) if not found.row(child).get("_goneAfterListing")]
     rows = []
     wants_url = names is None or any("downloadUrl" in name for name in names)
-    for child in below[start : start + size]:
+    numbers, following = page_of(call, parameters, below, size)
+    for child in numbers:
         served = served_item(call.service, found, child, found.row(child))
         if wants_url:
             served = with_download_url(call.service, found, child, served)
         rows.append(project(served, names))
-    following = None
-    if start + size < len(below):
-        token = quote(call.service.links.seal("children", start + size), safe="")
-        kept = "&".join(part for part in call.request.query.split("&") if part and "skiptoken=" not in part)
-        here = f"{call.service.hosts.graph}{call.request.path}"
-        following = f"{here}?{kept + '&' if kept else ''}$skiptoken={token}"
     context = f"drives('{found.id}')/items('x')/children"
     return success(collection(call.service.root, context, rows, next=following), call.request)
 
@@ -201,19 +192,8 @@ def versions(call: Call) -> Response:
     names = selection(parameters, "driveItemVersion")
     size = top(parameters, 200, 1000)
     found, _, row = find_item(call)
-    start = 0
-    if "$skiptoken" in parameters:
-        try:
-            start = int(call.service.links.open(parameters["$skiptoken"])[1])
-        except (LinkError, ValueError, IndexError) as error:
-            raise bad_request(str(error), "invalidRequest") from error
-    every = _versions(row)
-    following = None
-    if start + size < len(every):
-        token = quote(call.service.links.seal("versions", start + size), safe="")
-        kept = "&".join(part for part in call.request.query.split("&") if part and "skiptoken=" not in part)
-        following = f"{call.service.hosts.graph}{call.request.path}?{kept + '&' if kept else ''}$skiptoken={token}"
-    rows = [project(entry, names) for entry in every[start : start + size]]
+    entries, following = page_of(call, parameters, _versions(row), size)
+    rows = [project(entry, names) for entry in entries]
     context = f"drives('{found.id}')/items('x')/versions"
     return success(collection(call.service.root, context, rows, next=following), call.request)
 

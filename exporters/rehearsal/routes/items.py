@@ -11,8 +11,8 @@ from exporters.rehearsal.documents import Row
 from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.links import Ticket
 from exporters.rehearsal.routes.answers import ApiError
-from exporters.rehearsal.routes.directory import find_user
 from exporters.rehearsal.routes.router import Call
+from exporters.rehearsal.routes.users import find_user
 from exporters.rehearsal.service import Service
 
 _GUID = re.compile(r"\{([0-9A-Fa-f-]{36})\}")

@@ -138,9 +138,7 @@ class SignIn:
 
     def _instance(self) -> Row:
         host = self._service.hosts.login.partition("//")[2]
-        discovery = (
-            f"{self._service.hosts.login}/{self._service.tenant.id}/v2.0/.well-known/openid-configuration"
-        )
+        discovery = f"{self._service.hosts.login}/{self._service.tenant.id}/v2.0/.well-known/openid-configuration"
         aliases = {"preferred_network": host, "preferred_cache": host, "aliases": [host]}
         return {"tenant_discovery_endpoint": discovery, "api-version": "1.1", "metadata": [aliases]}
 
@@ -256,7 +254,8 @@ class SignIn:
 
     def _verify(self, algorithm: str, signed: bytes, signature: bytes) -> None:
         key = self._certificate.public_key()
-        assert isinstance(key, rsa.RSAPublicKey)
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise _bad_assertion("The registered certificate has no RSA key.")
         if algorithm == "RS256":
             key.verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
         elif algorithm == "PS256":
@@ -293,7 +292,9 @@ class SignIn:
         now = self._service.clock.now()
         trace, correlation = str(uuid.uuid4()), request.headers.get("client-request-id", str(uuid.uuid4()))
         stamp = f"{now:%Y-%m-%d %H:%M:%SZ}"
-        text = f"AADSTS{error.number}: {error.message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
+        text = (
+            f"AADSTS{error.number}: {error.message} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {stamp}"
+        )
         body = {
             "error": error.error,
             "error_description": text,

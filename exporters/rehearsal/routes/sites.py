@@ -3,17 +3,16 @@
 Source: reference/graph.md 5.1. Libraries, lists and pages of sites come with the exporter of sites.
 """
 
-from urllib.parse import quote
-
 from exporters.rehearsal.documents import Row
-from exporters.rehearsal.links import LinkError
-from exporters.rehearsal.routes.answers import bad_request, collection, entity, item_not_found, public, success
+from exporters.rehearsal.routes.answers import collection, entity, item_not_found, public, success
 from exporters.rehearsal.routes.drives import served_drive
+from exporters.rehearsal.routes.paging import page_of
 from exporters.rehearsal.routes.query import parse_query, project, selection, top
 from exporters.rehearsal.routes.router import Call, Route
 from exporters.rehearsal.service import Service
 from exporters.rehearsal.wire import Response
 
+_ALL = "/v1.0/sites/oneDrive.getAllSites"  # what the real next link says
 _SITES = frozenset({"Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All"})
 
 
@@ -37,19 +36,9 @@ def _collections(service: Service) -> list[Row]:
 def all_sites(call: Call) -> Response:
     parameters = parse_query(call.request.query, {"$select", "$top", "$skiptoken"})
     names = selection(parameters, "site")
-    size, start = top(parameters, call.service.settings.sites_page, 1000), 0
-    if "$skiptoken" in parameters:
-        try:
-            start = int(call.service.links.open(parameters["$skiptoken"])[1])
-        except (LinkError, ValueError, IndexError) as error:
-            raise bad_request(str(error), "invalidRequest") from error
-    rows = _collections(call.service)
-    following = None
-    if start + size < len(rows):
-        token = quote(call.service.links.seal("sites", start + size), safe="")
-        kept = "&".join(part for part in call.request.query.split("&") if part and "skiptoken=" not in part)
-        following = f"{call.service.root}/sites/oneDrive.getAllSites?{kept + '&' if kept else ''}$skiptoken={token}"
-    page = [project(public(row), names) for row in rows[start : start + size]]
+    size = top(parameters, call.service.settings.sites_page, 1000)
+    rows, following = page_of(call, parameters, _collections(call.service), size, path=_ALL)
+    page = [project(public(row), names) for row in rows]
     return success(collection(call.service.root, "sites", page, next=following), call.request)
 
 

@@ -1,0 +1,162 @@
+"""`lastcopy export`. Rules of this file: parsing, calling and showing. Source: design §6."""
+
+import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from exporters.outcomes import CAUSES, ExceptionCode
+from retention.cli.exit_codes import Exit
+from retention.cli.options import Context, add_source_option
+from retention.cli.output import Output, size_text
+from retention.cli.progress import Meter, MeterObserver, show_progress
+from retention.runs import COUNTS, NOT_BUILT, ExportRequest, Outcome, run_export
+
+EXAMPLES = """\
+examples:
+  lastcopy export                                   everything that the configuration asks for; again: only what is new
+  lastcopy export --source onedrive/anna@contoso.com
+  lastcopy export --json > run.json                 for a scheduler: 0 complete, 3 partial
+  lastcopy export --take-over                       although another writer seems to be at work (you know that it is gone)
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this verb."""
+    add_source_option(parser, "copy this source alone (kind/NAME, any name it has had); may be repeated")
+    parser.add_argument("--take-over", action="store_true", help="go on although another writer seems to be at work")
+    parser.add_argument(
+        "--refresh",
+        choices=["permissions"],
+        help="ask again who can see the items (changes of sharing are not announced)",
+    )
+
+
+def run(context: Context) -> int:
+    """Copy; 0 complete, 3 partial."""
+    args, output = context.args, context.output
+    config = context.config()
+    request = ExportRequest(args.source, args.take_over, args.refresh == "permissions")
+    stop = threading.Event()
+    with stopping(stop, output), Meter(context.clock, show=show_progress(output)) as meter:
+        outcome = run_export(
+            config,
+            request,
+            context.clock,
+            progress=meter,
+            observer=MeterObserver(meter),
+            stop=stop,
+            watch=lambda graph: setattr(meter, "graph", graph),
+        )
+    if outcome.error is not None:
+        output.error(outcome.error, outcome.as_json())
+        return outcome.exit
+    output.document(outcome.as_json())
+    show(outcome, output)
+    return outcome.exit
+
+
+@contextmanager
+def stopping(stop: threading.Event, output: Output) -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second one cuts off."""
+
+    def on_signal(*_: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        output.note(
+            "Stopping: what is under way is finished and folded. Once more cuts it off (nothing is lost either way)."
+        )
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def show(outcome: Outcome, output: Output) -> None:
+    """The summary for people: sources, exceptions with what to do, the next command."""
+    headings = ("source", "listed", "copied", "unchanged", "gone", "excepted", "pending", "size")
+    rows = [
+        [f"{s.row['kind']}/{s.row['name']}", *(s.row[name] for name in COUNTS[:-1]), size_text(s.row["bytes"])]
+        for s in outcome.found
+    ]
+    output.table(headings, rows)
+    output.say()
+    for code, number in outcome.exceptions.items():
+        accepted = outcome.accepted.get(code, 0) >= number
+        output.mark(
+            "good" if accepted or code == ExceptionCode.VANISHED else "doubtful",
+            f"{number:,} × {code}: {reason_of(code)}",
+        )
+        if not accepted and code != ExceptionCode.VANISHED:
+            output.say(f"    {action_of(code)}", "weak")
+    for source in outcome.found:
+        for code in source.open_codes:
+            if code not in source.exceptions:
+                output.mark("bad", f"{source.row['kind']}/{source.row['name']}: {_why(source, code)}")
+                if source.problem is not None and source.problem.action:
+                    output.say(f"    {source.problem.action}", "weak")
+    for row in outcome.coverage:
+        output.mark("bad" if row["asked"] else "doubtful", f"{row['class']}: not copied. {row['reason']}")
+    if any(row["asked"] for row in outcome.coverage):
+        output.say(
+            f"    Set it to none in `sources`, or: lastcopy accept {NOT_BUILT} --source CLASS --by NAME --reason TEXT",
+            "weak",
+        )
+    _show_end(outcome, output)
+
+
+def _show_end(outcome: Outcome, output: Output) -> None:
+    totals = outcome.totals
+    output.say(
+        f"Run {outcome.run}: {totals['copied']:,} copied ({size_text(totals['bytes'])}), {totals['unchanged']:,} unchanged, "
+        f"{totals['gone']:,} gone, {totals['excepted']:,} excepted, {totals['pending']:,} pending; "
+        f"{outcome.requests['count']:,} requests."
+    )
+    if outcome.stopped:
+        output.mark("doubtful", "Stopped as you asked. Run `lastcopy export` again: it goes on where it stopped.")
+    elif outcome.exit == Exit.PARTIAL:
+        output.mark(
+            "doubtful", "Partial: see above. What nobody can copy, a person can accept by name with `lastcopy accept`."
+        )
+    else:
+        output.mark("good", "Complete.")
+    output.say("Next: lastcopy export" if outcome.stopped else "Next: lastcopy verify")
+
+
+def _why(source: Any, code: str) -> str:
+    if source.problem is not None and source.problem.code == code:
+        return str(source.problem)
+    reasons = [row["reason"] for row in source.row["coverage"] if row.get("code") == code and row.get("reason")]
+    texts = {
+        "pending": f"{source.row['pending']:,} items still owe work; run the export again",
+        "mass_disappearance": "very many items vanished at once, so nothing was marked gone; if that is right, accept it",
+        "moving": "it changed while it was read; run the export again",
+    }
+    return texts.get(code) or (reasons[0] if reasons else code)
+
+
+def reason_of(code: str) -> str:
+    """One sentence on an exception's code."""
+    try:
+        return CAUSES[ExceptionCode(code)].reason
+    except (ValueError, KeyError):
+        return "A reason that this version does not know."
+
+
+def action_of(code: str) -> str:
+    """What to do about an exception's code."""
+    accept = f"lastcopy accept {code} --by NAME --reason TEXT"
+    try:
+        permanent = CAUSES[ExceptionCode(code)].permanent
+    except (ValueError, KeyError):
+        permanent = False
+    return f"It will not get better: {accept}" if permanent else f"Run the export again; if it stays: {accept}"

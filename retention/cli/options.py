@@ -1,0 +1,89 @@
+"""The options that every verb takes, and what a verb gets to work with.
+
+Rules of this file: parsing only; the configuration is read when a verb asks for it. Source: design §6.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from exporters.clock import Clock, SystemClock
+from exporters.errors import ConfigurationError
+from retention.cli.output import Output
+
+if TYPE_CHECKING:
+    from retention.config import Config
+
+CONFIG_FILE = "lastcopy.yaml"
+CONFIG_VARIABLE = "LASTCOPY_CONFIG"
+
+
+class UsageError(ConfigurationError):
+    """The command line is wrong."""
+
+    def __init__(self, message: str, action: str) -> None:
+        super().__init__(message, code="usage", action=action)
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line by an exception, so that --json holds for it too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"See `{self.prog} --help`.")
+
+
+@dataclass(slots=True)
+class Context:
+    """What a verb works with."""
+
+    args: argparse.Namespace
+    output: Output
+    clock: Clock = field(default_factory=SystemClock)
+
+    @property
+    def config_file(self) -> Path:
+        """The file that --config, LASTCOPY_CONFIG or the default names."""
+        return Path(self.args.config or os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
+
+    def config(self) -> "Config":
+        """The configuration, read now. Raises: ConfigError."""
+        from retention.config import load
+
+        return load(self.config_file)
+
+
+def common_options(*, suppress: bool) -> Parser:
+    """The options of every verb. suppress: leave no default (they may stand before or after the verb)."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    nothing = argparse.SUPPRESS
+
+    def default(value: object) -> object:
+        return nothing if suppress else value
+
+    group = parser.add_argument_group("options of every verb")
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        default=default(None),
+        help=f"configuration (default {CONFIG_FILE}, or ${CONFIG_VARIABLE})",
+    )
+    group.add_argument(
+        "--json", action="store_true", default=default(False), help="one JSON document on standard output"
+    )
+    group.add_argument("--quiet", action="store_true", default=default(False), help="say nothing but errors")
+    group.add_argument("-v", dest="verbose", action="count", default=default(0), help="log more; may be repeated")
+    group.add_argument("--now", metavar="TIME", default=default(None), help=nothing)
+    return parser
+
+
+def add_source_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--source S`, repeatable."""
+    parser.add_argument("--source", metavar="S", action="append", default=[], help=what)
+
+
+def given_before_parsing(argv: Sequence[str], option: str) -> bool:
+    """Whether an option stands on a command line that may be too wrong to parse."""
+    return option in argv

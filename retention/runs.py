@@ -1,0 +1,352 @@
+"""One run of `export`: opens what it needs, copies, and says what it came to.
+
+Rules of this file: nothing is written before the configuration, the tenant and the store are known to be right; whatever happens
+after the journal says that a run started, it also says how it ended; exit 0 only if all that was asked is done. Source: design
+§4 (root), §6.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+from exporters.bag.catalogue import Catalogue
+from exporters.bag.formats import JsonObject, dump_json
+from exporters.clock import Clock, timestamp
+from exporters.discovery import Undiscovered, discover
+from exporters.drive.exporter import Progress
+from exporters.drive.settings import DriveSettings
+from exporters.errors import LastcopyError, RunError
+from exporters.export import ExportSettings, SourceResult, export_sources, new_run_id
+from exporters.graph.calls import Observer
+from exporters.graph.session import GraphSession
+from exporters.outcomes import ExceptionCode
+from exporters.sources import Source, SourceKind
+from exporters.store.errors import ObjectExistsError
+from exporters.store.probe import probe
+from exporters.store.protocol import Store
+from retention.config import Config
+from retention.journal import Acceptances, Journal
+from retention.opening import claim_root, configured_store, opened_state, opened_tenant, read_root, refuse_foreign
+from retention.selection import Names, is_asked, means, unknown_source
+from retention.state.database import State
+from retention.verdicts import Exit
+
+COUNTS = ("listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes")
+NOT_FOUND = "source_not_found"
+UNRECONCILED = "not_reconciled"
+NOT_BUILT = "not_in_this_version"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """What is asked on the command line. sources: names, empty for all that the configuration asks for."""
+
+    sources: Sequence[str] = ()
+    take_over: bool = False
+    refresh_permissions: bool = False
+
+    def as_asked(self, config: Config) -> JsonObject:
+        """For the journal."""
+        drive = config.settings.drive
+        return {
+            "sources": list(self.sources),
+            "take_over": self.take_over,
+            "refresh_permissions": self.refresh_permissions,
+            "versions": drive.versions,
+            "permissions": drive.permissions,
+        }
+
+
+@dataclass(slots=True)
+class Found:
+    """A source, what it came to, and what of it nobody has accepted (codes; empty: nothing is left to do)."""
+
+    row: JsonObject
+    exceptions: dict[str, int] = field(default_factory=dict)
+    open_codes: list[str] = field(default_factory=list)
+    problem: LastcopyError | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to. `error`: what ended it early; `notes`: sentences for people."""
+
+    run: str
+    started: str
+    ended: str = ""
+    exit: Exit = Exit.COMPLETE
+    found: list[Found] = field(default_factory=list)
+    accepted: dict[str, int] = field(default_factory=dict)
+    requests: JsonObject = field(default_factory=dict)
+    coverage: list[JsonObject] = field(default_factory=list)
+    stopped: bool = False
+    error: LastcopyError | None = None
+
+    @property
+    def exceptions(self) -> dict[str, int]:
+        """Items excepted by code, over all sources."""
+        total: dict[str, int] = {}
+        for source in self.found:
+            for code, number in source.exceptions.items():
+                total[code] = total.get(code, 0) + number
+        return dict(sorted(total.items()))
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The counts over all sources."""
+        return {name: sum(source.row[name] for source in self.found) for name in COUNTS}
+
+    def as_json(self) -> JsonObject:
+        """The document of `export --json` (design §6)."""
+        return {
+            "run": self.run,
+            "started": self.started,
+            "ended": self.ended,
+            "exit": int(self.exit),
+            "sources": [source.row for source in self.found],
+            "totals": self.totals,
+            "requests": self.requests,
+            "exceptions": self.exceptions,
+        }
+
+
+def run_export(
+    config: Config,
+    request: ExportRequest,
+    clock: Clock,
+    *,
+    progress: Progress,
+    observer: Observer | None,
+    stop: threading.Event,
+    watch: Callable[[GraphSession], None] = lambda graph: None,
+    on_source: Callable[[JsonObject], None] = lambda row: None,
+) -> Outcome:
+    """Copy what the configuration asks for. watch: is given the session; on_source: each source's row as it ends.
+
+    Raises: ConfigurationError, RunError before anything was written; later errors stand in the outcome.
+    """
+    store = configured_store(config, clock)
+    try:
+        root = read_root(store)
+        with opened_state(config) as state, opened_tenant(config, state, clock, observer) as tenant:
+            watch(tenant.graph)
+            refuse_foreign(root, tenant.identity)
+            catalogue = Catalogue(store)
+            wanted = _resolve(request.sources, tenant.graph, catalogue, state, clock)
+            probe(store)
+            claim_root(store, tenant.identity, clock)
+            run = _Run(config, request, clock, store, Journal(store, clock), catalogue, tenant.graph, state)
+            return run.go(wanted, progress, stop, on_source)
+    finally:
+        store.close()
+
+
+def _resolve(
+    names: Sequence[str], graph: GraphSession, catalogue: Catalogue, state: State, clock: Clock
+) -> list[Source | Undiscovered] | None:
+    """The sources that --source names; None if it is not given. Raises: ConfigurationError for a name nobody has."""
+    if not names:
+        return None
+    known, wanted = Names(catalogue.records()), []
+    matched: set[str] = set()
+    labels_seen: list[str] = []
+    for source in discover(graph, catalogue, clock, state):
+        labels = _labels(known, source)
+        hits = {name for name in names if means(name, labels)}
+        matched |= hits
+        labels_seen.append(min(labels))
+        if hits:
+            wanted.append(source)
+    for name in names:
+        if name not in matched:
+            raise unknown_source(name, sorted(labels_seen))
+    return wanted
+
+
+class _Run:
+    """A run under way."""
+
+    def __init__(
+        self,
+        config: Config,
+        request: ExportRequest,
+        clock: Clock,
+        store: Store,
+        journal: Journal,
+        catalogue: Catalogue,
+        graph: GraphSession,
+        state: State,
+    ) -> None:
+        self._config, self._request, self._clock = config, request, clock
+        self._store, self._journal, self._catalogue = store, journal, catalogue
+        self._graph, self._state = graph, state
+        self._acceptances = Acceptances(journal.rows())
+        self._outcome = Outcome(new_run_id(clock), timestamp(clock.now()))
+        self._undiscovered: list[Undiscovered] = []
+        self._unseen = set(_listed_names(config))
+
+    def go(
+        self,
+        wanted: list[Source | Undiscovered] | None,
+        progress: Progress,
+        stop: threading.Event,
+        on_source: Callable[[JsonObject], None],
+    ) -> Outcome:
+        """Copy, and write down how it went."""
+        outcome = self._outcome
+        self._journal.append(
+            [{"type": "run_started", "verb": "export", "asked": self._request.as_asked(self._config)}], run=outcome.run
+        )
+        try:
+            results = export_sources(
+                self._graph,
+                self._store,
+                self._catalogue,
+                self._sources(wanted, stop),
+                self._settings(),
+                self._clock,
+                run_id=outcome.run,
+                progress=progress,
+                stop=stop,
+            )
+            for result in results:
+                outcome.found.append(self._found(result))
+                on_source(outcome.found[-1].row)
+            self._add_uncovered(wanted, stop)
+        except LastcopyError as error:
+            outcome.error = error
+        except BaseException as error:
+            outcome.error = RunError(
+                f"the run was cut off ({type(error).__name__})", code="cut_off", action="Run it again."
+            )
+            with suppress(LastcopyError):
+                self._end(stop)
+            raise
+        self._end(stop)
+        return outcome
+
+    def _settings(self) -> ExportSettings:
+        drive = self._config.settings.drive
+        return ExportSettings(
+            cloud=self._config.tenant.cloud,
+            drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
+            take_over=self._request.take_over,
+            accepts_removals=lambda source: self._accepts("mass_disappearance", source),
+        )
+
+    def _sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:
+        """What is copied; who could not be asked for a drive is kept for the end."""
+        names, settings = Names(self._catalogue.records()), self._config.settings.sources
+        if wanted is None and settings.onedrive == "none":
+            return
+        for source in discover(self._graph, self._catalogue, self._clock, self._state) if wanted is None else wanted:
+            if stop.is_set():
+                return
+            labels = _labels(names, source)
+            self._unseen = {name for name in self._unseen if not means(name, labels)}
+            if wanted is None and not is_asked(labels, settings):
+                continue
+            if isinstance(source, Undiscovered):
+                self._undiscovered.append(source)
+            else:
+                yield source
+
+    def _found(self, result: SourceResult) -> Found:
+        source = result.source
+        row: JsonObject = {"kind": source.kind.value, "name": source.name, "bag": result.bag}
+        row.update({name: getattr(result, name) for name in COUNTS})
+        row["coverage"] = result.coverage
+        doubts = dict.fromkeys(result.problems, "what the whole copy of this source lacks")
+        if result.problem is None and not result.reconciled:
+            doubts[UNRECONCILED] = "independent counts of the service differ from the rows"
+        row["coverage"] = [
+            *result.coverage,
+            *({"class": "whole", "state": "in part", "code": c, "reason": r} for c, r in doubts.items()),
+        ]
+        codes = [code for code in result.exceptions if code != ExceptionCode.VANISHED]
+        codes += list(doubts)
+        if result.pending:
+            codes.append("pending")
+        if result.problem is not None:
+            codes.append(result.problem.code)
+        accepted = [code for code in codes if code != "pending" and self._accepts(code, source)]
+        for code in accepted:
+            self._outcome.accepted[code] = self._outcome.accepted.get(code, 0) + result.exceptions.get(code, 1)
+        return Found(
+            row, dict(result.exceptions), [c for c in dict.fromkeys(codes) if c not in accepted], result.problem
+        )
+
+    def _accepts(self, code: str, source: Source) -> bool:
+        return self._acceptances.covers(code, Names(self._catalogue.records()).labels_of(source))
+
+    def _add_uncovered(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> None:
+        """Sources that could not be asked for, names of the configuration that nobody has, classes that were asked for."""
+        for missing in self._undiscovered:
+            self._uncovered(missing.name, missing.code, str(missing), missing)
+        if wanted is None and not stop.is_set():
+            for name in sorted(self._unseen):
+                self._uncovered(
+                    name.removeprefix("onedrive/"), NOT_FOUND, "No OneDrive has, or has had, this name.", None
+                )
+            self._outcome.coverage = not_built(self._config)
+
+    def _uncovered(self, name: str, code: str, reason: str, problem: LastcopyError | None) -> None:
+        row: JsonObject = {"kind": SourceKind.ONEDRIVE.value, "name": name, "bag": None, **dict.fromkeys(COUNTS, 0)}
+        row["coverage"] = [{"class": "files", "state": "not reachable", "reason": reason, "code": code}]
+        accepted = self._acceptances.covers(code, frozenset({f"onedrive/{name}"}))
+        if accepted:
+            self._outcome.accepted[code] = self._outcome.accepted.get(code, 0) + 1
+        self._outcome.found.append(Found(row, {}, [] if accepted else [code], problem))
+
+    def _end(self, stop: threading.Event) -> None:
+        """Judge the run; write its record and its end."""
+        outcome = self._outcome
+        outcome.found.sort(key=lambda source: (source.row["kind"], source.row["name"]))
+        outcome.stopped = stop.is_set() and outcome.error is None
+        outcome.ended = timestamp(self._clock.now())
+        outcome.requests = asdict(self._graph.counts)
+        asked_in_vain = [row for row in outcome.coverage if row["asked"] and not self._accepts_class(row["class"])]
+        if outcome.error is not None:
+            outcome.exit = Exit.FAILED
+        elif outcome.stopped or asked_in_vain or any(source.open_codes for source in outcome.found):
+            outcome.exit = Exit.PARTIAL
+        record = {**outcome.as_json(), "coverage": outcome.coverage, "asked": self._request.as_asked(self._config)}
+        if outcome.error is not None:
+            record["error"] = {"code": outcome.error.code, "message": str(outcome.error)}
+        try:
+            self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
+            ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals}
+            self._journal.append([ended], run=outcome.run)
+        except ObjectExistsError:
+            raise RunError(f"there is a run {outcome.run} already", code="run_exists", action="Run it again.") from None
+        except LastcopyError as error:
+            outcome.error, outcome.exit = outcome.error or error, Exit.FAILED
+
+    def _accepts_class(self, name: str) -> bool:
+        return self._acceptances.covers(NOT_BUILT, frozenset({name}))
+
+
+def _labels(names: Names, source: Source | Undiscovered) -> frozenset[str]:
+    return names.labels_of(source) if isinstance(source, Source) else frozenset({f"onedrive/{source.name}"})
+
+
+def _listed_names(config: Config) -> list[str]:
+    chosen = config.settings.sources.onedrive
+    return [] if isinstance(chosen, str) else list(chosen)
+
+
+def not_built(config: Config) -> list[JsonObject]:
+    """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
+    sources = config.settings.sources
+    rows: list[JsonObject] = []
+    for name, wanted in (
+        ("mail", sources.mail != "none"),
+        ("sharepoint", sources.sharepoint != "none"),
+        ("directory", sources.directory),
+    ):
+        if wanted:
+            reason = "This version copies OneDrives; it does not copy this yet."
+            asked = name in sources.model_fields_set
+            rows.append({"class": name, "state": "not reachable", "code": NOT_BUILT, "reason": reason, "asked": asked})
+    return rows

@@ -1,0 +1,72 @@
+"""Which sources are meant by a name: `--source`, `sources` and `exclude` match any name that a source has had.
+
+Rules of this file: pure; names compare after NFC and case folding. Source: design §7.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from exporters.bag.keys import folded
+from exporters.errors import ConfigurationError
+from exporters.sources import Source
+from retention.settings import SourcesSettings
+
+
+class Names:
+    """All labels (kind/NAME) of each source that the store knows."""
+
+    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+        self._labels: dict[str, frozenset[str]] = {}
+        self._bags: dict[str, frozenset[str]] = {}
+        for record in records:
+            labels = {f"{record['kind']}/{entry['name']}" for entry in record["names"]} | {record["bag"]}
+            self._labels[record["id"]] = frozenset(labels)
+            self._bags[record["bag"]] = frozenset(labels)
+
+    def labels_of(self, source: Source) -> frozenset[str]:
+        """Every label that this source has, or has had."""
+        return self._labels.get(source.id, frozenset()) | {source.label}
+
+    def labels_of_bag(self, bag: str) -> frozenset[str]:
+        """Every label of the source that lies in a bag."""
+        return self._bags.get(bag, frozenset()) | {bag}
+
+    def bags(self, wanted: Iterable[str]) -> list[str]:
+        """The bags that the names `wanted` mean; all of them if there are none. Raises: ConfigurationError."""
+        wanted = list(wanted)
+        if not wanted:
+            return sorted(self._bags)
+        found = []
+        for name in wanted:
+            bags = [bag for bag, labels in self._bags.items() if means(name, labels)]
+            if not bags:
+                raise unknown_source(name, sorted(self._bags))
+            found.extend(bags)
+        return sorted(set(found))
+
+
+def means(name: str, labels: Iterable[str]) -> bool:
+    """Whether `name` (kind/NAME, or NAME alone) is one of `labels`."""
+    wanted = folded(name)
+    return any(wanted in (folded(label), folded(label.partition("/")[2])) for label in labels)
+
+
+def unknown_source(name: str, known: list[str]) -> ConfigurationError:
+    """The error for a name that nobody has or has had."""
+    some = ", ".join(known[:5]) + (", …" if len(known) > 5 else "")
+    return ConfigurationError(
+        f"there is no source {name!r}",
+        code="source_unknown",
+        action=f"Name one as kind/NAME, such as {some}."
+        if known
+        else "Name one as kind/NAME, such as onedrive/anna@contoso.com.",
+    )
+
+
+def is_asked(labels: frozenset[str], settings: SourcesSettings) -> bool:
+    """Whether the configuration asks for a OneDrive with these labels."""
+    if any(means(name, labels) for name in settings.exclude):
+        return False
+    if isinstance(settings.onedrive, str):
+        return settings.onedrive == "all"
+    return any(means(name, labels) for name in settings.onedrive)
