@@ -1,7 +1,7 @@
 """Which sources there are: asks the directory, and the store for what it knows already.
 
-Rules of this file: a user is asked for a drive once, not in every run (Q-046); "no drive" is a normal result (Q-056); a drive that
-we hold stays a source when its owner is gone. Source: design §4 (names of bags), graph.md §3.1, §5.1.
+Rules of this file: a user is asked for a drive once, not in every run (Q-046); "no drive" is a normal result (Q-056); a drive
+that we hold stays a source when its owner is gone. Source: design §4 (names of bags), graph.md §3.1, §5.1.
 """
 
 import hashlib

@@ -161,12 +161,21 @@ def tenant_of(graph: GraphSession) -> JsonObject:
 
 def configured_store(config: Config, clock: Clock) -> Store:
     """The store of the configuration; the caller closes it. Raises: ConfigurationError, errors of the store."""
-    section, lock = config.store, None
-    if section.object_lock is not None:
-        lock = LockPolicy(section.object_lock.mode, section.object_lock.until)
+    section = config.store
     return open_store(
-        section.url, base=config.base, clock=clock, region=section.region, endpoint_url=section.endpoint_url, lock=lock
+        section.url,
+        base=config.base,
+        clock=clock,
+        region=section.region,
+        endpoint_url=section.endpoint_url,
+        lock=lock_of(config),
     )
+
+
+def lock_of(config: Config) -> LockPolicy | None:
+    """The lock that the configuration asks for."""
+    lock = config.store.object_lock
+    return None if lock is None else LockPolicy(lock.mode, lock.until)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectExistsError
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
+from retention.acceptance import NOT_BUILT, NOT_FOUND, UNRECONCILED
 from retention.config import Config
 from retention.journal import Acceptances, Journal
 from retention.opening import claim_root, configured_store, opened_state, opened_tenant, read_root, refuse_foreign
@@ -33,9 +34,6 @@ from retention.state.database import State
 from retention.verdicts import Exit
 
 COUNTS = ("listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes")
-NOT_FOUND = "source_not_found"
-UNRECONCILED = "not_reconciled"
-NOT_BUILT = "not_in_this_version"
 
 
 @dataclass(frozen=True, slots=True)

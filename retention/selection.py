@@ -1,14 +1,17 @@
 """Which sources are meant by a name: `--source`, `sources` and `exclude` match any name that a source has had.
 
-Rules of this file: pure; names compare after NFC and case folding. Source: design §7.
+Rules of this file: names compare after NFC and case folding; an entry that cannot be read
+names nobody (`verify` tells of it). Source: design §7.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from exporters.bag.formats import load_json
 from exporters.bag.keys import folded
 from exporters.errors import ConfigurationError
 from exporters.sources import Source
+from exporters.store.protocol import Store
 from retention.settings import SourcesSettings
 
 
@@ -70,3 +73,14 @@ def is_asked(labels: frozenset[str], settings: SourcesSettings) -> bool:
     if isinstance(settings.onedrive, str):
         return settings.onedrive == "all"
     return any(means(name, labels) for name in settings.onedrive)
+
+
+def records_of(store: Store) -> Iterator[Mapping[str, Any]]:
+    """Each `sources/….json` that can be read."""
+    for info in store.list("sources/"):
+        try:
+            record = load_json(store.read(info.key))
+            if isinstance(record["names"], list) and isinstance(record["bag"], str):
+                yield record
+        except (ValueError, KeyError):
+            continue

@@ -74,7 +74,7 @@ def refuse_if_alive(
     raise AnotherWriterError(
         f"another writer is at work on {bag} (host {writer.get('host')}, process {writer.get('pid')})",
         code="another_writer",
-        action="Wait for it to end (a writer that died is known after 3 minutes), or use --take-over if you know that it is gone.",
+        action="Wait for it to end (one that died is known after 3 minutes), or use --take-over if you know that it is gone.",
     )
 
 

@@ -69,7 +69,7 @@ class State:
         self.db = sqlite3.connect(
             str(Path(self._folder.name) / "state.sqlite"), isolation_level=None, check_same_thread=False
         )
-        self.db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;" + _SCHEMA)
+        self.db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;" + _SCHEMA)
         self.db.execute("BEGIN")
         self.heads = Heads()
 

@@ -13,8 +13,8 @@ from exporters.bag.formats import LAYOUT, LEDGER, SOURCE, JsonObject, dump_json
 from exporters.bag.verify_reading import SEGMENT_NAME, in_order, loaded, read_chain
 from exporters.bag.verify_report import RootVerification
 from exporters.sources import SourceKind
-from exporters.store.errors import ObjectMissingError
-from exporters.store.protocol import Store
+from exporters.store.errors import KeyRefusedError, ObjectMissingError
+from exporters.store.protocol import Store, check_key
 
 ROOT = "lastcopy.json"
 SOURCES = "sources/"
@@ -34,11 +34,25 @@ def list_bags(store: Store) -> Iterator[str]:
 
     A place is a bag if it holds anything below `lastcopy/`, or if `sources/` names it (then a bag that has lost all is found).
     """
-    named = {str(record.get("bag")) for _, record in _sources(store) if record is not None}
+    named = {place for _, record in _sources(store) if (place := _place_of(record)) is not None}
     for kind in sorted(SourceKind):
         for place in sorted({*_places(store, kind), *(bag for bag in named if bag.split("/")[0] == kind)}):
             if place in named or next(store.list(f"{place}/lastcopy/"), None) is not None:
                 yield place
+
+
+def _place_of(record: JsonObject | None) -> str | None:
+    """The bag that an entry of `sources/` names; None if that is no place where a bag can be."""
+    place = (record or {}).get("bag")
+    if not isinstance(place, str) or (place.count("/") != 1 and place != _SINGLE):
+        return None
+    if place.split("/")[0] not in {*SourceKind}:
+        return None
+    try:
+        check_key(place)
+    except KeyRefusedError:
+        return None
+    return place
 
 
 def _places(store: Store, kind: str) -> Iterator[str]:
@@ -152,6 +166,8 @@ def _source_fault(store: Store, handle: str, record: JsonObject | None) -> str |
         or not all(isinstance(n, dict) and {*n} == {"name", "since"} for n in names)
     ):
         return "its names are not as Lastcopy writes them"
+    if _place_of(record) is None:
+        return f"it names {record['bag']!r}, which is no place of a bag"
     source = _read(store, f"{record['bag']}/{SOURCE}")
     if source is None:
         return f"its bag {record['bag']!r} has no {SOURCE}"

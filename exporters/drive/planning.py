@@ -124,7 +124,8 @@ class Planner:
         key = None
         if facts["kind"] == "file" and self._needs_bytes(facts, row, forced):
             with self._lock:
-                key = self._places.file(facts.get("parent"), facts["name"], item_id)
+                place = self._places.another if row is not None and row.get("key") else self._places.file
+                key = place(facts.get("parent"), facts["name"], item_id)
         return self._with_extras(facts, path, row, key)
 
     def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None) -> Task:

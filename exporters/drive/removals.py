@@ -68,10 +68,8 @@ def _removal(state: State, scope: str, item_id: str, run_id: str, at: str) -> Js
         found = state.db.execute(
             "SELECT listed, deleted FROM owed WHERE scope = ? AND id = ?", (scope, item_id)
         ).fetchone()
-        if found is None or found[1]:
-            row = _of_node(state, scope, item_id)
-        else:
-            row = load_json(found[0])
+        known = found is not None and not found[1]
+        row = load_json(found[0]) if known else _of_node(state, scope, item_id)
     elif row["outcome"] == Outcome.GONE:
         return row
     code = ExceptionCode.VANISHED

@@ -116,7 +116,7 @@ class Places:
         return self.changed(path, name, item_id)
 
     def another(self, parent: str | None, name: str, item_id: str) -> str:
-        """A place below `data/changed/` for a file whose planned place turned out to hold other bytes."""
+        """A place below `data/changed/`: for later bytes of an item, and where the planned place holds other bytes."""
         above = self.folder(parent) if parent else ""
         return self.changed(f"{above}/{component_for(name, item_id)}".lstrip("/"), name, item_id)
 

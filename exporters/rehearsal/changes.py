@@ -153,7 +153,7 @@ def _delete_recreate(drive: DriveTruth, n: int, change: Row, at: str) -> list[Ev
 
 def _move(drive: DriveTruth, n: int, change: Row, at: str) -> list[Event]:
     parent = drive.find(change["to"])
-    if parent is None or not is_container(drive.row(parent)) or n == drive.root:
+    if parent is None or not is_container(drive.row(parent)) or n in (drive.root, parent, *drive.ancestors(parent)):
         return []
     row = _edited(drive, n, at)
     drive.put(n, row)

@@ -13,7 +13,7 @@ from exporters.clock import Clock, timestamp
 from exporters.rehearsal.faults import FaultPlan, Rule
 from exporters.rehearsal.mishaps import HINTS, damage, instead, wait_of
 from exporters.rehearsal.requests import masked
-from exporters.rehearsal.routes.answers import ApiError, bad_request, denied, failure
+from exporters.rehearsal.routes.answers import LAPSED, ApiError, bad_request, denied, failure
 from exporters.rehearsal.routes.batch import batch
 from exporters.rehearsal.routes.downloads import download
 from exporters.rehearsal.routes.router import Call, Route, Router
@@ -144,6 +144,7 @@ class Dispatcher:
         token = self._authorise(call.request, "graph")
         if route.roles and not route.roles & token.roles:
             raise denied(route.area)
+        self._refuse_lapsed(route)
         cost = route.cost if isinstance(route.cost, int) else route.cost(call)
         entry.cost = cost
         verdict = self.service.throttle.charge(route.family, cost, _what(call.request))
@@ -162,6 +163,15 @@ class Dispatcher:
         }.get(route.family, ("TooManyRequests", "Too many requests."))
         inner = "throttledRequest" if route.family == "sharepoint" else None
         return ApiError(verdict.status, code, message, inner=inner, headers=verdict.headers)
+
+    def _refuse_lapsed(self, route: Route) -> None:
+        """Files of a tenant whose subscription has ended: users are out first, then the data goes."""
+        status = self.service.subscription_status()
+        if route.family not in ("sharepoint", "exchange") or status in ("Enabled", "Warning"):
+            return
+        if status == "Deleted":
+            raise ApiError(404, "ResourceNotFound", "Tenant does not have a SPO license.")
+        raise ApiError(403, "accessDenied", LAPSED.format(resource=self.service.hosts.graph))
 
     def _refuse_writes(self, call: Call) -> None:
         if call.request.method not in _READING:

@@ -61,6 +61,7 @@ class DriveTruth:
     def _read_rows(self) -> None:
         self.overlay: dict[int, Row] = {}
         self.gone: set[int] = set()
+        self.vanished: set[int] = set()  # listed by delta, but 404 since (`_goneAfterListing`)
         self.names: dict[int, str] = {}  # of containers only: enough for any path
         self.sizes: dict[int, int] = {}  # of containers: bytes below
         self.counts: dict[int, int] = {}  # of containers: direct children
@@ -86,6 +87,8 @@ class DriveTruth:
                     self.names[n] = row["name"]
                 if "root" in row:
                     self.root = n
+                if row.get("_goneAfterListing"):
+                    self.vanished.add(n)
         self._offsets.append(offset)
         self._keys = array("Q", sorted(keys))
         self.base_count = len(parent_ids)

@@ -13,7 +13,7 @@ from typing import Any
 from exporters.clock import Clock
 from exporters.rehearsal.documents import parse, render
 from exporters.rehearsal.faults import Rule
-from exporters.rehearsal.routes.answers import error_body, identity
+from exporters.rehearsal.routes.answers import LAPSED, error_body, identity
 from exporters.rehearsal.wire import Request, Response
 
 HINTS = frozenset(
@@ -46,9 +46,7 @@ _ERRORS: dict[str, tuple[int, str, str, str | None]] = {
     "lapsed": (
         403,
         "unauthorized_client",
-        "The service principal for resource 'https://graph.microsoft.com' is disabled. This indicate that a subscription "
-        "within the tenant has lapsed, or that the administrator for this tenant has disabled the application, "
-        "preventing tokens from being issued for it.",
+        LAPSED.format(resource="https://graph.microsoft.com"),
         None,
     ),
     "no-spo": (400, "BadRequest", "Tenant does not have a SPO license.", None),

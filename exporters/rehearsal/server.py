@@ -124,6 +124,7 @@ class Rehearsal:
             client_id=str(uuid.uuid5(uuid.NAMESPACE_URL, f"lastcopy-rehearsal/{tenant.id}")),
             secret=self._secret(),
             advance=self._clock.advance,
+            started_at=self._clock.now(),
         )
         service.throttle = Throttle(
             self._clock,

@@ -5,6 +5,7 @@ Rules of this file: state only; no route knows another but through here.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from exporters.clock import Clock
 from exporters.rehearsal.links import Links, Tickets
@@ -47,6 +48,7 @@ class Settings:
     empty_pages: bool = True  # an empty page now and then in the middle of a delta
     odd_delta: bool = True  # repeated and outdated rows, ancestors on every page
     list_below_deleted: bool = True  # a deleted folder's content is listed as deleted too
+    lifecycle: tuple[tuple[float, str], ...] = ()  # (seconds after the start, status): Warning, Suspended, Deleted
     gone_items: str = "listed"  # or "deleted": a later delta lists items that are gone after listing as deleted
 
 
@@ -76,7 +78,18 @@ class Service:
     client_id: str
     secret: str
     advance: Callable[[float], None]
+    started_at: datetime
+    probed: set[str] = field(default_factory=set)  # users without a drive that were asked for one
     defects: list[str] = field(default_factory=list)  # tracebacks of requests that this server could not answer
+
+    def subscription_status(self) -> str:
+        """Of the tenant's subscription at the moment: what was set, or what the life cycle has come to."""
+        status = self.tenant.subscription_status
+        elapsed = (self.clock.now() - self.started_at).total_seconds()
+        for after, later in self.settings.lifecycle:
+            if elapsed >= after:
+                status = later
+        return status
 
     @property
     def root(self) -> str:

@@ -22,7 +22,11 @@ from exporters.store.protocol import ObjectInfo
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
-_KEY = {errno.ENAMETOOLONG: "a component is too long for this file system", errno.EILSEQ: "this file system refuses it"}
+_KEY = {
+    errno.ENAMETOOLONG: "a component is too long for this file system",
+    errno.EILSEQ: "this file system refuses it",
+    errno.ELOOP: "it is, or leads through, a symbolic link",
+}
 _NO_LINKS = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS, errno.ENOLCK}
 _BUSY = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EAGAIN, errno.EINTR, errno.EBUSY}
 _WRITE_BYTES = 1 << 18

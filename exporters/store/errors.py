@@ -81,6 +81,18 @@ class StoreBusyError(TransientError):
     """The store did not answer, or said "later". For a write: it may have happened (its answer may be lost)."""
 
 
+class UploadAbortedError(TransientError):
+    """An upload in parts was aborted by someone else; nothing was stored, and the bytes are needed again."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"the upload of {key!r} was aborted by someone else",
+            code="upload_aborted",
+            action="Check that no other program and no lifecycle rule of the bucket aborts uploads of less than a day.",
+        )
+        self.key = key
+
+
 class StoreUnreachableError(RunError):
     """The store did not answer within all tries."""
 

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from exporters.outcomes import CAUSES, ExceptionCode
+from retention.acceptance import NOT_BUILT
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
 from retention.cli.output import Output, size_text
 from retention.cli.progress import Meter, MeterObserver, show_progress
-from retention.runs import COUNTS, NOT_BUILT, ExportRequest, Outcome, run_export
+from retention.runs import COUNTS, ExportRequest, Outcome, run_export
 
 EXAMPLES = """\
 examples:

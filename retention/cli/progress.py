@@ -42,6 +42,12 @@ class Meter(Progress):
         with self._lock:
             self._done += items
 
+    def passed(self, items: int, size: int) -> None:
+        """So many items, of so many bytes, are done (where nobody knows how many there are)."""
+        with self._lock:
+            self._done += items
+            self._bytes += size
+
     def __enter__(self) -> Self:
         if self._show:
             loop = self._live if sys.stderr.isatty() else self._plain

@@ -188,7 +188,7 @@ class StoreContract:
 
     # -- whole or not at all
 
-    @pytest.mark.parametrize("after", [0, 100, PART + 1])
+    @pytest.mark.parametrize("after", [0, 100, 2 * PART + 1])
     def test_q021_source_breaks(self, store: Store, after: int) -> None:
         """An error out of the content comes out as it is; nothing is stored; what was there stays."""
         store.put("kept", b"before")
@@ -330,7 +330,7 @@ class StoreContract:
         for prefix in ["", "a", "a/", "a/1", "a/s", "a/sub/", "a/sub/x", "a/sub/x/", "b/1", "c", "c/d", "a/1/"]:
             wanted = [name for name in names if name.startswith(prefix)]
             assert keys(store, prefix) == wanted
-            for after in [*names, "a/15", "a/sub", "a/sub/", "0", "zz", ""]:
+            for after in ["a/10", "a/15", "a/sub", "a/sub/", ""]:
                 assert keys(store, prefix, after) == [name for name in wanted if name.encode() > after.encode()]
 
     def test_list_past_one_page(self, store: Store) -> None:

@@ -534,7 +534,7 @@ def check_journal(folder: Path, wrong: list[str]) -> None:
                 wrong.append(f"journal segment {segment.number}: `previous` of a {row.get('type')} row is not right")
             if row.get("type") not in ("run_started", "run_ended", "verified", "accepted", "observation"):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
-            before = sha256(canonical(row))
+            before = sha256(canonical(row) + b"\n")
 
 
 def read_store(root: Path, *, payload: bool = True) -> Reading:

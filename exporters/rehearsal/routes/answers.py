@@ -14,6 +14,11 @@ from exporters.rehearsal.wire import Request, Response
 
 JSON = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 Area = Literal["directory", "exchange", "sharepoint"]
+LAPSED = (
+    "The service principal for resource '{resource}' is disabled. This indicate that a subscription within the tenant has "
+    "lapsed, or that the administrator for this tenant has disabled the application, preventing tokens from being issued "
+    "for it."
+)
 _DENIED = {
     "directory": ("Authorization_RequestDenied", "Insufficient privileges to complete the operation."),
     "exchange": ("ErrorAccessDenied", "Access is denied. Check credentials and try again."),

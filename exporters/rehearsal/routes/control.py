@@ -99,10 +99,17 @@ class Control:
             if name == "subscription_status":
                 self.service.tenant.subscription_status = str(value)
             elif hasattr(settings, name):
-                setattr(settings, name, frozenset(value) if name == "roles" else value)
+                setattr(settings, name, self._setting(name, value))
             else:
                 raise ControlError(f"there is no setting {name!r}")
         return _json(given)
+
+    def _setting(self, name: str, value: Any) -> Any:
+        if name == "roles":
+            return frozenset(value)
+        if name == "lifecycle":
+            return tuple((float(after), str(status)) for after, status in value)
+        return value
 
     def _rename_users(self, request: Request) -> Response:
         return _json({"renamed": rename_users(self.service.tenant, str(parse(request.body)["domain"]))})

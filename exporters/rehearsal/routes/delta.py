@@ -14,7 +14,7 @@ from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.links import LinkError
 from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, success
 from exporters.rehearsal.routes.items import find_drive, served_item
-from exporters.rehearsal.routes.query import parse_query, project, selection, top
+from exporters.rehearsal.routes.query import capped_top, parse_query, project, selection
 from exporters.rehearsal.routes.router import Call
 from exporters.rehearsal.wire import Response
 
@@ -47,8 +47,6 @@ def delta(call: Call) -> Response:
     token = call.names.get("token") or parameters.get("token")
     if "$expand" in parameters:
         raise bad_request("$expand is not served on delta here.")
-    if "$top" in parameters:
-        top(parameters, 1, 10_000)
     selection(parameters, "driveItem")
     with drive.lock:
         drive.load()
@@ -74,7 +72,7 @@ def cost(call: Call) -> int:
 
 
 def _begin(call: Call, drive: DriveTruth, token: str | None, parameters: dict[str, str]) -> Round:
-    size = int(parameters.get("$top", call.service.settings.delta_page))
+    size = capped_top(parameters, call.service.settings.delta_page, 1000)
     state, select = len(drive.log), parameters.get("$select")
     if token == "latest":  # noqa: S105
         return Round(state, state, 0, 0, size, select)
@@ -91,7 +89,7 @@ def _begin(call: Call, drive: DriveTruth, token: str | None, parameters: dict[st
         raise resync(call, drive)
     if known.since == known.until and known.position == 0 and known.page == 0:  # a delta link: a new round begins
         known.until = state
-    known.size = int(parameters.get("$top", known.size))
+    known.size = capped_top(parameters, known.size, 1000)
     known.select = select if select is not None else known.select
     return known
 
@@ -196,7 +194,7 @@ def _row(call: Call, drive: DriveTruth, n: int) -> Row:
     if n in drive.gone:
         return deleted_row(drive, n)
     row = drive.row(n)
-    if row.get("_goneAfterListing") and drive.log and call.service.settings.gone_items == "deleted":
+    if n in drive.vanished and drive.log and call.service.settings.gone_items == "deleted":
         return deleted_row(drive, n)
     served = served_item(call.service, drive, n, row)
     served.pop("cTag", None)  # missing in business drives on create and modify

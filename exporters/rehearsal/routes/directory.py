@@ -86,9 +86,9 @@ def _organization(service: Service) -> Row:
         "onPremisesLastSyncDateTime": None,
         "defaultUsageLocation": "NL",
         "technicalNotificationMails": [f"admin@{tenant.domain}"],
-        "assignedPlans": plans(tenant.subscription_status),
+        "assignedPlans": plans(service.subscription_status()),
         "provisionedPlans": [
-            {"capabilityStatus": tenant.subscription_status, "provisioningStatus": "Success", "service": name}
+            {"capabilityStatus": service.subscription_status(), "provisioningStatus": "Success", "service": name}
             for name, _, _ in _PLANS
         ],
         "verifiedDomains": [
@@ -126,7 +126,7 @@ def subscribed_skus(call: Call) -> Response:
     for one in tenant.users:
         for licence in one.get("assignedLicenses", ()):
             used[licence["skuId"]] = used.get(licence["skuId"], 0) + 1
-    status = tenant.subscription_status
+    status = service.subscription_status()
     state = {"Enabled": "enabled", "Warning": "warning", "Suspended": "suspended", "LockedOut": "lockedOut"}
     rows = []
     for sku, consumed in used.items():
@@ -176,7 +176,7 @@ def _subscriptions(service: Service) -> list[Row]:
             "serviceStatus": service_plans(),
             "skuId": SKU,
             "skuPartNumber": "SPE_E3",
-            "status": tenant.subscription_status,
+            "status": service.subscription_status(),
             "totalLicenses": service.licences(),
         }
     ]

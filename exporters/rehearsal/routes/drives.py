@@ -23,7 +23,7 @@ from exporters.rehearsal.routes.answers import (
 from exporters.rehearsal.routes.downloads import serve_content
 from exporters.rehearsal.routes.items import check_content, download_url, find_drive, served_item, with_download_url
 from exporters.rehearsal.routes.paging import page_of
-from exporters.rehearsal.routes.query import parse_query, project, selection, top
+from exporters.rehearsal.routes.query import capped_top, parse_query, project, selection
 from exporters.rehearsal.routes.router import Action, Call, Route
 from exporters.rehearsal.wire import Response
 
@@ -73,7 +73,7 @@ def find_item(call: Call, *, listed: bool = False) -> tuple[DriveTruth, int, Row
     if n is None:
         raise item_not_found()
     row = drive_truth.row(n)
-    if row.get("_goneAfterListing") and not listed:
+    if n in drive_truth.vanished and not listed:
         raise item_not_found()
     return drive_truth, n, row
 
@@ -156,9 +156,9 @@ def children(call: Call) -> Response:
     if "$expand" in parameters or "$orderby" in parameters:
         raise bad_request("$expand and $orderby are not served on children here.")
     names = selection(parameters, "driveItem")
-    size = top(parameters, call.service.settings.children_page, 1000)
+    size = capped_top(parameters, call.service.settings.children_page, 1000)
     found, n, _ = find_item(call)
-    below = [child for child in found.children(n) if not found.row(child).get("_goneAfterListing")]
+    below = [child for child in found.children(n) if child not in found.vanished]
     rows = []
     wants_url = names is None or any("downloadUrl" in name for name in names)
     numbers, following = page_of(call, parameters, below, size)
@@ -190,7 +190,7 @@ def _versions(row: Row) -> list[Row]:
 def versions(call: Call) -> Response:
     parameters = parse_query(call.request.query, {"$select", "$top", "$skiptoken"})
     names = selection(parameters, "driveItemVersion")
-    size = top(parameters, 200, 1000)
+    size = capped_top(parameters, 200, 1000)
     found, _, row = find_item(call)
     entries, following = page_of(call, parameters, _versions(row), size)
     rows = [project(entry, names) for entry in entries]

@@ -28,7 +28,8 @@ def find_drive(call: Call) -> DriveTruth:
     user = find_user(call)
     found = call.service.tenant.drive_of(user)
     if found is None:
-        call.marks.append("no-drive")
+        call.marks.append("no-drive-again" if user["id"] in call.service.probed else "no-drive")
+        call.service.probed.add(user["id"])
         raise ApiError(404, "ResourceNotFound", "User's mysite not found.")
     return found
 

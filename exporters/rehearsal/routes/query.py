@@ -51,6 +51,11 @@ def top(parameters: dict[str, str], default: int, most: int) -> int:
     return int(text)
 
 
+def capped_top(parameters: dict[str, str], default: int, most: int) -> int:
+    """`$top` where the service quietly gives less. Raises ApiError 400 for what is no number."""
+    return min(top(parameters, default, 1 << 31), most)
+
+
 def selection(parameters: dict[str, str], resource: str) -> tuple[str, ...] | None:
     """The properties of `$select`; None without it. Raises ApiError 400 for one that the schema lacks."""
     text = parameters.get("$select")

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from exporters.clock import Clock
 from exporters.rehearsal.documents import Row, parse, render
+from exporters.rehearsal.routes.answers import LAPSED
 from exporters.rehearsal.service import Service
 from exporters.rehearsal.wire import Request, Response
 
@@ -156,6 +157,8 @@ class SignIn:
                 700016,
                 f"Application with identifier '{form.get('client_id')}' was not found in the directory '{tenant}'.",
             )
+        if self._service.subscription_status() == "Deleted":
+            raise SignInError(400, "invalid_resource", 500014, LAPSED.format(resource=self._service.hosts.graph))
         if "client_assertion" in form:
             self._check_assertion(form, request)
         else:

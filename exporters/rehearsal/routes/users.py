@@ -32,7 +32,7 @@ def routes() -> list[Route]:
 
 def served_user(service: Service, row: Row) -> Row:
     """A user with what the directory always has, less what only single users show."""
-    status = service.tenant.subscription_status
+    status = service.subscription_status()
     assigned = plans(status) if row.get("assignedLicenses") else []
     whole = {
         "businessPhones": [],

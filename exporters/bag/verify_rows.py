@@ -1,0 +1,191 @@
+"""The rows of a bag as they were after any segment, read by the checkers' own code, in the order of their paths.
+
+Rules of this file: shares `formats` alone with the writers; a damaged fold is passed over for the segments, a damaged segment is
+told in `problems` and read as far as it goes; memory does not grow with the bag. Source: design §4, docs/formats.md.
+"""
+
+import re
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from exporters.bag.formats import HEAD, ITEMS, LEDGER, TAGMANIFEST, JsonObject, dump_json, segment_key
+from exporters.bag.verify_reading import SEGMENT_NAME, Lines, loaded, read_chain
+from exporters.bag.verify_state import text_bytes
+from exporters.errors import ConfigurationError
+from exporters.store.errors import ObjectMissingError
+from exporters.store.protocol import Store
+
+_RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+")
+_STAMP = 16
+_BATCH = 2_000
+_COLUMNS = "path, gone, kind, name, id, outcome, code, key, size, sha256, modified"
+
+
+class PathRow(NamedTuple):
+    """What a restore needs of a row."""
+
+    path: str
+    gone: bool
+    kind: str
+    name: str
+    id: str
+    outcome: str
+    code: str | None
+    key: str | None
+    size: int | None
+    sha256: str | None
+    modified: str | None
+
+
+class PathRows:
+    """The rows of one bag with a path. Use as a context manager; one thread only.
+
+    segment: the newest that was read (0: none); problems: sentences.
+    """
+
+    def __init__(self, store: Store, bag: str, *, run: str | None = None) -> None:
+        """run: id of a run; the rows as they were when it ended. None: as they are now."""
+        self._store, self._bag, self._run = store, bag, run
+        self.segment = 0
+        self.problems: list[str] = []
+        self._batch: list[tuple[Any, ...]] = []
+
+    def __enter__(self) -> "PathRows":
+        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-rows-")
+        self._db = sqlite3.connect(Path(self._folder.name) / "rows.db", isolation_level=None)
+        self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000")
+        self._db.execute(f"CREATE TABLE row (identity BLOB PRIMARY KEY, {_COLUMNS}) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+        try:
+            self._read()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def by_path(self, *, descending: bool = False, drill: int | None = None) -> Iterator[PathRow]:
+        """Rows sorted by path: folders before what is in them (after it, if descending), what is there before what is gone.
+
+        drill: only so many rows of kind `file` that are not gone, by chance.
+        """
+        order = "path DESC" if descending else "path, gone, kind = 'folder' DESC, kind, id"
+        chosen = ""
+        if drill is not None:
+            files = "SELECT identity FROM row WHERE kind = 'file' AND key IS NOT NULL AND NOT gone"
+            chosen = f"WHERE identity IN ({files} ORDER BY random() LIMIT ?)"
+        values = () if drill is None else (drill,)
+        for row in self._db.execute(f"SELECT {_COLUMNS} FROM row {chosen} ORDER BY {order}", values):  # noqa: S608
+            path, gone, kind, name, item, *rest = row
+            yield PathRow(_text(path), bool(gone), kind, _text(name), _text(item), *rest)
+
+    # -- reading
+
+    def _read(self) -> None:
+        numbers = self._segments()
+        if self._run is not None:
+            until = self._last_of_run(numbers, self._run)
+            numbers = [number for number in numbers if number <= until]
+        base = self._read_fold() if self._run is None else 0
+        if numbers and numbers[-1] < base:
+            self.problems.append(f"the ledger ends before segment {base}, from which the fold was made")
+        wanted = [number for number in numbers if number >= max(base, 1)]
+        gaps = set(range(max(base, 1), wanted[-1] + 1 if wanted and wanted[-1] < 10**7 else 0)) - {*wanted}
+        self.problems += [f"segment {number} is missing" for number in sorted(gaps)[:100]]
+        self.segment = base
+        with ThreadPoolExecutor(4) as pool:
+            for segment in read_chain(self._store, f"{self._bag}/{LEDGER}", wanted, pool):
+                if isinstance(segment, int):
+                    self.problems.append(f"segment {segment} is missing")
+                    continue
+                self.problems += [f"segment {segment.number}: {problem}" for problem in segment.problems]
+                for line in segment.lines if segment.number > base else ():
+                    if line.startswith(b'{"item"'):
+                        self._take((loaded(line) or {}).get("item"))
+                self.segment = segment.number
+        self._flush()
+
+    def _segments(self) -> list[int]:
+        folder = f"{self._bag}/{LEDGER}"
+        names = (info.key[len(folder) :] for info in self._store.list(folder))
+        return [int(match[1]) for match in map(SEGMENT_NAME.fullmatch, names) if match is not None and int(match[1])]
+
+    def _last_of_run(self, numbers: list[int], run: str) -> int:
+        """The last segment of a run; of a run that wrote none here, the last one before it (0: there was none yet)."""
+        if _RUN.fullmatch(run) is None:
+            raise ConfigurationError(
+                f"{run!r} is not the id of a run",
+                code="run_unknown",
+                action="Take an id from `runs/` in the store, such as 20261123T154017Z-0a1b2c.",
+            )
+        before = 0
+        for number in reversed(numbers):
+            found = self._run_of(number)
+            if found == run:
+                return number
+            if found[:_STAMP] <= run[:_STAMP]:
+                before = before or number
+                if found[:_STAMP] < run[:_STAMP]:
+                    break
+        return before
+
+    def _run_of(self, number: int) -> str:
+        for line in Lines(self._store, segment_key(f"{self._bag}/{LEDGER}", number)):
+            return str((loaded(line) or {}).get("run", ""))
+        return ""
+
+    def _read_fold(self) -> int:
+        """Take the rows of the fold if its files agree; return its segment, 0 if it is passed over."""
+        digests: dict[str, str] = {}
+        head: JsonObject | None = None
+        try:
+            for line in Lines(self._store, f"{self._bag}/{TAGMANIFEST}"):
+                digest, _, name = line.decode("utf-8", "replace").rstrip("\n").partition("  ")
+                digests[name] = digest
+            lines = Lines(self._store, f"{self._bag}/{HEAD}")
+            head = loaded(b"".join(lines))
+            agrees = lines.sha256 == digests.get(HEAD)
+            lines = Lines(self._store, f"{self._bag}/{ITEMS}")
+            for line in lines:
+                self._take(loaded(line))
+            agrees = agrees and lines.sha256 == digests.get(ITEMS)
+        except ObjectMissingError:
+            agrees = False
+        self._flush()
+        number = (head or {}).get("segment")
+        if agrees and isinstance(number, int):
+            return number
+        self._db.execute("DELETE FROM row")
+        return 0
+
+    def _take(self, row: JsonObject | None) -> None:
+        if row is None or not isinstance(row.get("path"), str):
+            return
+        try:
+            identity = b"\0".join(text_bytes(row[name]) for name in ("kind", "scope", "id"))
+            facts = (text_bytes(row["path"]), int(row["outcome"] == "gone"), str(row["kind"]))
+            texts = (text_bytes(row.get("name", "")), text_bytes(row["id"]), str(row["outcome"]), row.get("code"))
+        except (KeyError, ValueError):
+            self.problems.append(f"a row cannot be understood: {dump_json(row)[:200]!r}")
+            return
+        self._batch.append((identity, *facts, *texts, *(row.get(n) for n in ("key", "size", "sha256", "modified"))))
+        if len(self._batch) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({','.join('?' * 12)})", self._batch)  # noqa: S608
+        self._batch = []
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")

@@ -1,0 +1,406 @@
+"""Rows of a bag → the tree as it was named, in a folder.
+
+Rules of this file: asks the store alone; nothing is written outside of the target, whatever a row says; every restored file is
+hashed, and one that differs from its row is a failure and is not left lying there. Source: design §4 (payload is append-only),
+§6 (`restore`), docs/formats.md.
+
+    found = restore_source(store, "onedrive/anna@contoso.com", Path("out"))
+    found.whole, found.files, found.changed_names.first, found.failures.first
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from exporters.bag.keys import changed
+from exporters.bag.verify_reading import in_order
+from exporters.bag.verify_rows import PathRow, PathRows
+from exporters.errors import ConfigurationError, ItemError, RunError, TransientError
+from exporters.store.errors import ObjectMissingError, StoreUnwritableError
+from exporters.store.protocol import Store
+
+Progress = Callable[[int, int], None]
+"""Told (files, bytes) that were restored since the last call."""
+
+WORKERS = 4
+TASK_FILES = 64
+TASK_BYTES = 4 << 20
+NAMES_KEPT = 1_000
+COMPONENT_BYTES = 255
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_TAKEN: Final = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR}
+_UNFIT: Final = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
+_WINDOWS_REFUSED: Final = re.compile(r'[<>:"|?*\\/\x00-\x1f]')
+_WINDOWS_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+
+
+class Noted(NamedTuple):
+    """A true path, and what became of it."""
+
+    path: str
+    what: str
+
+
+@dataclass(slots=True)
+class Notes:
+    """How many in all, and the first 1,000."""
+
+    count: int = 0
+    first: list[Noted] = field(default_factory=list)
+
+    def add(self, path: str, what: str) -> None:
+        """Note one."""
+        self.count += 1
+        if len(self.first) < NAMES_KEPT:
+            self.first.append(Noted(path, what))
+
+
+@dataclass(slots=True)
+class RestoreResult:
+    """What a restore did. segment: the newest whose rows it shows. bytes: of files written.
+
+    changed_names: (true path, place below the target) of what this file system could not hold, or held already.
+    failures: files that are missing, cannot be read or differ from their row; they are not in the tree. excepted (with code),
+    shortcuts, packages: rows that have no bytes. problems: what is wrong with the ledger. undated: times that this file system
+    refused.
+    """
+
+    bag: str
+    run: str | None = None
+    segment: int = 0
+    files: int = 0
+    folders: int = 0
+    bytes: int = 0
+    undated: int = 0
+    changed_names: Notes = field(default_factory=Notes)
+    failures: Notes = field(default_factory=Notes)
+    excepted: Notes = field(default_factory=Notes)
+    shortcuts: Notes = field(default_factory=Notes)
+    packages: Notes = field(default_factory=Notes)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Every file that the rows name was restored with the right bytes, and the ledger could be read."""
+        return not self.failures.count and not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain JSON values."""
+        return asdict(self)
+
+
+class _Job(NamedTuple):
+    row: PathRow
+    place: str
+
+
+class _Done(NamedTuple):
+    path: str
+    size: int
+    fault: str | None
+    undated: bool
+
+
+def restore_source(
+    store: Store,
+    bag: str,
+    to: Path,
+    *,
+    run: str | None = None,
+    include_gone: bool = False,
+    versions: bool = False,
+    under: str = "/",
+    drill: int | None = None,
+    workers: int = WORKERS,
+    progress: Progress | None = None,
+    windows: bool = os.name == "nt",
+) -> RestoreResult:
+    """Restore the tree of one bag into `to`, which must be empty or absent.
+
+    run: the tree as it was when this run ended (None: as it is now, of an open bag too). include_gone: also what the source
+    has deleted. versions: also earlier bytes, as `name (version …).ext`. under: only what stands at or below this path. drill:
+    only so many files, chosen by chance. windows: keep to the names that Windows takes.
+    Raises: ConfigurationError (`to` is not empty, no such run); RunError (`to` cannot be written, the store not be read).
+    """
+    result = RestoreResult(bag, run)
+    _make_target(to)
+    with (
+        PathRows(store, bag, run=run) as rows,
+        ThreadPoolExecutor(workers, thread_name_prefix="lastcopy-restore") as pool,
+    ):
+        result.segment, result.problems = rows.segment, rows.problems
+        tree = _Tree(os.path.abspath(to), result, windows=windows)  # noqa: PTH100 - a link is the operator's choice
+        chosen = _Chosen(result, include_gone=include_gone, versions=versions, under=under.rstrip("/"))
+        jobs = _jobs(chosen.of(rows.by_path(drill=drill)), tree)
+        for done in in_order(
+            pool, lambda task: [_write(store, bag, job) for job in task], _tasks(jobs), ahead=workers * 2
+        ):
+            _count(result, done, progress)
+        if drill is None:
+            for row in chosen.folders(rows.by_path(descending=True)):
+                result.undated += not _date(tree.folder(row.path), row.modified)
+    return result
+
+
+def _make_target(to: Path) -> None:
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        is_empty = next(to.iterdir(), None) is None
+    except OSError as error:
+        raise _target_error(str(to), error) from error
+    if not is_empty:
+        raise ConfigurationError(
+            f"the folder {str(to)!r} is not empty", code="target_not_empty", action="Name an empty folder with `--to`."
+        )
+
+
+def _target_error(place: str, error: OSError) -> RunError:
+    return RunError(
+        f"{place!r} cannot be written: {error.strerror}",
+        code="target_unwritable",
+        action="Make room there, or name another folder with `--to`, and run again.",
+    )
+
+
+class _Chosen:
+    """Which rows are asked for; what has no bytes is noted."""
+
+    def __init__(self, result: RestoreResult, *, include_gone: bool, versions: bool, under: str) -> None:
+        self._result, self._gone, self._versions, self._under = result, include_gone, versions, under
+
+    def of(self, rows: Iterator[PathRow]) -> Iterator[PathRow]:
+        """Files (and versions) with their bytes, and folders."""
+        notes = {"shortcut": self._result.shortcuts, "package": self._result.packages}
+        for row in rows:
+            if not self._is_asked(row) or (row.kind == "version" and not self._versions):
+                continue
+            if row.outcome == "excepted":
+                self._result.excepted.add(row.path, row.code or "")
+            elif row.kind in notes:
+                notes[row.kind].add(row.path, "it has no bytes of its own")
+            elif row.kind in {"file", "folder", "version"}:
+                yield row
+
+    def folders(self, rows: Iterator[PathRow]) -> Iterator[PathRow]:
+        """The folders alone, without a word about the others."""
+        return (row for row in rows if row.kind == "folder" and row.path != "/" and self._is_asked(row))
+
+    def _is_asked(self, row: PathRow) -> bool:
+        if row.gone and not self._gone:
+            return False
+        return not self._under or row.path == self._under or row.path.startswith(self._under + "/")
+
+
+class _Tree:
+    """Places below the target. Every component is one that this file system takes; a place is given out once."""
+
+    def __init__(self, root: str, result: RestoreResult, *, windows: bool) -> None:
+        self._root, self._result, self._windows = root, result, windows
+        self._moved: dict[str, str] = {}
+        """True path → place of each folder that does not stand under its own name."""
+        self._known: dict[str, str] = {}
+        self._newest = ""
+
+    def folder(self, path: str) -> str:
+        """The place of a folder, made now if no row has made it."""
+        if path in {"", "/"}:
+            return self._root
+        place = self._moved.get(path) or self._known.get(path)
+        if place is None:
+            above, _, name = path.rpartition("/")
+            place = self._place(self.folder(above), name)
+            if not self._fits(name) or not os.path.isdir(place):  # noqa: PTH112 - `..` is a folder, and never ours
+                place = self._make(path, name, path)
+            self._remember(path, place)
+        return place
+
+    def make_folder(self, row: PathRow) -> None:
+        """Make the folder of a row; two rows with the very same path share one."""
+        if row.path in {"", "/"} or row.path == self._newest:
+            return
+        self._newest = row.path
+        self._remember(row.path, self._make(row.path, row.name, row.id))
+        self._result.folders += 1
+
+    def make_file(self, row: PathRow) -> str:
+        """Reserve the place of a file."""
+        above, name = _split(row)
+        if row.kind == "version":
+            stem, dot, extension = name.rpartition(".")
+            name = f"{stem if dot else name} (version {row.id}){dot}{extension if dot else ''}"
+        return self._take(row.path, above, name, row.id, _create, told=row.kind != "version")
+
+    def _remember(self, path: str, place: str) -> None:
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[path] = place
+
+    def _make(self, path: str, name: str, item: str) -> str:
+        above = path.removesuffix("/" + name) if path.endswith("/" + name) else path.rpartition("/")[0]
+        return self._take(path, above, name, item, os.mkdir, is_folder=True)
+
+    def _take(
+        self,
+        path: str,
+        above: str,
+        name: str,
+        item: str,
+        make: Callable[[str], None],
+        *,
+        is_folder: bool = False,
+        told: bool = True,
+    ) -> str:
+        """Make something at the first of these names that fits and is free: its own, the changed one, `-2`, `-3`, …"""
+        folder = self.folder(above)
+        for place in self._candidates(folder, name, item):
+            try:
+                make(place)
+            except OSError as error:
+                if error.errno in _TAKEN or error.errno in _UNFIT:
+                    continue
+                raise _target_error(place, error) from error
+            if place != self._place(folder, name) or not self._fits(name):
+                if is_folder:
+                    self._moved[path] = place
+                if told:
+                    self._result.changed_names.add(path, os.path.relpath(place, self._root))
+            return place
+        raise RunError(
+            f"no name was found for {path!r} in the target",
+            code="target_names",
+            action="Restore to another file system.",
+        )
+
+    def _candidates(self, folder: str, name: str, item: str) -> Iterator[str]:
+        if self._fits(name):
+            yield self._place(folder, name)
+        other = changed(name, item)
+        if self._windows:
+            other = _WINDOWS_REFUSED.sub("_", other)
+        stem, dot, extension = other.rpartition(".")
+        for number in range(1, 1_000):
+            yield self._place(
+                folder, other if number == 1 else f"{stem}-{number}.{extension}" if dot else f"{other}-{number}"
+            )
+
+    @staticmethod
+    def _place(folder: str, name: str) -> str:
+        return folder + os.sep + name
+
+    def _fits(self, name: str) -> bool:
+        """Whether this system can hold `name` as one component; whether it is free is found by trying."""
+        if name in {"", ".", ".."} or "/" in name or "\0" in name or os.sep in name:
+            return False
+        try:
+            if len(name.encode()) > COMPONENT_BYTES:  # a lone surrogate has no UTF-8
+                return False
+        except UnicodeEncodeError:
+            return False
+        if not self._windows:
+            return True
+        refused = _WINDOWS_REFUSED.search(name) or _WINDOWS_DEVICE.fullmatch(name)
+        return not refused and name[-1] not in " ."
+
+
+def _split(row: PathRow) -> tuple[str, str]:
+    """(path of the folder, name): by the row's own name, should it hold a `/`."""
+    if row.name and row.path.endswith("/" + row.name):
+        return row.path[: -len(row.name) - 1], row.name
+    above, _, name = row.path.rpartition("/")
+    return above, name
+
+
+def _create(place: str) -> None:
+    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666))
+
+
+def _jobs(rows: Iterator[PathRow], tree: _Tree) -> Iterator[_Job]:
+    for row in rows:
+        if row.kind == "folder":
+            tree.make_folder(row)
+        elif row.key is not None:
+            yield _Job(row, tree.make_file(row))
+
+
+def _tasks(jobs: Iterator[_Job]) -> Iterator[list[_Job]]:
+    task: list[_Job] = []
+    held = 0
+    for job in jobs:
+        task.append(job)
+        held += job.row.size or 0
+        if len(task) >= TASK_FILES or held >= TASK_BYTES:
+            yield task
+            task, held = [], 0
+    if task:
+        yield task
+
+
+def _write(store: Store, bag: str, job: _Job) -> _Done:
+    """Write one file into its reserved place; what is not the row's bytes is removed again."""
+    row, digest, size, fault = job.row, hashlib.sha256(), 0, None
+    try:
+        with (
+            open(os.open(job.place, os.O_WRONLY | _NO_FOLLOW), "wb", buffering=0) as file,  # noqa: PTH123
+            store.open(f"{bag}/{row.key}") as chunks,
+        ):
+            for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                _write_all(file.fileno(), chunk, job.place)
+        if digest.hexdigest() != row.sha256:
+            fault = "the bytes in the store have another SHA-256 than the row says"
+    except ObjectMissingError:
+        fault = f"the store has no {row.key!r}"
+    except (ItemError, TransientError, StoreUnwritableError) as error:
+        fault = f"it cannot be read: {error}"
+    except OSError as error:
+        raise _target_error(job.place, error) from error
+    if fault is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(job.place)  # noqa: PTH108
+        return _Done(row.path, 0, fault, False)
+    return _Done(row.path, size, None, not _date(job.place, row.modified))
+
+
+def _write_all(fd: int, chunk: bytes, place: str) -> None:
+    view = memoryview(chunk)
+    while view:
+        try:
+            view = view[os.write(fd, view) :]
+        except OSError as error:
+            raise _target_error(place, error) from error
+
+
+def _date(place: str, modified: str | None) -> bool:
+    """Set the time of a file or folder; whether that was possible (or not asked)."""
+    if modified is None:
+        return True
+    try:
+        at = datetime.fromisoformat(modified)
+        moment = (at - _EPOCH) // timedelta(microseconds=1) * 1_000
+        os.utime(place, ns=(moment, moment))
+    except (ValueError, TypeError, OverflowError, OSError):
+        return False
+    return True
+
+
+def _count(result: RestoreResult, done: list[_Done], progress: Progress | None) -> None:
+    for one in done:
+        if one.fault is not None:
+            result.failures.add(one.path, one.fault)
+            continue
+        result.files += 1
+        result.bytes += one.size
+        result.undated += one.undated
+    if progress is not None:
+        progress(sum(one.fault is None for one in done), sum(one.size for one in done))

@@ -1,0 +1,41 @@
+"""`lastcopy accept`. Rules of this file: parsing, calling and showing. Source: design §6."""
+
+import argparse
+
+from exporters.errors import ConfigurationError
+from retention.acceptance import accept
+from retention.cli.exit_codes import Exit
+from retention.cli.options import Context
+from retention.opening import opened_store
+
+EXAMPLES = """\
+examples:
+  lastcopy accept malware --by "Anna Berg" --reason "checked: two macro viruses in mail attachments, not wanted"
+  lastcopy accept irm_protected --source onedrive/anna@contoso.com --by "Anna Berg" --reason "owner has a plain copy"
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this verb."""
+    parser.add_argument("code", metavar="CODE", help="code of the exceptions, as `export` shows it")
+    parser.add_argument("--source", metavar="S", help="only for this source (kind/NAME); default: for all of them")
+    parser.add_argument("--by", metavar="NAME", required=True, help="who accepts: a person's name, for the record")
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="why, for the record")
+
+
+def run(context: Context) -> int:
+    """Write the acceptance into the journal."""
+    args, output, config = context.args, context.output, context.config()
+    if not args.by.strip() or not args.reason.strip():
+        raise ConfigurationError(
+            "--by or --reason is empty", code="usage", action="Give a name and a reason: they go on record."
+        )
+    with opened_store(config, context.clock, holding=True) as store:
+        row = accept(
+            store, context.clock, code=args.code, source=args.source, by=args.by.strip(), reason=args.reason.strip()
+        )
+    output.document({"accepted": row, "exit": int(Exit.COMPLETE)})
+    where = row.get("source", "all sources")
+    output.mark("good", f"Accepted by {row['by']}: {row['code']} for {where}. It stands in the journal of the store.")
+    output.say("Next: lastcopy export")
+    return Exit.COMPLETE

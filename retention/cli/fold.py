@@ -1,0 +1,45 @@
+"""`lastcopy fold`. Rules of this file: parsing, calling and showing. Source: design §4 (the fold), §6."""
+
+import argparse
+
+from exporters.bag.verify import list_bags
+from exporters.export import fold_bags, new_run_id
+from retention.cli.exit_codes import Exit
+from retention.cli.options import Context, add_source_option
+from retention.opening import opened_store
+from retention.verification import bags_of
+
+EXAMPLES = """\
+examples:
+  lastcopy fold                            after an export that was cut off and cannot be run again
+  lastcopy fold --source onedrive/anna@contoso.com --take-over
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this verb."""
+    add_source_option(parser, "fold this source alone (kind/NAME); may be repeated")
+    parser.add_argument("--take-over", action="store_true", help="go on although another writer seems to be at work")
+
+
+def run(context: Context) -> int:
+    """Close and fold what is open; needs no tenant."""
+    args, output, config = context.args, context.output, context.config()
+    folded: list[str] = []
+    run_id, seen = new_run_id(context.clock), 0
+    with opened_store(config, context.clock, holding=True) as store:
+        wanted = bags_of(store, args.source)
+        bags = list_bags(store) if wanted is None else wanted
+        for bag, was_open in fold_bags(store, bags, context.clock, run_id=run_id, take_over=args.take_over):
+            seen += 1
+            if was_open:
+                folded.append(bag)
+                output.mark("good", f"{bag} folded")
+    output.document({"run": run_id, "bags": seen, "folded": folded, "exit": int(Exit.COMPLETE)})
+    output.say(
+        f"{len(folded):,} of {seen:,} bags were open and are folded now."
+        if folded
+        else f"None of {seen:,} bags was open."
+    )
+    output.say("Next: lastcopy verify")
+    return Exit.COMPLETE
