@@ -188,8 +188,8 @@ def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
 def _take(result: SourceResult, drive: DriveResult) -> None:
     counts = drive.counts
     result.listed, result.excepted, result.pending = counts["listed"], counts["excepted"], counts["pending"]
-    result.copied, result.gone, result.bytes = drive.downloaded, drive.gone_now, drive.bytes_received
-    result.unchanged = max(0, counts["copied"] - drive.downloaded)
+    result.copied, result.gone, result.bytes = drive.copied, drive.gone_now, drive.bytes_received
+    result.unchanged = max(0, counts["copied"] - drive.copied)
     result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
     result.reconciled = drive.unexplained == 0
 

@@ -1,7 +1,7 @@
 """Verifies a whole store: what lies beside the bags, each bag, and (where asked) the listing of the tenant beside the rows.
 
-Rules of this file: damage is a finding, never an end; results go into the journal, and a store that cannot be written to is verified
-all the same. Source: design §6 (verify), docs/formats.md (journal).
+Rules of this file: damage is a finding, never an end; results go into the journal, and a store that cannot be written to is
+verified all the same. Source: design §6 (verify), docs/formats.md (journal).
 """
 
 import hashlib

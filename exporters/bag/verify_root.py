@@ -159,15 +159,22 @@ def _source_fault(store: Store, handle: str, record: JsonObject | None) -> str |
         return "it is not as Lastcopy writes it"
     if _handle(record) != handle:
         return "its name does not follow from its kind and id"
-    names = record["names"]
-    if (
-        not isinstance(names, list)
-        or not names
-        or not all(isinstance(n, dict) and {*n} == {"name", "since"} for n in names)
-    ):
+    if not _are_names(record["names"]):
         return "its names are not as Lastcopy writes them"
     if _place_of(record) is None:
         return f"it names {record['bag']!r}, which is no place of a bag"
+    return _bag_fault(store, record)
+
+
+def _are_names(names: object) -> bool:
+    return (
+        isinstance(names, list)
+        and bool(names)
+        and all(isinstance(n, dict) and {*n} == {"name", "since"} for n in names)
+    )
+
+
+def _bag_fault(store: Store, record: JsonObject) -> str | None:
     source = _read(store, f"{record['bag']}/{SOURCE}")
     if source is None:
         return f"its bag {record['bag']!r} has no {SOURCE}"

@@ -172,9 +172,14 @@ class PathRows:
         if row is None or not isinstance(row.get("path"), str):
             return
         try:
-            identity = b"\0".join(text_bytes(row[name]) for name in ("kind", "scope", "id"))
+            identity = text_bytes("\0".join(str(row[name]) for name in ("kind", "scope", "id")))
             facts = (text_bytes(row["path"]), int(row["outcome"] == "gone"), str(row["kind"]))
-            texts = (text_bytes(row.get("name", "")), text_bytes(row["id"]), str(row["outcome"]), row.get("code"))
+            texts = (
+                text_bytes(str(row.get("name", ""))),
+                text_bytes(str(row["id"])),
+                str(row["outcome"]),
+                row.get("code"),
+            )
         except (KeyError, ValueError):
             self.problems.append(f"a row cannot be understood: {dump_json(row)[:200]!r}")
             return

@@ -8,7 +8,7 @@ and come back in the order that is asked for); rows are kept as digests and the 
 import hashlib
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +18,8 @@ from typing import Any, Final, NamedTuple
 from exporters.bag.formats import LISTED_KINDS, JsonObject
 from exporters.bag.verify_reading import Segment, loaded
 
-LISTED, SETTLED, PERMISSIONS = 0, 1, 2
-BATCH = 5_000
+LISTED, PERMISSIONS = 0, 2
+BATCH = 1_000
 
 _ROW_PREFIX: Final = {b'{"item":': 8, b'{"listed': 10, b'{"permis': 15}
 _ITEM_KINDS: Final = ",".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
@@ -31,9 +31,9 @@ CREATE TABLE touch (seq INTEGER PRIMARY KEY, who BLOB, segment INT, what INT, di
 """
 
 
-def text_bytes(value: object) -> bytes:
+def text_bytes(value: str) -> bytes:
     """A string of a row as bytes that sort as docs/formats.md asks; lone surrogates stay what they are."""
-    return str(value).encode("utf-8", "surrogatepass")
+    return value.encode("utf-8", "surrogatepass")
 
 
 def digest_of(line: bytes) -> bytes:
@@ -101,7 +101,7 @@ class State:
     def __enter__(self) -> "State":
         self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-verify-")
         self._db = sqlite3.connect(Path(self._folder.name) / "state.db", isolation_level=None)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000", "temp_store=FILE"):
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-6000", "temp_store=FILE"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(_SCHEMA)
         self._db.execute("BEGIN")
@@ -147,31 +147,53 @@ class State:
             heads.round = None
         elif kind == "round" and value["full"]:
             heads.round = segment
+            heads.cursors.pop(value["scope"], None)  # a full round begins anew: no cursor before it counts (design §4)
         elif kind == "closed":
             heads.closed = True
         elif kind == "source" and heads.source is None and "id" in value:
             heads.source = value
 
     def _take_listed(self, what: int, value: JsonObject, line: bytes, segment: int) -> None:
-        scope = text_bytes(value["scope"])
-        who, folder = scope + b"\0" + text_bytes(value["id"]), scope + b"\0" + text_bytes(value.get("parent") or "")
+        scope = value["scope"]
+        who, folder = text_bytes(f"{scope}\0{value['id']}"), text_bytes(f"{scope}\0{value.get('parent') or ''}")
         digest, deleted = digest_of(value_of(line)), int(bool(value.get("deleted")))
         self._touches.append((self._sequence, who, segment, what, digest, folder, deleted, _child_count(value)))
 
     def _take_item(self, row: JsonObject, line: bytes, segment: int) -> None:
-        kind, scope, item = text_bytes(row["kind"]), text_bytes(row["scope"]), text_bytes(row["id"])
-        who, folder = scope + b"\0" + item, scope + b"\0" + text_bytes(row.get("parent") or "")
-        outcome, code, key = row["outcome"], row.get("code"), row.get("key")
-        is_listed_kind = row["kind"] in LISTED_KINDS
-        live = is_listed_kind and outcome != "gone" and code != "vanished"
-        place = text_bytes(key) if key is not None else None
-        size, sha256, version = row.get("size"), row.get("sha256"), row.get("versionId")
-        _check_types((row["kind"], outcome, code, sha256, version), size)
-        identity, digest = kind + b"\0" + who, digest_of(value_of(line))
-        facts = (outcome, code, int(live), place, size, sha256, version, row["kind"], who, folder, _child_count(row))
-        self._items.append((self._sequence, identity, segment, digest, *facts))
-        if is_listed_kind:
-            self._touches.append((self._sequence, who, segment, SETTLED, None, folder, 0, None))
+        get = row.get
+        kind, scope, outcome, code, key = row["kind"], row["scope"], row["outcome"], get("code"), get("key")
+        who, folder = text_bytes(f"{scope}\0{row['id']}"), text_bytes(f"{scope}\0{get('parent') or ''}")
+        size, sha256, version = get("size"), get("sha256"), get("versionId")
+        for text in (kind, outcome, code, sha256, version):
+            if (
+                text is not None and not text.isascii()
+            ):  # not a text: AttributeError; rows that were tampered with hold anything
+                raise ValueError("an ASCII text was expected")
+        if size is not None and not 0 <= size < 1 << 62:
+            raise ValueError("a size was expected")
+        live = kind in LISTED_KINDS and outcome != "gone" and code != "vanished"
+        identity, digest = kind.encode() + b"\0" + who, digest_of(value_of(line))
+        place = None if key is None else text_bytes(key)
+        children = _child_count(row) if kind == "folder" else None
+        self._items.append(
+            (
+                self._sequence,
+                identity,
+                segment,
+                digest,
+                outcome,
+                code,
+                live,
+                place,
+                size,
+                sha256,
+                version,
+                kind,
+                who,
+                folder,
+                children,
+            )
+        )
 
     def _flush(self) -> None:
         self._db.executemany(f"INSERT INTO item VALUES ({','.join('?' * 15)})", self._items)  # noqa: S608
@@ -184,17 +206,6 @@ class State:
         if self._view is None or self._view.segment != segment:
             self._view = View(self._db, segment)
         return self._view
-
-
-def _check_types(texts: Iterable[object], size: object) -> None:
-    """Rows that were tampered with may hold anything; what SQLite cannot take is refused here (TypeError, ValueError)."""
-    for text in texts:
-        if text is not None and not isinstance(text, str):
-            raise TypeError("a text was expected")
-        if text is not None:
-            text.encode()
-    if size is not None and not (isinstance(size, int) and 0 <= size < 1 << 62):
-        raise ValueError("a size was expected")
 
 
 def _child_count(facts: JsonObject) -> int | None:
@@ -218,9 +229,14 @@ class View:
             (segment,),
         )
         db.execute("CREATE TABLE owed (who BLOB PRIMARY KEY, digest BLOB, folder BLOB, deleted INT, children INT)")
+        settled = f"SELECT who, max(seq) AS seq FROM now WHERE kind IN ({_ITEM_KINDS}) GROUP BY who"  # noqa: S608
+        listed = (
+            "SELECT who, max(seq) AS seq, digest, folder, deleted, children FROM touch WHERE segment <= ? AND what = 0"
+            " GROUP BY who"
+        )
         db.execute(
-            "INSERT INTO owed SELECT who, digest, folder, deleted, children FROM (SELECT who, max(seq), what, digest,"
-            " folder, deleted, children FROM touch WHERE segment <= ? AND what < 2 GROUP BY who) WHERE what = 0",
+            f"INSERT INTO owed SELECT l.who, digest, folder, deleted, children FROM ({listed}) l LEFT JOIN ({settled}) s"  # noqa: S608
+            " ON s.who = l.who WHERE s.seq IS NULL OR s.seq < l.seq",
             (segment,),
         )
         self._drop_adopted_leftovers()

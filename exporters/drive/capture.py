@@ -66,6 +66,8 @@ class Done:
     rows: list[tuple[str, JsonObject]] = field(default_factory=list)
     bytes_received: int = 0
     was_downloaded: bool = False
+    is_new: bool = False
+    """Held for the first time, or with newer bytes."""
 
 
 class Capturer:
@@ -90,6 +92,8 @@ class Capturer:
             asked["permissions"] = True
         if asked:
             row["asked"] = asked
+        was_held = task.row is not None and task.row["outcome"] == Outcome.COPIED
+        done.is_new = row["outcome"] == Outcome.COPIED and (done.was_downloaded or not was_held)
         done.rows.append(("item", row))
         return done
 

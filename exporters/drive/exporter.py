@@ -54,6 +54,7 @@ class DriveResult:
     counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     exceptions: dict[str, int] = field(default_factory=dict)
+    copied: int = 0
     downloaded: int = 0
     bytes_received: int = 0
     gone_now: int = 0
@@ -140,6 +141,7 @@ class DriveExporter:
         for outcome in self._in_parallel(planner.tasks()):
             for kind, value in outcome.rows:
                 self._writer.emit(kind, value)
+            self.result.copied += outcome.is_new
             self.result.downloaded += outcome.was_downloaded
             self.result.bytes_received += outcome.bytes_received
             self._progress.finished(1)

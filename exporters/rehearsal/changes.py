@@ -59,7 +59,7 @@ def _apply_to_drive(tenant: Tenant, change: Row, op: str) -> bool:
     action = _DRIVE_OPERATIONS.get(op)
     if action is None:
         raise ChangeError(f"there is no operation {op!r} on drive items; known: {', '.join(_DRIVE_OPERATIONS)}")
-    drive = tenant.drive_in(change["drive"])
+    drive = tenant.drive_in(change["drive"], to_change=True)
     at = _date(tenant)
     with drive.lock:
         n = drive.find(change["parent"] if op == "create" else change["id"])

@@ -16,7 +16,7 @@ from typing import Any
 TILE = 54_720
 PIECE = 128 * 1024
 _SEEDS_KEPT = 256
-_PACKS_KEPT = 128
+_FILES_KEPT = 128
 
 
 class ContentError(Exception):
@@ -42,14 +42,52 @@ class Tile:
         return b"".join(parts)
 
 
-class ContentReader:
-    """Reads content references of one tenant folder. Safe from many threads."""
+class FilePool:
+    """Reads ranges of files of one folder; keeps the latest 128 open. Safe from many threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._open: OrderedDict[str, int] = OrderedDict()
+        self._closed = False
+
+    def read(self, name: str, count: int, offset: int) -> bytes:
+        """At most `count` bytes. Raises ContentError for a name outside of the folder, OSError."""
+        # Held while reading: another thread could close the oldest file between the look-up and the read.
+        with self._lock:
+            handle = self._open.get(name)
+            if handle is None:
+                handle = self._add(name)
+            else:
+                self._open.move_to_end(name)
+            return os.pread(handle, count, offset)
+
+    def _add(self, name: str) -> int:
+        if self._closed:
+            raise OSError("the tenant has been closed")
+        path = (self._folder / name).resolve()
+        if not path.is_relative_to(self._folder.resolve()):
+            raise ContentError(f"the file {name} lies outside of the tenant")
+        handle = self._open[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if len(self._open) > _FILES_KEPT:
+            os.close(self._open.popitem(last=False)[1])
+        return handle
+
+    def close(self) -> None:
+        """Close them all; nothing is read from then on. Twice is as once."""
+        with self._lock:
+            self._closed = True
+            while self._open:
+                os.close(self._open.popitem()[1])
+
+
+class ContentReader:
+    """Reads content references of one tenant folder. Safe from many threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = FilePool(folder)
+        self._lock = threading.Lock()
         self._tiles: OrderedDict[tuple[str, int], Tile] = OrderedDict()
-        self._packs: OrderedDict[str, int] = OrderedDict()
 
     def read(self, reference: dict[str, Any], start: int, count: int) -> bytes:
         """Up to `count` bytes from `start`; less only at the end of the content. Raises ContentError."""
@@ -59,7 +97,7 @@ class ContentReader:
             return self._tile(str(reference["gen"]), length).read(start, count)
         if "pack" not in reference:
             raise ContentError(f"a content reference of an unknown kind: {sorted(reference)}")
-        data = self._pread(str(reference["pack"]), count, int(reference["off"]) + start)
+        data = self.files.read(str(reference["pack"]), count, int(reference["off"]) + start)
         if len(data) != count:
             raise ContentError(f"{reference['pack']} is shorter than its rows say")
         return data
@@ -75,9 +113,7 @@ class ContentReader:
 
     def close(self) -> None:
         """Close the pack files. Twice is as once."""
-        with self._lock:
-            while self._packs:
-                os.close(self._packs.popitem()[1])
+        self.files.close()
 
     def _tile(self, recipe: str, length: int) -> Tile:
         key = (recipe, min(length, TILE))
@@ -92,18 +128,3 @@ class ContentReader:
             if len(self._tiles) > _SEEDS_KEPT:
                 self._tiles.popitem(last=False)
         return made
-
-    def _pread(self, name: str, count: int, offset: int) -> bytes:
-        # Held while reading: another thread could close the oldest pack between the look-up and the read.
-        with self._lock:
-            handle = self._packs.get(name)
-            if handle is None:
-                path = (self._folder / name).resolve()
-                if not path.is_relative_to(self._folder.resolve()):
-                    raise ContentError(f"the pack {name} lies outside of the tenant")
-                handle = self._packs[name] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                if len(self._packs) > _PACKS_KEPT:
-                    os.close(self._packs.popitem(last=False)[1])
-            else:
-                self._packs.move_to_end(name)
-            return os.pread(handle, count, offset)

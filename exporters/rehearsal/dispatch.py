@@ -205,7 +205,7 @@ class Dispatcher:
             "method": request.method,
             "host": request.host,
             "route": entry.route,
-            "path": request.path,
+            "path": masked(request.path),
             "query": masked(request.query),
             "status": response.status,
             "cost": entry.cost,

@@ -7,7 +7,6 @@ Source: reference/tenant-data.md, "Drives".
 """
 
 import hashlib
-import os
 import threading
 from array import array
 from bisect import bisect_left
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from exporters.rehearsal.content import FilePool
 from exporters.rehearsal.documents import Row, parse
 
 _NUMBER_BITS = 24  # 16 million items a drive
@@ -35,8 +35,9 @@ def is_container(row: Row) -> bool:
 class DriveTruth:
     """One drive. Reads need no lock but `lock` where several must agree; changes take it themselves."""
 
-    def __init__(self, tenant_folder: Path, folder: str) -> None:
+    def __init__(self, tenant_folder: Path, folder: str, files: FilePool) -> None:
         """folder: relative to the tenant, as `drives/u00000`. Raises FileNotFoundError."""
+        self._files, self._name = files, f"{folder}/items.jsonl"
         self.folder = folder
         self.info: Row = parse((tenant_folder / folder / "drive.json").read_bytes())
         self.id: str = self.info["id"]
@@ -44,7 +45,6 @@ class DriveTruth:
         self.log: list[Event] = []
         self.chain: list[bytes] = [hashlib.sha256(self.id.encode()).digest()]
         self._path = tenant_folder / folder / "items.jsonl"
-        self._handle: int | None = None
         self._loaded = False
 
     # ------------------------------------------------------------------------------------------------ loading
@@ -71,7 +71,6 @@ class DriveTruth:
         self.parents = array("l")
         self._children: dict[int, array[int]] | None = None
         keys, parent_ids, own_sizes, containers = array("Q"), [], array("q"), {}
-        self._handle = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         offset = 0
         with self._path.open("rb") as lines:
             for n, line in enumerate(lines):
@@ -110,13 +109,6 @@ class DriveTruth:
                 self.sizes[above] += size
                 above = self.parents[above]
 
-    def close(self) -> None:
-        """Close the file of rows."""
-        with self.lock:
-            if self._handle is not None:
-                os.close(self._handle)
-            self._handle, self._loaded = None, False
-
     # ------------------------------------------------------------------------------------------------ reading
 
     @property
@@ -154,13 +146,8 @@ class DriveTruth:
         if changed is not None:
             return changed
         start = self._offsets[n]
-        row: Row = parse(os.pread(self._open_handle(), self._offsets[n + 1] - start, start))
+        row: Row = parse(self._files.read(self._name, self._offsets[n + 1] - start, start))
         return row
-
-    def _open_handle(self) -> int:
-        if self._handle is None:
-            raise OSError("the tenant has been closed")
-        return self._handle
 
     def live(self, start: int = 0) -> Iterator[int]:
         """Numbers of the items there are, from `start` on, in the order of the rows."""

@@ -14,12 +14,13 @@ from typing import Any
 
 from exporters.rehearsal.documents import Row, parse, render
 
-_SECRETS = re.compile(r"(?i)\b(token|\$skiptoken|tempauth|client_secret|client_assertion|access_token)=[^&]*")
+_NAMES = r"token|\$?skiptoken|tempauth|client_secret|client_assertion|access_token"
+_SECRETS = re.compile(rf"(?i)(^|[&(])({_NAMES})=[^&)]*")
 
 
-def masked(query: str) -> str:
-    """The query with the values of tokens and secrets left out."""
-    return _SECRETS.sub(r"\1=…", query)
+def masked(text: str) -> str:
+    """A query, or a path with function calls, with the values of tokens and secrets left out."""
+    return _SECRETS.sub(r"\1\2=…", text)
 
 
 class RequestLedger:

@@ -8,6 +8,7 @@ Source: reference/tenant-data.md.
 import hashlib
 import threading
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 from exporters.rehearsal.content import ContentReader
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
+
+_DRIVES_KEPT = 256  # unchanged drives with their rows indexed; a thousand items take 40 kB
 
 
 class TenantDataError(Exception):
@@ -43,7 +46,8 @@ class Tenant:
         self.subscription_status = "Enabled"
         self.changes_applied = 0
         self._by_name: dict[str, Row] = {}
-        self._drives: dict[str, DriveTruth] = {}
+        self._drives: OrderedDict[str, DriveTruth] = OrderedDict()
+        self._changed: dict[str, DriveTruth] = {}
         self._folders: dict[str, str] | None = None
         self.removed_drives: set[str] = set()
         self.index_users()
@@ -84,23 +88,33 @@ class Tenant:
 
     # ------------------------------------------------------------------------------------------------- drives
 
-    def drive_in(self, folder: str) -> DriveTruth:
-        """The drive of a folder as `drives/u00000`."""
+    def drive_in(self, folder: str, *, to_change: bool = False) -> DriveTruth:
+        """The drive of a folder as `drives/u00000`. to_change: it is kept; others are read again when asked for later."""
         with self.lock:
-            found = self._drives.get(folder)
+            found = self._changed.get(folder) or self._drives.pop(folder, None)
             if found is None:
-                found = self._drives[folder] = DriveTruth(self.folder, folder)
+                found = DriveTruth(self.folder, folder, self.content.files)
+            if to_change:
+                self._changed[folder] = found
+            if folder not in self._changed:
+                self._drives[folder] = found
+                if len(self._drives) > _DRIVES_KEPT:
+                    self._drives.popitem(last=False)
             return found
 
     def drive(self, drive_id: str) -> DriveTruth | None:
         """By drive id; None if there is none or it was removed."""
         with self.lock:
             if self._folders is None:
-                self._folders = {self.drive_in(folder).id: folder for folder in self.drive_folders()}
+                self._folders = {self._drive_info(folder)["id"]: folder for folder in self.drive_folders()}
             folder = self._folders.get(drive_id)
         if folder is None or folder in self.removed_drives:
             return None
         return self.drive_in(folder)
+
+    def _drive_info(self, folder: str) -> Row:
+        info: Row = parse((self.folder / folder / "drive.json").read_bytes())
+        return info
 
     def drive_folders(self) -> list[str]:
         """Folders of all drives that the data has, of users and of sites, removed ones too."""
@@ -112,35 +126,33 @@ class Tenant:
         folder = user.get("_drive")
         return None if folder is None or folder in self.removed_drives else self.drive_in(folder)
 
-    def personal_site(self, drive: DriveTruth) -> Row:
+    def personal_site(self, folder: str) -> Row:
         """The site around a OneDrive, as getAllSites shows it."""
-        url = str(drive.info["webUrl"]).removesuffix("/Documents")
+        drive = self._drive_info(folder)
+        url = str(drive["webUrl"]).removesuffix("/Documents")
         host = url.split("/")[2]
-        collection = uuid.uuid5(uuid.NAMESPACE_URL, drive.id + "/collection")
-        web = uuid.uuid5(uuid.NAMESPACE_URL, drive.id + "/web")
-        owner: dict[str, Any] = drive.info.get("owner", {}).get("user", {})
+        collection = uuid.uuid5(uuid.NAMESPACE_URL, drive["id"] + "/collection")
+        web = uuid.uuid5(uuid.NAMESPACE_URL, drive["id"] + "/web")
+        owner: dict[str, Any] = drive.get("owner", {}).get("user", {})
         return {
             "id": f"{host},{collection},{web}",
             "name": url.rpartition("/")[2],
             "displayName": owner.get("displayName"),
             "isPersonalSite": True,
-            "createdDateTime": drive.info.get("createdDateTime"),
-            "lastModifiedDateTime": drive.info.get("lastModifiedDateTime"),
+            "createdDateTime": drive.get("createdDateTime"),
+            "lastModifiedDateTime": drive.get("lastModifiedDateTime"),
             "root": {},
             "siteCollection": {"hostname": host},
             "webUrl": url,
-            "_drive": drive.folder,
+            "_drive": folder,
         }
 
     def personal_sites(self) -> list[Row]:
         """Of every OneDrive there is, also of those whose user has gone."""
         libraries = {folder for site in self.sites for folder in site.get("_drives", ())}
         folders = [name for name in self.drive_folders() if name not in libraries | self.removed_drives]
-        return [self.personal_site(self.drive_in(name)) for name in folders]
+        return [self.personal_site(name) for name in folders]
 
     def close(self) -> None:
         """Close all files."""
-        with self.lock:
-            for drive in self._drives.values():
-                drive.close()
-            self.content.close()
+        self.content.close()

@@ -25,13 +25,15 @@ TEMPORARY = ".lastcopy-tmp"
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One object. `modified`: aware, UTC, by the store's clock; `etag`: opaque, changes when the bytes are replaced."""
+    """One object. `modified`: aware, UTC, by the store's clock; `etag`: opaque, changes when the bytes are replaced;
+    `sha256`: the store's own checksum of the whole, 64 hex digits, where `stat` gets one without reading."""
 
     key: str
     size: int
     modified: datetime
     etag: str
     version_id: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

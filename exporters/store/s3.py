@@ -47,7 +47,7 @@ from exporters.store.protocol import (
 from exporters.store.retrying import Retries
 from exporters.store.s3_client import open_client
 from exporters.store.s3_errors import RangeEmpty, UploadGone, signal_or_error
-from exporters.store.s3_parts import Measured, blocks, version_of
+from exporters.store.s3_parts import Measured, blocks, sha256_of, version_of
 from exporters.store.s3_upload import Condition, Writes
 
 _log = logging.getLogger("lastcopy.store")
@@ -162,7 +162,7 @@ class S3Store:
         """See `Store.stat`."""
         check_key(key)
         try:
-            answer = self.send("head_object", key)
+            answer = self.send("head_object", key, ChecksumMode="ENABLED")
         except ObjectMissingError:
             return None
         return ObjectInfo(
@@ -171,6 +171,7 @@ class S3Store:
             answer["LastModified"].astimezone(UTC),
             str(answer["ETag"]),
             version_of(answer),
+            sha256_of(answer),
         )
 
     def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[ObjectInfo]:

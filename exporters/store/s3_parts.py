@@ -98,3 +98,11 @@ def version_of(answer: Mapping[str, Any]) -> str | None:
     """The version id of an answer; `null`, which is what a bucket without versions may say, is none."""
     version = answer.get("VersionId")
     return None if version in {None, "null"} else str(version)
+
+
+def sha256_of(answer: Mapping[str, Any]) -> str | None:
+    """The SHA-256 of a whole object as the store keeps it, in hex; None for objects in parts (digest of digests)."""
+    told = str(answer.get("ChecksumSHA256") or "")
+    if not told or "-" in told or "-" in str(answer.get("ETag", "")):
+        return None
+    return base64.b64decode(told).hex()

@@ -33,9 +33,17 @@ def run(context: Context) -> int:
     """Rehearse; 0 if every step came to what it should."""
     if context.args.what == "serve":
         return _serve(context.args)
+    from retention.cli.main import main
     from retention.rehearsal import rehearse
 
-    return rehearse(Path(context.args.folder or "rehearsal"), context.output)
+    output, folder = context.output, Path(context.args.folder or "rehearsal")
+    quiet = output.quiet or output.as_json
+    began = context.clock.monotonic()
+    steps = rehearse(folder, say=output.say, quiet=quiet, main=lambda argv: main([*argv, "--quiet"] if quiet else argv))
+    output.document({"folder": str(folder), "steps": steps, "exit": int(Exit.COMPLETE)})
+    output.say()
+    output.mark("good", f"Rehearsed in {context.clock.monotonic() - began:.0f} s.")
+    return Exit.COMPLETE
 
 
 def _serve(args: argparse.Namespace) -> int:

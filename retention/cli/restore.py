@@ -106,7 +106,7 @@ def _show(results: list[RestoreResult], to: Path, output: Output) -> None:
         if result.excepted.count:
             output.mark(
                 "doubtful",
-                f"{result.excepted.count:,} items were never captured (malware, rights management, …; see --json)",
+                f"{result.excepted.count:,} items were never captured (see --json)",
             )
     if not all(result.whole for result in results):
         output.say("Run `lastcopy verify` to see what the copy lacks.")

@@ -115,7 +115,7 @@ def _show_bag(found: BagVerification, output: Output) -> None:
     if found.open:
         output.mark(
             "doubtful",
-            f"{found.bag} is open (the last export did not end there): judged with its ledger. `lastcopy fold`.",
+            f"{found.bag} is open: judged with its ledger. Close it with `lastcopy fold`.",
         )
 
 

@@ -24,6 +24,7 @@ def find_drive(call: Call) -> DriveTruth:
         found = call.service.tenant.drive(call.names["drive"])
         if found is None:
             raise ApiError(404, "itemNotFound", "The specified drive was not found.")
+        found.load()
         return found
     user = find_user(call)
     found = call.service.tenant.drive_of(user)
@@ -31,6 +32,7 @@ def find_drive(call: Call) -> DriveTruth:
         call.marks.append("no-drive-again" if user["id"] in call.service.probed else "no-drive")
         call.service.probed.add(user["id"])
         raise ApiError(404, "ResourceNotFound", "User's mysite not found.")
+    found.load()
     return found
 
 

@@ -116,6 +116,8 @@ class HandmadeBag:
                     cursors[value["scope"]] = {k: v for k, v in value.items() if k != "scope"}
                 elif kind == "round":
                     unfinished = number if value["state"] == "begun" and value["full"] else None
+                    if unfinished:
+                        cursors.pop(value["scope"], None)
                 elif kind == "closed":
                     closed = True
         number, (digest, at) = len(self.segments), self.segments[-1]
@@ -178,30 +180,30 @@ def reconciliation(rows: list[dict[str, Any]], owed: dict[Any, dict[str, Any]]) 
     for row in rows:
         of_kind = kinds.setdefault(row["kind"], {})
         of_kind[row["outcome"]] = of_kind.get(row["outcome"], 0) + 1
-    nodes = {row["id"]: (row.get("parent"), False) for row in live}
+    nodes = {row["id"]: (row.get("parent"), True, False) for row in live}  # parent, lives, owed
     for (_, item), facts in owed.items():
-        nodes[item] = (facts.get("parent"), True)
-        if facts.get("deleted"):
-            del nodes[item]
+        parent = nodes[item][0] if facts.get("deleted") and item in nodes else facts.get("parent")
+        nodes[item] = (parent, not facts.get("deleted"), True)
     vanished = [row for row in items if row.get("code") == "vanished"]
     entry: dict[str, Any] = {"by": "folder.childCount", "scope": DRIVE, "detail": [], "expected": 0, "found": 0,
                              "equal": 0, "explained": 0, "moving": 0, "unexplained": 0}  # fmt: skip
     folders = [row for row in live if row["kind"] == "folder"]
     for folder in folders:
         expected = folder["service"]["childCount"]
-        below = [owes for parent, owes in nodes.values() if parent == folder["id"]]
+        below = [(lives, owes) for parent, lives, owes in nodes.values() if parent == folder["id"]]
+        found = sum(lives for lives, _ in below)
         by_rows = sorted(row["id"] for row in vanished if row["parent"] == folder["id"])
-        if expected == len(below):
+        if expected == found:
             verdict = "equal"
-        elif len(below) < expected <= len(below) + len(by_rows):
+        elif found < expected <= found + len(by_rows):
             verdict = "explained"
         else:
-            verdict = "moving" if any(below) else "unexplained"
+            verdict = "moving" if any(owes for _, owes in below) else "unexplained"
         entry[verdict] += 1
         entry["expected"] += expected
-        entry["found"] += len(below)
+        entry["found"] += found
         if verdict != "equal":
-            facts = {"id": folder["id"], "path": folder["path"], "expected": expected, "found": len(below)}
+            facts = {"id": folder["id"], "path": folder["path"], "expected": expected, "found": found}
             entry["detail"].append({**facts, "verdict": verdict, "by_rows": by_rows if verdict == "explained" else []})
     worst = [verdict for verdict in ("unexplained", "moving", "explained") if entry[verdict]]
     gone = sum(row["outcome"] == "gone" for row in items)

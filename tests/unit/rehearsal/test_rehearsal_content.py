@@ -55,7 +55,7 @@ def test_many_packs_do_not_use_up_the_files(tmp_path: Path) -> None:
     for n in range(300):
         (tmp_path / f"{n}").write_bytes(f"{n:05}".encode())
         assert reader.read({"pack": f"{n}", "off": 0, "len": 5}, 0, 5) == f"{n:05}".encode()
-    assert len(reader._packs) <= 128
+    assert len(reader.files._open) <= 128
     reader.close()
 
 

@@ -102,6 +102,7 @@ def test_secrets_stay_out_of_the_ledger(tmp_path: Path) -> None:
     assert masked("token=abc&$top=5&$skiptoken=x%3D&UniqueId=1&tempauth=v1.x") == (
         "token=…&$top=5&$skiptoken=…&UniqueId=1&tempauth=…"
     )
+    assert masked("/v1.0/drives/b!x/root/delta(token='abc')") == "/v1.0/drives/b!x/root/delta(token=…)"
     ledger = RequestLedger(tmp_path / "requests.jsonl")
     row = {"host": "graph", "route": "users", "status": 429, "cost": 2, "bytes": 5, "avoidable": True, "marks": ["write"]}
     ledger.add(row)

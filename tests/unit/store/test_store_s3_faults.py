@@ -257,6 +257,19 @@ def test_q081_no_checksums_of_botocores_own(moto: str) -> None:
             assert headers["content-length"].isdecimal()
 
 
+def test_the_stores_own_checksum(lined: tuple[RetryingStore, Line]) -> None:
+    """`stat` gives the checksum of objects in one piece; that of objects in parts is another digest, and is not taken."""
+    store, _ = lined
+    stored = store.put("k", [b"1"])
+    info = store.stat("k")
+    assert info is not None
+    assert info.sha256 == stored.sha256
+    store.put("k", [b"x" * (PART + 1)])
+    info = store.stat("k")
+    assert info is not None
+    assert info.sha256 is None
+
+
 def test_lock_in_the_creating_request(moto: str) -> None:
     lock = LockPolicy("compliance", Quick().now() + timedelta(days=3))
     store, line = open_line(moto, lock, locked=True)

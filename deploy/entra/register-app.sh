@@ -1,0 +1,115 @@
+#!/bin/sh
+# Registers Lastcopy in a tenant with the least permissions that copying OneDrives needs, all of them read-only, and a
+# certificate of its own. Needs the Azure CLI (az), openssl, and an administrator who may give consent.
+#
+#   deploy/entra/register-app.sh TENANT [CLOUD] [FOLDER]
+#     TENANT  domain or id, such as contoso.onmicrosoft.com
+#     CLOUD   worldwide (default; also GCC), usgov_l4, usgov_l5, china
+#     FOLDER  where lastcopy.pem (key and certificate) is, or is made; default: the current folder
+#
+# Run again, it finds the registration by its name and adds what is missing. Nothing is sent but to Microsoft.
+set -eu
+
+NAME="Lastcopy (read-only export)"
+GRAPH=00000003-0000-0000-c000-000000000000 # the application id of Microsoft Graph, alike in all clouds
+
+if [ $# -lt 1 ] || [ $# -gt 3 ]; then
+    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+tenant=$1
+cloud=${2:-worldwide}
+folder=${3:-.}
+
+case $cloud in
+    worldwide | gcc) az_cloud=AzureCloud ;;
+    usgov_l4 | gcc_high | usgov_l5 | dod) az_cloud=AzureUSGovernment ;;
+    china) az_cloud=AzureChinaCloud ;;
+    *)
+        echo "There is no cloud '$cloud'. Allowed: worldwide, gcc, usgov_l4, usgov_l5, china." >&2
+        exit 2
+        ;;
+esac
+for tool in az openssl; do
+    if ! command -v "$tool" >/dev/null 2>&1; then
+        echo "The command '$tool' is missing. Install it, and run this again." >&2
+        exit 2
+    fi
+done
+
+# Name and app-role id of each permission. User.Read.All: users and their licences; Organization.Read.All: which tenant
+# this is; LicenseAssignment.Read.All: how many seats, hence which limits; Domain.Read.All: domains and their records;
+# Files.Read.All: drives, content, versions, permissions; Sites.Read.All: the sites that drives lie in.
+permissions="
+User.Read.All df021288-bdef-4463-88db-98f22de89214
+Organization.Read.All 498476ce-e0fe-48b0-b801-37ba7e2685c6
+LicenseAssignment.Read.All e2f98668-2877-4f38-a2f4-8202e0717aa1
+Domain.Read.All dbb9058a-0e50-45d7-ae91-66909b5d4664
+Files.Read.All 01d4889c-1287-42c6-ac1f-5d1e02578ef6
+Sites.Read.All 332a536c-c7ef-4017-ab91-336970924f0d
+"
+
+pem=$folder/lastcopy.pem
+public=$folder/lastcopy-public.pem
+if [ ! -e "$pem" ]; then
+    echo "Making a key and a certificate for two years: $pem"
+    umask 077
+    openssl req -x509 -newkey rsa:3072 -sha256 -days 730 -nodes -subj "/CN=lastcopy" \
+        -keyout "$pem.key" -out "$public" 2>/dev/null
+    cat "$pem.key" "$public" >"$pem"
+    rm -f "$pem.key"
+else
+    echo "Using the certificate in $pem"
+    openssl x509 -in "$pem" -out "$public"
+fi
+
+az cloud set --name "$az_cloud"
+az login --tenant "$tenant" --allow-no-subscriptions --output none
+
+app=$(az ad app list --filter "displayName eq '$NAME'" --query '[0].appId' --output tsv)
+if [ -z "$app" ]; then
+    app=$(az ad app create --display-name "$NAME" --sign-in-audience AzureADMyOrg --query appId --output tsv)
+    echo "Registered: $app"
+else
+    echo "Already registered: $app"
+fi
+if [ -z "$(az ad sp list --filter "appId eq '$app'" --query '[0].id' --output tsv)" ]; then
+    az ad sp create --id "$app" --output none
+fi
+
+# The certificate's public half only; what is registered already stays.
+az ad app credential reset --id "$app" --cert "@$public" --append --output none
+
+echo "$permissions" | while read -r permission role; do
+    [ -n "$permission" ] || continue
+    held=$(az ad app show --id "$app" \
+        --query "requiredResourceAccess[?resourceAppId=='$GRAPH'].resourceAccess[] | [?id=='$role'] | length(@)" \
+        --output tsv)
+    if [ "${held:-0}" = 0 ]; then
+        az ad app permission add --id "$app" --api "$GRAPH" --api-permissions "$role=Role" --output none
+        echo "Asked for: $permission"
+    fi
+done
+
+# A new registration takes a while to be known everywhere.
+tries=0
+until az ad app permission admin-consent --id "$app" --output none 2>/dev/null; do
+    tries=$((tries + 1))
+    if [ "$tries" -ge 6 ]; then
+        echo "Consent could not be given. Let a Global or Privileged Role Administrator open the portal:" >&2
+        echo "Entra ID, App registrations, '$NAME', API permissions, Grant admin consent." >&2
+        break
+    fi
+    sleep 10
+done
+
+cat <<YAML
+
+Put this into lastcopy.yaml, and keep $pem as you would a password:
+
+tenant:
+  id: $tenant
+  cloud: $cloud
+  client_id: $app
+  credential: {certificate: file:$pem}
+YAML

@@ -1,0 +1,158 @@
+"""Issue 4, acceptance a: killed at any request, the next run ends with the same rows and bytes as an undisturbed one."""
+
+import json
+import os
+import random
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.changes import lively_changes
+from tests.end_to_end.driving import Product, Tenant, assert_same, wait_for
+from tests.independent import tiny
+from tests.independent.judge import Settings, judge
+from tests.independent.reader import read_store
+
+SEED = 4
+
+
+def crash_everywhere(data: Path, folder: Path, points: int, seed: int) -> None:
+    """Kill exports at drawn request numbers, each followed by a new run; some without the state database."""
+    draw = random.Random(seed)
+    with Tenant(data) as tenant:
+        reference = Product(folder / "undisturbed", tenant)
+        tenant.forget_requests()
+        reference.export()
+        total = len(tenant.requests())
+        for attempt in range(points):
+            product = Product(folder / f"killed{attempt}", tenant)
+            at = draw.randrange(1, total)
+            note = f"killed at request {at} of {total} (seed {seed}, attempt {attempt})"
+            tenant.forget_requests()
+            killed = product.killed_at(at)
+            if attempt % 3 == 0:
+                for path in product.folder.glob("lastcopy.db*"):
+                    path.unlink()
+            if attempt % 4 == 1:
+                product.killed_at(draw.randrange(1, total))
+            product.export()
+            try:
+                assert_same(product.store, reference.store)
+                found = judge(product.store, tenant.truth, Settings(versions="all", leftovers=True))
+                assert found == [], "\n".join(found[:10])
+            except AssertionError as error:
+                raise AssertionError(f"{note}, {killed=}: {error}") from error
+
+
+def test_killed_at_any_request(tiny_data: Path, tmp_path: Path) -> None:
+    crash_everywhere(tiny_data, tmp_path, points=8, seed=SEED)
+
+
+@pytest.mark.soak
+def test_killed_at_a_hundred_points(tmp_path: Path) -> None:
+    data = tiny.make(tmp_path / "tenant", drives=2, files=150)
+    crash_everywhere(data, tmp_path, points=100, seed=SEED + 1)
+
+
+def test_killed_in_the_second_run(tiny_data: Path, tmp_path: Path) -> None:
+    """Changes half taken in: nothing falsely gone, nothing lost, nothing twice."""
+    draw = random.Random(SEED)
+    for attempt in range(3):
+        with Tenant(tiny_data) as tenant:
+            product = Product(tmp_path / str(attempt), tenant)
+            product.export()
+            before = read_store(product.store)
+            changes, _ = lively_changes(tenant.truth)
+            tenant.change(*changes)
+            product.killed_at(draw.randrange(1, 30))
+            product.export()
+            found = judge(product.store, tenant.truth, Settings(versions="all", before=before, leftovers=True))
+            assert found == [], "\n".join(found[:10])
+
+
+def test_killed_while_the_store_is_folded(tiny_data: Path, tmp_path: Path) -> None:
+    """A fold that was cut off is healed: by `fold` from the store alone, as by the next run."""
+    with Tenant(tiny_data) as tenant:
+        reference = Product(tmp_path / "undisturbed", tenant)
+        reference.export()
+        for attempt, name in enumerate(("lastcopy/head.json", "lastcopy/items.jsonl", "manifest-sha256.txt")):
+            product = Product(tmp_path / str(attempt), tenant)
+            process = product.start("export", "--json")
+            wait_for(lambda n=name, p=product: bool(list(p.store.glob(f"onedrive/*/{n}"))) or process.poll() is not None)  # type: ignore[misc] # noqa: B023
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            product.run("fold", "--json", code=0)
+            assert read_store(product.store).differences == []
+            product.export()
+            assert_same(product.store, reference.store)
+
+
+def test_a_run_that_is_told_to_stop_goes_on_later(tiny_data: Path, tmp_path: Path) -> None:
+    """SIGTERM: what is under way is finished, the bags are folded and closed; the next run ends as if nothing had been."""
+    with Tenant(tiny_data) as tenant:
+        reference = Product(tmp_path / "undisturbed", tenant)
+        reference.export()
+        product = Product(tmp_path / "stopped", tenant)
+        process = product.start("export", "--json")
+        tenant.at_request(60, lambda: os.killpg(process.pid, signal.SIGTERM))
+        out, err = process.communicate(timeout=60)
+        assert process.returncode in (1, 3), (out, err)
+        bags = read_store(product.store)
+        assert bags.differences == [], bags.differences[:5]
+        product.export()
+        assert_same(product.store, reference.store)
+
+
+def test_two_exports_of_one_store_at_a_time(tiny_data: Path, tmp_path: Path) -> None:
+    """One writer per source: the second one says who is at work and stops; the store is that of one."""
+    with Tenant(tiny_data) as tenant:
+        reference = Product(tmp_path / "undisturbed", tenant)
+        reference.export()
+        product = Product(tmp_path / "shared", tenant)
+        tenant.faults({"fault": "delay", "route": "drives/*/items/*/content", "seconds": 0.05})
+        first = product.start("export", "--json")
+        wait_for(lambda: bool(list(product.store.glob("onedrive/*/lastcopy/ledger/000000001.jsonl"))))
+        second = product.run("export", "--json")
+        out, err = first.communicate(timeout=60)
+        tenant.faults()
+        assert first.returncode == 3, (out[-1000:], err[-1000:])
+        assert second.code in (1, 3)
+        assert "at work" in second.out + second.err
+        product.export()
+        assert_same(product.store, reference.store)
+        assert judge(product.store, tenant.truth, Settings(versions="all", leftovers=True)) == []
+
+
+def test_a_stopped_writer_that_wakes_up_changes_nothing(tiny_data: Path, tmp_path: Path) -> None:
+    """A zombie: stopped, replaced with --take-over, continued. It touches no key that a row names."""
+    with Tenant(tiny_data) as tenant:
+        reference = Product(tmp_path / "undisturbed", tenant)
+        reference.export()
+        product = Product(tmp_path / "shared", tenant)
+        process = product.start("export", "--json")
+        tenant.at_request(80, lambda: os.killpg(process.pid, signal.SIGSTOP))
+        wait_for(lambda: tenant.rehearsal.service.ledger.count >= 80 or process.poll() is not None)
+        product.export("--take-over")
+        os.killpg(process.pid, signal.SIGCONT)
+        process.communicate(timeout=60)
+        assert process.returncode in (1, 3)
+        product.export()
+        found = judge(product.store, tenant.truth, Settings(versions="all", leftovers=True))
+        assert found == [], "\n".join(found[:10])
+        assert_same(product.store, reference.store)
+
+
+def test_what_a_kill_costs_in_downloads(tmp_path: Path) -> None:
+    """Files downloaded twice: at most 1,000 and those in flight; here far fewer, since a segment is written at once a minute."""
+    data = tiny.make(tmp_path / "tenant", drives=1, files=200, odd=False)
+    with Tenant(data) as tenant:
+        product = Product(tmp_path / "work", tenant)
+        tenant.forget_requests()
+        assert product.killed_at(250)
+        product.export(code=0)
+        asked = Counter(row["path"] for row in tenant.requests() if row["route"].endswith("items/{item}/content"))
+        assert sum(number - 1 for number in asked.values()) <= 1_000
+        assert json.dumps(judge(product.store, tenant.truth, Settings(versions="all", leftovers=True))) == "[]"
