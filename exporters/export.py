@@ -152,22 +152,15 @@ def export_source(
                 accepts_removals=settings.accepts_removals(source),
             )
             try:
-                _take(result, exporter.run())
-            except LastcopyError as error:
-                _close_after(writer, error)
-                raise
+                exporter.run()
+            finally:
+                _take(result, exporter.result)
     except LastcopyError as error:
         if isinstance(error, RunError) and not _only_this_source(error):
             raise
         result.problem = error
     result.coverage = coverage_of(result, settings.drive)
     return result
-
-
-def _close_after(writer: BagWriter, error: LastcopyError) -> None:
-    """What was done before the source failed is closed and folded, unless another writer has it or the store is gone."""
-    if not isinstance(error, RunError):
-        writer.close("stopped")
 
 
 def _only_this_source(error: RunError) -> bool:
@@ -186,12 +179,12 @@ def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
 
 
 def _take(result: SourceResult, drive: DriveResult) -> None:
-    counts = drive.counts
+    counts = {"listed": 0, "excepted": 0, "pending": 0, "copied": 0, **drive.counts}
     result.listed, result.excepted, result.pending = counts["listed"], counts["excepted"], counts["pending"]
     result.copied, result.gone, result.bytes = drive.copied, drive.gone_now, drive.bytes_received
     result.unchanged = max(0, counts["copied"] - drive.copied)
     result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
-    result.reconciled = drive.unexplained == 0
+    result.reconciled = bool(drive.counts) and drive.unexplained == 0
 
 
 def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObject]:

@@ -77,6 +77,12 @@ def cloud_of(config: Config) -> Cloud:
     )
 
 
+def check_cloud_name(name: str) -> None:
+    """Raises: ConfigurationError for a cloud that there is not, or not any more."""
+    if name != "custom":
+        cloud_named(name)
+
+
 def credential_of(config: Config) -> Credential:
     """The secret or certificate, read now. Raises: ConfigurationError."""
     given, key = config.tenant.credential, "tenant.credential"

@@ -1,7 +1,8 @@
 """The whole story on a simulated tenant, in a folder: each step is a command that a person would type, and what it came to.
 
 Rules of this file: every step runs the real command line; nothing is pretended: a step that does not come to what it should
-ends the rehearsal with exit 1; only a folder that is empty, absent or an earlier rehearsal is touched. Source: design §1 (`rehearse`).
+ends the rehearsal with exit 1; only a folder that is empty, absent or an earlier rehearsal is touched. Source:
+design §1 (`rehearse`).
 """
 
 import contextlib
@@ -34,6 +35,8 @@ OURS = (
     "lastcopy.db-shm",
     MARKER,
 )
+SEATS = 60_000
+"""Bought by the tenant: a small one may send so little a minute that the story would mostly wait."""
 _MARKER_TEXT = "Made by `lastcopy rehearse`, which makes it anew each time. The tenant and all in it is invented.\n"
 Say = Callable[[str, str], None]
 
@@ -86,7 +89,7 @@ def rehearse(folder: Path, *, say: Say, quiet: bool, main: Callable[[Sequence[st
     story = Story(folder, say, quiet, main)
     story.chapter(f"A tenant of invented people is made in {folder / 'tenant'} and served on this machine, over TLS")
     generate(folder / "tenant")
-    with Rehearsal(folder / "tenant", clock=SystemClock(), state=folder / "server") as tenant:
+    with Rehearsal(folder / "tenant", clock=SystemClock(), state=folder / "server", licences=SEATS) as tenant:
         info = tenant.info
         story.config.write_text(configuration(info), encoding="utf-8")
         say(f"  sign-in {info['login']}, Graph {info['graph']}; configuration: {story.config}", "weak")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporters.clock import Clock, timestamp
-from exporters.drive.download import Captured, Downloader, agrees, grade_difference
+from exporters.drive.download import Captured, Content, Downloader, Held, agrees, grade_difference
 from exporters.drive.facts import SELECT, JsonObject, facts_of, same_content
 from exporters.errors import ItemError, LastcopyError, TransientError
 from exporters.graph.calls import segment
@@ -17,6 +17,7 @@ from exporters.graph.errors import (
     ContentChangedError,
     CurrentVersionError,
     DownloadFailedError,
+    ItemGaveUpError,
     LockedError,
     MalwareError,
     NotFoundError,
@@ -39,6 +40,7 @@ _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (LockedError, ExceptionCode.LOCKED),
     (ContentChangedError, ExceptionCode.CONTENT_UNSTABLE),
     (DownloadFailedError, ExceptionCode.DOWNLOAD_FAILED),
+    (ItemGaveUpError, ExceptionCode.DOWNLOAD_FAILED),
     (TransientError, ExceptionCode.DOWNLOAD_FAILED),
 )
 
@@ -134,12 +136,8 @@ class Capturer:
         agreement = agrees(captured, facts["service"])
         if agreement is None:
             row, agreement = self._read_again(row, captured)
-        if task.row is not None and task.row.get("key") and task.row.get("sha256") != captured.sha256:
+        if task.row is not None and task.row.get("key") not in {None, captured.key}:
             done.rows.append(("item", self._earlier(task.row)))
-        if task.row is not None and task.row.get("sha256") == captured.sha256 and task.row.get("key"):
-            captured = Captured(
-                task.row["key"], captured.size, captured.sha256, captured.quick_xor, task.row.get("versionId")
-            )
         row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=agreement.value)
         row.update(run=self._run_id, captured=self._now())
         row.pop("versionId", None)
@@ -148,11 +146,11 @@ class Capturer:
         return row
 
     def _capture(self, path: str, key: str, task: Task) -> Captured:
-        size = task.facts["service"].get("size")
+        content = Content(path, task.facts["service"].get("size"), _held(task), _patience(task.facts["name"]))
         try:
-            return self._downloader.capture(path, key, size, task.another_key)
+            return self._downloader.capture(content, key, task.another_key)
         except NotFoundError:
-            return self._downloader.capture(path, key, size, task.another_key)  # a fresh replica may lag (Q-013)
+            return self._downloader.capture(content, key, task.another_key)  # a fresh replica may lag (Q-013)
 
     def _earlier(self, held: Mapping[str, object]) -> JsonObject:
         """The bytes so far as a row of kind `version`, under the key that they have."""
@@ -219,8 +217,9 @@ class Capturer:
         path = f"{self._path(task.facts['id'])}/versions/{segment(version['id'])}/content"
         key = task.version_key(item_key, task.facts["id"], version["id"])
         try:
+            content = Content(path, version.get("size"), None, _patience(task.facts["name"]))
             captured = self._downloader.capture(
-                path, key, version.get("size"), lambda: task.version_key(item_key, task.facts["id"], version["id"])
+                content, key, lambda: task.version_key(item_key, task.facts["id"], version["id"])
             )
         except (ItemError, TransientError, PermissionMissingError) as error:
             return self._version_row(task, version, error=error)
@@ -266,6 +265,20 @@ class Capturer:
         done.rows.append(("permissions", value))
 
 
+def _patience(name: str) -> float | None:
+    """Some OneNote sections answer 503 for ever and must not use up the drive's patience (Q-028)."""
+    return ONENOTE_PATIENCE_SECONDS if name.lower().endswith(ONENOTE_EXTENSIONS) else None
+
+
+def _held(task: Task) -> Held | None:
+    row = task.row
+    if row is None or not row.get("key"):
+        return None
+    no_hash = not task.facts["service"].get("quickXorHash")
+    same_size = task.facts["service"].get("size") == row.get("service", {}).get("size")
+    return Held(row["key"], row["sha256"], row.get("versionId"), no_hash and same_size)
+
+
 _GIVEN_UP = frozenset({ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.REFUSED})
 
 
@@ -274,7 +287,7 @@ def code_of(error: LastcopyError) -> ExceptionCode:
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code
-    return ExceptionCode.DOWNLOAD_FAILED if error.code == "gave_up" else ExceptionCode.REFUSED
+    return ExceptionCode.REFUSED
 
 
 def _version_code(error: LastcopyError) -> ExceptionCode:

@@ -75,6 +75,26 @@ class Captured:
     version_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Bytes of an item that lie in the bag. may_be_same: the service gives no hash, so that only reading can tell."""
+
+    key: str
+    sha256: str
+    version_id: str | None
+    may_be_same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What to copy. path: the route of the content. size: as listed. patience_seconds: most waiting on refusals."""
+
+    path: str
+    size: int | None
+    held: Held | None = None
+    patience_seconds: float | None = None
+
+
 class _Digests:
     def __init__(self, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
         self._chunks, self._progress = chunks, progress
@@ -90,13 +110,13 @@ class _Digests:
 
 
 class Downloader:
-    """Copies contents into one bag. Safe from many threads. `another_key`: gives a place where the first is taken."""
+    """Copies contents into one bag. Safe from many threads. `another_key` gives a place where the first is taken."""
 
     def __init__(self, graph: GraphSession, writer: BagWriter, progress: Callable[[int], None]) -> None:
         self._graph, self._writer, self._progress = graph, writer, progress
 
-    def capture(self, path: str, key: str, size: int | None, another_key: Callable[[], str]) -> Captured:
-        """Copy the content at `path` to `key`; adopt the object there if it has these bytes, else take another key.
+    def capture(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
+        """Copy to `key`; adopt the object there if it has these bytes, else take `another_key`.
 
         Raises: GraphError for what the service refuses; errors of the store; ReplacedError.
         """
@@ -106,33 +126,45 @@ class Downloader:
             reraise=True,
         ):
             with attempt:
-                return self._once(path, key, size, another_key)
+                return self._unless_held(content, key, another_key)
         raise AssertionError("tenacity returns or raises")
 
-    def _once(self, path: str, key: str, size: int | None, another_key: Callable[[], str]) -> Captured:
+    def _unless_held(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
+        held = content.held
+        if held is not None and held.may_be_same:
+            received = self._only_hash(content)
+            if received.sha.sha256 == held.sha256:
+                return Captured(held.key, received.sha.size, held.sha256, received.quick_xor.base64(), held.version_id)
+        captured = self._once(content, key, another_key)
+        if held is not None and held.sha256 == captured.sha256:
+            self._writer.orphans_possible = True  # written before it was known to be the same: named as a leftover
+            return Captured(held.key, captured.size, held.sha256, captured.quick_xor, held.version_id)
+        return captured
+
+    def _once(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         there = self._writer.store.stat(f"{self._writer.bag}/{key}")
         if there is None:
             try:
-                return self._store(path, key, size)
+                return self._store(content, key)
             except ObjectExistsError:
                 pass  # somebody's, or our own whose answer was lost: looked at below
-        received = self._only_hash(path, size)
+        received = self._only_hash(content)
         found = self._hash_of(key)
         if found is not None and found.sha256 == received.sha.sha256:
             info = self._writer.store.stat(f"{self._writer.bag}/{key}")
             version = info.version_id if info else None
             return Captured(key, found.size, found.sha256, received.quick_xor.base64(), version)
         self._writer.orphans_possible = True
-        return self._once(path, another_key(), size, another_key)
+        return self._once(content, another_key(), another_key)
 
-    def _store(self, path: str, key: str, size: int | None) -> Captured:
-        with self._graph.download(path, size=size) as download:
+    def _store(self, content: Content, key: str) -> Captured:
+        with self._graph.download(content.path, size=content.size, patience=content.patience_seconds) as download:
             digests = _Digests(download.chunks(), self._progress)
             stored: Stored = self._writer.put_payload(key, digests, size=download.total)
         return Captured(key, stored.size, stored.sha256, digests.quick_xor.base64(), stored.version_id)
 
-    def _only_hash(self, path: str, size: int | None) -> _Digests:
-        with self._graph.download(path, size=size) as download:
+    def _only_hash(self, content: Content) -> _Digests:
+        with self._graph.download(content.path, size=content.size, patience=content.patience_seconds) as download:
             digests = _Digests(download.chunks(), self._progress)
             for _ in digests:
                 pass

@@ -22,7 +22,7 @@ from exporters.drive.listing import Listing
 from exporters.drive.planning import Planner, facts_of_row, may_succeed
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
-from exporters.errors import ItemError, TransientError
+from exporters.errors import ItemError, LastcopyError, RunError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
@@ -87,7 +87,17 @@ class DriveExporter:
         self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id)
 
     def run(self) -> DriveResult:
-        """Copy; close the bag. Raises: SourceError, RunError, errors of the store, ReplacedError."""
+        """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
+        try:
+            self._copy()
+        except LastcopyError as error:
+            if not isinstance(error, RunError):
+                self._finish(whole=False)
+            raise
+        self._finish(whole=True)
+        return self.result
+
+    def _copy(self) -> None:
         extra = self._extra_work_waits()
         for number in range(1 + CLOSING_ROUNDS):
             listing = Listing(self._graph, self._writer, self._source.id, self._settings.as_kept())
@@ -101,8 +111,6 @@ class DriveExporter:
                 break
             if number == 0 and not did:
                 break
-        self._finish()
-        return self.result
 
     # -- one round --------------------------------------------------------------------------------------------------
 
@@ -173,18 +181,19 @@ class DriveExporter:
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
-    def _finish(self) -> None:
+    def _finish(self, *, whole: bool) -> None:
+        """Count and close. whole: the copy went to its end (or was asked to stop); else the service refused."""
         writer = self._writer
         if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number:
-            writer.close("complete")
+            writer.close("complete" if whole else "stopped")
             self._count_unread()
             return
         if not writer.state.row(("derived", "", ABOUT)):
             self._about()
-        if not self._stop.is_set():
+        if whole and not self._stop.is_set():
             self._read_folders_again()
         self._count_loaded()
-        writer.close("stopped" if self._stop.is_set() else "complete")
+        writer.close("complete" if whole and not self._stop.is_set() else "stopped")
 
     def _about(self) -> None:
         """`data/about.txt`: kind and id of the source, so that an empty drive is a bag."""

@@ -52,18 +52,8 @@ def probe(store: Store) -> None:
     Called by `check`, and by `export` before its first write. Safe to call at the same time from several machines.
     Raises: StoreUnfitError naming what is missing; StoreUnreachableError.
     """
-    description = store.describe()
-    lock = description.wanted_lock
-    if lock is not None:
-        _require_lock_settings(description.versioning, description.object_lock)
-    key = probe_key(lock)
     try:
-        _prove_absence(store, key)
-        _prove_match(store, key)
-        if isinstance(store, CreatesInParts) and not store.parts_keep_absence(key):
-            raise _unfit("create-if-absent for large objects", "replaced an object by a multipart upload")
-        if lock is not None:
-            _prove_lock(store, key, lock)
+        _prove(store)
     except (StoreUnwritableError, StoreFullError) as error:
         raise StoreUnfitError(
             f"the store cannot be written to: {error}",
@@ -78,6 +68,20 @@ def probe(store: Store) -> None:
         raise StoreUnreachableError(str(error), code="store_unreachable", action=error.action) from error
     except DigestMismatchError as error:
         raise StoreUnfitError(str(error), missing="exact read back", action=error.action) from error
+
+
+def _prove(store: Store) -> None:
+    description = store.describe()
+    lock = description.wanted_lock
+    if lock is not None:
+        _require_lock_settings(description.versioning, description.object_lock)
+    key = probe_key(lock)
+    _prove_absence(store, key)
+    _prove_match(store, key)
+    if isinstance(store, CreatesInParts) and not store.parts_keep_absence(key):
+        raise _unfit("create-if-absent for large objects", "replaced an object by a multipart upload")
+    if lock is not None:
+        _prove_lock(store, key, lock)
 
 
 def _require_lock_settings(versioning: bool | None, object_lock: bool | None) -> None:

@@ -187,11 +187,12 @@ def reconciliation(rows: list[dict[str, Any]], owed: dict[Any, dict[str, Any]]) 
     vanished = [row for row in items if row.get("code") == "vanished"]
     entry: dict[str, Any] = {"by": "folder.childCount", "scope": DRIVE, "detail": [], "expected": 0, "found": 0,
                              "equal": 0, "explained": 0, "moving": 0, "unexplained": 0}  # fmt: skip
-    folders = [row for row in live if row["kind"] == "folder"]
+    deleted = {item for (_, item), facts in owed.items() if facts.get("deleted")}
+    folders = [row for row in live if row["kind"] == "folder" and row["id"] not in deleted]
     for folder in folders:
-        expected = folder["service"]["childCount"]
-        below = [(lives, owes) for parent, lives, owes in nodes.values() if parent == folder["id"]]
-        found = sum(lives for lives, _ in below)
+        expected = owed.get((folder["scope"], folder["id"]), folder)["service"]["childCount"]
+        below = [(live, owes) for item, (parent, live, owes) in nodes.items() if parent == folder["id"] != item]
+        found = sum(live for live, _ in below)
         by_rows = sorted(row["id"] for row in vanished if row["parent"] == folder["id"])
         if expected == found:
             verdict = "equal"

@@ -1,13 +1,19 @@
 """`verify --refold` on a bag that the writers did not make: the two implementations of the fold meet here."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from exporters.bag.verify import verify_bag
 from exporters.store.folder import FolderStore
-from tests.unit.bag.handmade_bag import HandmadeBag, usual_bag
+from tests.unit.bag.handmade_bag import DRIVE, HandmadeBag, sha, usual_bag
+
+EMPTY = sha(b"")
 
 
 @pytest.fixture
@@ -60,3 +66,58 @@ def test_a_bag_that_is_open_is_refolded_to_its_fold(store: FolderStore, tmp_path
     made.write(tmp_path / "store")
     found = verify_bag(store, made.bag, refold=True)
     assert found.whole and found.open and found.refolded, found
+
+
+IDS = st.sampled_from(["A", "B", "\u00e9", "Z\udc41"])
+PARENTS = st.sampled_from(["R", "F", "A"])
+COUNTS = st.integers(0, 3)
+
+
+def _folder_row(made: HandmadeBag, item: str, parent: str, children: int, outcome: str) -> dict[str, Any]:
+    return made.folder(item, parent, f"/{item}", children, outcome=outcome)
+
+
+def _file_row(made: HandmadeBag, item: str, parent: str, code: str) -> dict[str, Any]:
+    row = made.excepted(item, parent, f"/{parent}/{item}", code)
+    if code == "gone":
+        row["item"] |= {"outcome": "gone", "key": f"data/files/{ord(item[0])}", "size": 0, "sha256": EMPTY}
+        made.objects[row["item"]["key"]] = b""
+    return row
+
+
+MADE = HandmadeBag()
+FOLDERS = st.sampled_from(["R", "F"])
+STATES = st.sampled_from(["begun", "ended"])
+TEXTS = st.text(max_size=3)
+ROWS = st.one_of(
+    st.builds(partial(_folder_row, MADE), FOLDERS, PARENTS, COUNTS, st.sampled_from(["copied", "gone"])),
+    st.builds(partial(_file_row, MADE), IDS, PARENTS, st.sampled_from(["vanished", "malware", "gone"])),
+    st.builds(MADE.listed, IDS, PARENTS, st.sampled_from(["x", "y\udc41"])),
+    st.builds(lambda i, p, n: MADE.listed(i, p, "f", "folder", service={"childCount": n}), FOLDERS, PARENTS, COUNTS),
+    st.builds(lambda i: {"listed": {"deleted": True, "id": i, "scope": DRIVE}}, IDS | st.just("F")),
+    st.builds(lambda f, s: {"round": {"scope": DRIVE, "state": s, "full": f}}, st.booleans(), STATES),
+    st.builds(lambda n: {"cursor": {"scope": DRIVE, "kind": "next", "link": n, "settings": {}}}, TEXTS),
+    st.builds(lambda i, n: {"permissions": {"scope": DRIVE, "id": i, "captured": n, "permissions": []}}, IDS, TEXTS),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.lists(ROWS, max_size=6), min_size=1, max_size=4), st.integers(1, 4))
+def test_three_readings_of_any_ledger_give_one_fold(
+    tmp_path_factory: pytest.TempPathFactory, segments: list[list[dict[str, Any]]], folded_at: int
+) -> None:
+    """The test's own fold, what `verify` derives, and the writers' fold from segment 1."""
+    made = HandmadeBag()
+    for number, rows in enumerate(segments, 1):
+        made.segment([*rows, {"closed": {"reason": "stopped"}}])
+        if number == min(folded_at, len(segments)):
+            made.fold()
+    made.objects |= {key: b"" for key in MADE.objects if key.startswith("data/")}
+    root = tmp_path_factory.mktemp("any")
+    made.write(root)
+    store = FolderStore(root)
+    try:
+        found = verify_bag(store, made.bag, refold=True)
+    finally:
+        store.close()
+    assert found.refolded and not found.changed and not found.missing, found
