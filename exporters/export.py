@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.formats import JsonObject
-from exporters.bag.ledger import BagWriter, Run, open_bag
+from exporters.bag.ledger import Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings

@@ -174,6 +174,9 @@ class DriveExporter:
             while under_way:
                 finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in finished)
+        except BaseException:
+            self._writer.orphans_possible = True  # what others put meanwhile has no row: named before the bag closes
+            raise
         finally:
             for future in under_way:
                 future.cancel()

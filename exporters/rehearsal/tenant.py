@@ -49,6 +49,7 @@ class Tenant:
         self._drives: OrderedDict[str, DriveTruth] = OrderedDict()
         self._changed: dict[str, DriveTruth] = {}
         self._folders: dict[str, str] | None = None
+        self._personal: list[Row] | None = None
         self.removed_drives: set[str] = set()
         self.index_users()
 
@@ -149,9 +150,12 @@ class Tenant:
 
     def personal_sites(self) -> list[Row]:
         """Of every OneDrive there is, also of those whose user has gone."""
-        libraries = {folder for site in self.sites for folder in site.get("_drives", ())}
-        folders = [name for name in self.drive_folders() if name not in libraries | self.removed_drives]
-        return [self.personal_site(name) for name in folders]
+        with self.lock:
+            if self._personal is None:
+                libraries = {folder for site in self.sites for folder in site.get("_drives", ())}
+                folders = [name for name in self.drive_folders() if name not in libraries]
+                self._personal = [self.personal_site(name) for name in folders]
+            return [site for site in self._personal if site["_drive"] not in self.removed_drives]
 
     def close(self) -> None:
         """Close all files."""

@@ -184,7 +184,9 @@ def test_a_token_is_for_one_host(client: Client) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "InvalidAuthenticationToken")
     answer = client.send("GET", f"{client.info['sharepoint']}/_api/web", headers={"Authorization": f"Bearer {foreign}"})
     assert answer.status_code == 400
-    answer = client.send("GET", f"{client.info['sharepoint']}/_api/web", headers={"Authorization": f"Bearer {client.token}"})
+    answer = client.send(
+        "GET", f"{client.info['sharepoint']}/_api/web", headers={"Authorization": f"Bearer {client.token}"}
+    )
     assert answer.status_code == 401
 
 

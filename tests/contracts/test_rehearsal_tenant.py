@@ -76,7 +76,9 @@ def test_the_organisation_and_what_it_bought(client: Client) -> None:
     assert client.get(f"/directory/subscriptions(commerceSubscriptionId='{commerce}')")["id"] == subscription["id"]
 
 
-@pytest.mark.parametrize("part", ["", "/serviceConfigurationRecords", "/verificationDnsRecords", "/domainNameReferences"])
+@pytest.mark.parametrize(
+    "part", ["", "/serviceConfigurationRecords", "/verificationDnsRecords", "/domainNameReferences"]
+)
 def test_domains_and_their_records(client: Client, part: str) -> None:
     body = client.get(f"/domains/willowmere.example{part}")
     assert body["id"] == "willowmere.example" if not part else body["value"]
@@ -120,7 +122,9 @@ def test_q056_a_user_without_a_drive(client: Client) -> None:
 def test_no_write_is_taken_and_each_is_marked(client: Client, method: str) -> None:
     drive = drive_of(client)
     client.control("POST", "reset-requests")
-    answer = client.send(method, client.url(f"/drives/{drive}/root"), headers={"Authorization": f"Bearer {client.token}"})
+    answer = client.send(
+        method, client.url(f"/drives/{drive}/root"), headers={"Authorization": f"Bearer {client.token}"}
+    )
     assert answer.status_code == 405
     assert client.control("GET", "summary")["writes"] == 1
     assert client.control("GET", "requests")[-1]["marks"] == ["write"]
@@ -215,7 +219,8 @@ def test_changes_come_with_the_next_delta_and_nothing_else(folder: Path) -> None
         assert by_id[file["id"]]["size"] == 7
         assert by_id[gone["id"]]["deleted"] == {"state": "deleted"} and "name" not in by_id[gone["id"]]
         assert by_id[home["id"]]["name"] == "Works"
-        assert {row["name"] for row in changed if "file" in row and "deleted" not in row} == {file["name"], moved["name"], "new.txt"}
+        files = {row["name"] for row in changed if "file" in row and "deleted" not in row}
+        assert files == {file["name"], moved["name"], "new.txt"}
         for row in changed:
             tree.pop(row["id"], None)
             if "deleted" not in row:
@@ -224,11 +229,16 @@ def test_changes_come_with_the_next_delta_and_nothing_else(folder: Path) -> None
         assert paths(tree) == {item_id: row["path"] for item_id, row in truth.items()}
         for item_id, row in truth.items():  # counts and sizes of the ancestors came with the changes
             if row["kind"] in ("folder", "root"):
-                assert (tree[item_id]["folder"]["childCount"], tree[item_id]["size"]) == (row["childCount"], row["size"])
+                assert (tree[item_id]["folder"]["childCount"], tree[item_id]["size"]) == (
+                    row["childCount"],
+                    row["size"],
+                )
         assert client.get(next_link)["value"] == []
         assert latest(client.rounds(f"/drives/{drive}/root/delta")[0]).keys() == truth.keys()
         item = client.get(f"/drives/{drive}/items/{moved['id']}")
-        assert item["parentReference"]["path"].endswith("/root:/Works") and item["webUrl"].endswith("/Works/to%20the%20bank.docx")
+        assert item["parentReference"]["path"].endswith("/root:/Works") and item["webUrl"].endswith(
+            "/Works/to%20the%20bank.docx"
+        )
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -286,7 +296,8 @@ def test_gone_items_can_be_listed_as_deleted_later(folder: Path) -> None:
 
 
 def test_every_file_downloads_with_its_digest_or_its_error(client: Client) -> None:
-    codes = {"malware": (403, "malwareDetected"), "irm-protected": (403, "accessDenied"), "gone-after-listing": (404, "itemNotFound")}
+    codes = {"malware": (403, "malwareDetected"), "irm-protected": (403, "accessDenied")}
+    codes["gone-after-listing"] = (404, "itemNotFound")
     for number in (0, 2, 4, 5):
         drive = drive_of(client, number)
         for item_id, row in client.truth(f"u{number:05}").items():
@@ -372,7 +383,9 @@ def test_q025_zero_bytes_come_at_once(client: Client) -> None:
 def test_etags_answer_304_and_the_item_gives_an_address(client: Client) -> None:
     drive, item = drive_of(client), by_path(client, "/Letters/to the bank.pdf")
     body = client.get(f"/drives/{drive}/items/{item['id']}")
-    assert client.raw(f"/drives/{drive}/items/{item['id']}/content", **{"If-None-Match": body["eTag"]}).status_code == 304
+    assert (
+        client.raw(f"/drives/{drive}/items/{item['id']}/content", **{"If-None-Match": body["eTag"]}).status_code == 304
+    )
     download = client.send("GET", body["@microsoft.graph.downloadUrl"])
     assert hashlib.sha256(download.content).hexdigest() == item["sha256"]
     assert download.headers["ETag"] == body["eTag"]
@@ -394,14 +407,18 @@ def test_q030_versions_and_their_content(client: Client) -> None:
         assert hashlib.sha256(content.content).hexdigest() == version["sha256"]
     assert client.raw(f"{base}/9.0/content").status_code == 404
     plain = by_path(client, "/Letters/to the bank.pdf")
-    assert [version["id"] for version in client.get(f"/drives/{drive}/items/{plain['id']}/versions")["value"]] == ["1.0"]
+    assert [version["id"] for version in client.get(f"/drives/{drive}/items/{plain['id']}/versions")["value"]] == [
+        "1.0"
+    ]
 
 
 def test_children_permissions_and_odd_items(client: Client) -> None:
     drive, truth = drive_of(client), client.truth("u00000")
     root = client.get(f"/drives/{drive}/root")
     listed = [row["id"] for page in client.pages(f"/drives/{drive}/root/children") for row in page]
-    assert sorted(listed) == sorted(row["id"] for row in truth.values() if row["parent"] == root["id"] and not row.get("gone"))
+    assert sorted(listed) == sorted(
+        row["id"] for row in truth.values() if row["parent"] == root["id"] and not row.get("gone")
+    )
     assert root["folder"]["childCount"] == sum(row["parent"] == root["id"] for row in truth.values())
     shared = with_trait(client, "shared")
     granted = client.get(f"/drives/{drive}/items/{shared['id']}/permissions")["value"]
@@ -453,7 +470,14 @@ def test_q044_a_batch_answers_each_by_id(client: Client) -> None:
     answer = send_batch(client, {"requests": wanted}).json()["responses"]
     by_id = {row["id"]: row for row in answer}
     assert [row["id"] for row in answer] != ["a", "b", "c", "d", "e", "f"]
-    assert {key: row["status"] for key, row in by_id.items()} == {"a": 200, "b": 200, "c": 404, "d": 302, "e": 405, "f": 424}
+    assert {key: row["status"] for key, row in by_id.items()} == {
+        "a": 200,
+        "b": 200,
+        "c": 404,
+        "d": 302,
+        "e": 405,
+        "f": 424,
+    }
     assert by_id["b"]["body"]["id"] == item["id"] and "tempauth" in by_id["d"]["headers"]["Location"]
     costs = {row["route"]: row["cost"] for row in client.control("GET", "requests")}
     assert costs["drives/{drive}/items/{item}/content"] == 1 and costs["$batch"] == 0

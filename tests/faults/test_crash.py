@@ -112,7 +112,7 @@ def test_two_exports_of_one_store_at_a_time(tiny_data: Path, tmp_path: Path) -> 
         reference = Product(tmp_path / "undisturbed", tenant)
         reference.export()
         product = Product(tmp_path / "shared", tenant)
-        tenant.faults({"fault": "delay", "route": "drives/*/items/*/content", "seconds": 0.05})
+        tenant.faults({"fault": "delay", "route": "drives/*/items/*/content", "seconds": 0.6})
         first = product.start("export", "--json")
         wait_for(lambda: bool(list(product.store.glob("onedrive/*/lastcopy/ledger/000000001.jsonl"))))
         second = product.run("export", "--json")

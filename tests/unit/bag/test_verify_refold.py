@@ -68,7 +68,7 @@ def test_a_bag_that_is_open_is_refolded_to_its_fold(store: FolderStore, tmp_path
     assert found.whole and found.open and found.refolded, found
 
 
-IDS = st.sampled_from(["A", "B", "\u00e9", "Z\udc41"])
+IDS = st.sampled_from(["A", "B", "\u00e9", "Z"])
 PARENTS = st.sampled_from(["R", "F", "A"])
 COUNTS = st.integers(0, 3)
 

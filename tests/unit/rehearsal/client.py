@@ -85,7 +85,9 @@ class Client:
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """JSON, or a list of it for JSON lines."""
-        answer = self.send(method, f"{self.info['control']}/{path}", data=json.dumps(body).encode() if body is not None else b"")
+        answer = self.send(
+            method, f"{self.info['control']}/{path}", data=json.dumps(body).encode() if body is not None else b""
+        )
         assert answer.status_code == 200, answer.text
         if "ndjson" in answer.headers["Content-Type"]:
             return [json.loads(line) for line in answer.text.splitlines()]
@@ -127,9 +129,9 @@ def latest(rows: list[Row]) -> dict[str, Row]:
 def paths(tree: dict[str, Row]) -> dict[str, str]:
     """Paths by id, from names and parents alone."""
     found = {}
-    for item_id in tree:
+    for item_id, item in tree.items():
         names: list[str] = []
-        row = tree[item_id]
+        row = item
         while "root" not in row:
             names.append(row["name"])
             row = tree[row["parentReference"]["id"]]

@@ -83,7 +83,13 @@ def test_q011_a_sealed_token_comes_back_and_a_damaged_one_does_not(values: list[
     token = links.seal(*values)
     assert links.open(token) == values
     assert {"#", "%", "+"} <= set(token)
-    for damaged in (token[:-1], token.partition("#")[0], token.replace("+", " "), "A" + token, Links(b"other").seal(*values)):
+    for damaged in (
+        token[:-1],
+        token.partition("#")[0],
+        token.replace("+", " "),
+        "A" + token,
+        Links(b"other").seal(*values),
+    ):
         with pytest.raises(LinkError):
             links.open(damaged)
 
@@ -104,12 +110,21 @@ def test_secrets_stay_out_of_the_ledger(tmp_path: Path) -> None:
     )
     assert masked("/v1.0/drives/b!x/root/delta(token='abc')") == "/v1.0/drives/b!x/root/delta(token=…)"
     ledger = RequestLedger(tmp_path / "requests.jsonl")
-    row = {"host": "graph", "route": "users", "status": 429, "cost": 2, "bytes": 5, "avoidable": True, "marks": ["write"]}
+    row = {
+        "host": "graph",
+        "route": "users",
+        "status": 429,
+        "cost": 2,
+        "bytes": 5,
+        "avoidable": True,
+        "marks": ["write"],
+    }
     ledger.add(row)
     ledger.add({**row, "status": 200, "avoidable": False, "marks": []})
     assert [one["n"] for one in ledger.rows()] == [1, 2]
     summary = ledger.summary()
-    assert (summary["requests"], summary["cost"], summary["throttled"], summary["avoidable"], summary["writes"]) == (2, 4, 1, 1, 1)
+    counted = [summary[name] for name in ("requests", "cost", "throttled", "avoidable", "writes")]
+    assert counted == [2, 4, 1, 1, 1]
     ledger.reset()
     assert ledger.rows() == [] and ledger.summary()["requests"] == 0
     ledger.close()
