@@ -7,11 +7,12 @@ that we hold stays a source when its owner is gone. Source: design §4 (names of
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from exporters.bag.catalogue import Catalogue
 from exporters.clock import Clock
-from exporters.errors import LastcopyError, SourceError
+from exporters.errors import SourceError
 from exporters.graph.calls import segment
 from exporters.graph.errors import NoDriveError, NotFoundError
 from exporters.graph.limits import Cost
@@ -84,17 +85,25 @@ def _drive_of(
     if absent.known(user_id, licences, clock.now()):
         return None
     try:
-        drive = graph.get(f"/users/{segment(user_id)}/drive", params={"$select": "id,webUrl"}, cost=Cost.SINGLE)
-    except (NoDriveError, NotFoundError):
-        absent.remember(user_id, licences, clock.now())
+        drive = _ask(graph, user_id)
+    except NoDriveError as error:
+        if error.status == HTTPStatus.NOT_FOUND:  # "no licence in this tenant" is said of the tenant, and may pass
+            absent.remember(user_id, licences, clock.now())
         return None
-    except LastcopyError as error:
-        if not isinstance(error, SourceError):
-            raise
-        problem = Undiscovered(str(error), code=error.code, action=error.action)
+    except (NotFoundError, SourceError) as error:
+        problem = Undiscovered(str(error), code=error.code, action=error.action or "Run the export again.")
         problem.name = name
         return problem
     return Source(SourceKind.ONEDRIVE, str(drive["id"]), name, user_id, drive.get("webUrl"))
+
+
+def _ask(graph: GraphSession, user_id: str) -> Mapping[str, Any]:
+    """A user's drive. A bare 404 is asked once more: only the answer that names the missing site means "no drive"."""
+    path, params = f"/users/{segment(user_id)}/drive", {"$select": "id,webUrl"}
+    try:
+        return graph.get(path, params=params, cost=Cost.SINGLE)
+    except NotFoundError:
+        return graph.get(path, params=params, cost=Cost.SINGLE)
 
 
 def _licences(user: Mapping[str, Any]) -> str:

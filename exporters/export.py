@@ -18,6 +18,7 @@ from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError, RunError
 from exporters.graph.session import GraphSession
+from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
 from exporters.store.protocol import Store
 from exporters.store.segments import ReplacedError
@@ -58,6 +59,7 @@ class SourceResult:
     reconciled: bool = False
     problem: LastcopyError | None = None
     coverage: list[JsonObject] = field(default_factory=list)
+    agreements: dict[str, int] = field(default_factory=dict)
 
 
 def new_run_id(clock: Clock) -> str:
@@ -184,6 +186,7 @@ def _take(result: SourceResult, drive: DriveResult) -> None:
     result.copied, result.gone, result.bytes = drive.copied, drive.gone_now, drive.bytes_received
     result.unchanged = max(0, counts["copied"] - drive.copied)
     result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
+    result.agreements = drive.agreements
     result.reconciled = bool(drive.counts) and drive.unexplained == 0
 
 
@@ -196,15 +199,20 @@ def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObjec
         )
         return rows
     partial = result.excepted or result.pending or result.problems or not result.reconciled
-    rows.append({"class": "files", "state": "in part" if partial else "covered"})
+    files: JsonObject = {"class": "files", "state": "in part" if partial else "covered"}
+    if result.agreements:
+        files["agreement"] = result.agreements
+    rows.append(files)
     if settings.versions == "all":
-        rows.append({"class": "earlier_versions", "state": "covered"})
+        failed = result.exceptions.get(ExceptionCode.VERSION_UNAVAILABLE, 0)
+        rows.append({"class": "earlier_versions", "state": "in part" if failed or partial else "covered"})
     elif settings.versions == "current":
         rows.append({"class": "earlier_versions", "state": "not asked", "alternative": "drive.versions: all"})
     else:
         rows.append({"class": "earlier_versions", "state": "in part", "reason": f"the last {settings.versions}"})
-    state = {"none": "not asked", "shared": "covered", "all": "covered"}[settings.permissions]
-    rows.append({"class": "permissions", "state": state})
+    failed = result.exceptions.get(ExceptionCode.PERMISSIONS_UNAVAILABLE, 0)
+    asked = "in part" if failed or partial else "covered"
+    rows.append({"class": "permissions", "state": "not asked" if settings.permissions == "none" else asked})
     rows.append({"class": "recycle_bin", "state": "never possible", "reason": "Graph does not list deleted files."})
     return rows
 

@@ -68,7 +68,6 @@ class Notes:
 @dataclass(slots=True)
 class RestoreResult:
     """What a restore did. segment: the newest whose rows it shows. bytes: of files written.
-
     changed_names: (true path, place below the target) of what this file system could not hold, or held already.
     failures: files that are missing, cannot be read or differ from their row; they are not in the tree. excepted (with code),
     shortcuts, packages: rows that have no bytes. problems: what is wrong with the ledger. undated: times that this file system
@@ -234,7 +233,7 @@ class _Tree:
 
     def make_file(self, row: PathRow) -> str:
         """Reserve the place of a file."""
-        above, name = _split(row)
+        above, name = _split(row.path, row.name)
         if row.kind == "version":
             stem, dot, extension = name.rpartition(".")
             name = f"{stem if dot else name} (version {row.id}){dot}{extension if dot else ''}"
@@ -246,7 +245,7 @@ class _Tree:
         self._known[path] = place
 
     def _make(self, path: str, name: str, item: str) -> str:
-        above = path.removesuffix("/" + name) if path.endswith("/" + name) else path.rpartition("/")[0]
+        above, name = _split(path, name)
         return self._take(path, above, name, item, os.mkdir, is_folder=True)
 
     def _take(
@@ -312,12 +311,12 @@ class _Tree:
         return not refused and name[-1] not in " ."
 
 
-def _split(row: PathRow) -> tuple[str, str]:
+def _split(path: str, name: str) -> tuple[str, str]:
     """(path of the folder, name): by the row's own name, should it hold a `/`."""
-    if row.name and row.path.endswith("/" + row.name):
-        return row.path[: -len(row.name) - 1], row.name
-    above, _, name = row.path.rpartition("/")
-    return above, name
+    if name and path.endswith("/" + name):
+        return path[: -len(name) - 1], name
+    above, _, last = path.rpartition("/")
+    return above, last
 
 
 def _create(place: str) -> None:

@@ -4,7 +4,7 @@ Rules of this file: one check's failure does not hide the next; nothing is writt
 (`check`), §4 (the ledger: the probe; S3), §10.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -73,9 +73,8 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
     tenant, store_settings = config.tenant, config.store
     yield Check("configuration", "good", f"{config.file.name} is right: tenant {tenant.id}, store {store_settings.url}")
     yield from _credential(config)
+    identity: JsonObject | None = None
     with ExitStack() as stack:
-        store: Store | None = None
-        identity: JsonObject | None = None
         try:
             signin = stack.enter_context(sign_in(config, clock))
             graph = stack.enter_context(GraphSession(cloud_of(config), signin, clock, budget=Budget()))
@@ -85,10 +84,8 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
         else:
             yield Check("sign-in", "good", "the application has a token")
             yield from _permissions(roles)
-            for name, check in (("tenant", _tenant), ("licences", _licences)):
-                found = _guarded(name, lambda check=check: check(graph))  # type: ignore[misc]
-                yield found
-            identity = _identity(graph)
+            identity = yield from _tenant(graph)
+            yield from _clock("clock, beside Microsoft's", graph.service_date)
         try:
             store = configured_store(config, clock)
             stack.callback(store.close)
@@ -96,12 +93,7 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
             yield failed("store", error)
         else:
             yield from _store(store, identity)
-        for name, theirs in (("clock, beside Microsoft's", _service_date), ("clock, beside the store's", _store_date)):
-            where = (
-                graph if identity is not None and theirs is _service_date else store if theirs is _store_date else None
-            )
-            if where is not None:
-                yield from _clock(name, theirs, where, clock)
+            yield from _clock("clock, beside the store's", lambda: (store.now(), clock.now()))
 
 
 def _credential(config: Config) -> Iterator[Check]:
@@ -146,32 +138,23 @@ def _permissions(roles: frozenset[str]) -> Iterator[Check]:
         )
 
 
-def _guarded(name: str, check: Callable[[], Check]) -> Check:
+def _tenant(graph: GraphSession) -> Generator[Check, None, JsonObject | None]:
+    """Who and how large the tenant is; returns {"id", "domain"}, None if it does not say."""
+    identity: JsonObject | None = None
     try:
-        return check()
+        identity = tenant_of(graph)
+        yield Check("tenant", "good", f"{identity['domain'] or 'the tenant'} ({identity['id']})")
+        licences = licences_of(graph)
     except LastcopyError as error:
-        return failed(name, error)
-
-
-def _tenant(graph: GraphSession) -> Check:
-    tenant = tenant_of(graph)
-    return Check("tenant", "good", f"{tenant['domain'] or 'the tenant'} ({tenant['id']})")
-
-
-def _licences(graph: GraphSession) -> Check:
-    licences = licences_of(graph)
+        yield failed("tenant" if identity is None else "licences", error)
+        return identity
     size = licence_class(licences)
     if licences is None:
-        return Check("licences", "doubtful", "the licences may not be read: the smallest budget holds")
-    told = f"{licences:,} licences: {size.minute.units:,} resource units a minute, {size.day.units:,} a day"
-    return Check("licences", "good", told)
-
-
-def _identity(graph: GraphSession) -> JsonObject | None:
-    try:
-        return tenant_of(graph)
-    except LastcopyError:
-        return None  # `_tenant` has told it
+        yield Check("licences", "doubtful", "the licences may not be read: the smallest budget holds")
+    else:
+        told = f"{licences:,} licences: {size.minute.units:,} resource units a minute, {size.day.units:,} a day"
+        yield Check("licences", "good", told)
+    return identity
 
 
 def _store(store: Store, identity: JsonObject | None) -> Iterator[Check]:
@@ -236,20 +219,10 @@ def _versioning(versioning: bool | None, object_lock: bool | None) -> Check:
     )
 
 
-def _service_date(graph: GraphSession, clock: Clock) -> tuple[datetime, datetime] | None:
-    del clock
-    return graph.service_date()
-
-
-def _store_date(store: Store, clock: Clock) -> tuple[datetime, datetime] | None:
-    return store.now(), clock.now()
-
-
-def _clock(
-    name: str, theirs: Callable[..., tuple[datetime, datetime] | None], where: object, clock: Clock
-) -> Iterator[Check]:
+def _clock(name: str, ask: Callable[[], tuple[datetime, datetime] | None]) -> Iterator[Check]:
+    """ask: gives (their clock, ours at that moment), or None if nobody knows."""
     try:
-        dates = theirs(where, clock)
+        dates = ask()
     except LastcopyError as error:
         yield failed(name, error)
         return

@@ -7,7 +7,7 @@ number reads what came first and takes the next. Source: design §4 (the journal
 import getpass
 import hashlib
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exporters.bag.fence import Process, Writer
@@ -28,12 +28,11 @@ class Journal:
         self._writer = Writer.new(Process.of_this_machine())
         self._position: Position = START
         self._last_line: str | None = None
-        self._rows: list[JsonObject] = []
 
     def rows(self) -> Iterator[JsonObject]:
-        """All rows, oldest first. Raises: SegmentDamagedError."""
-        self._catch_up()
-        return iter(list(self._rows))
+        """All rows, oldest first, read as they are asked for. Raises: SegmentDamagedError."""
+        for segment in self._log.follow(START):
+            yield from segment.rows()
 
     def append(self, rows: Sequence[Mapping[str, Any]], *, run: str | None = None) -> None:
         """Append rows (`type` and what belongs to it) as one segment. Raises: errors of the store."""
@@ -56,9 +55,8 @@ class Journal:
 
     def _catch_up(self) -> None:
         for segment in self._log.follow(self._position):
-            for line, row in zip(segment.lines, segment.rows(), strict=True):
-                self._last_line = hashlib.sha256(line).hexdigest()
-                self._rows.append(row)
+            if segment.lines:
+                self._last_line = hashlib.sha256(segment.lines[-1]).hexdigest()
             self._position = segment.position
 
 
@@ -71,12 +69,22 @@ def actor() -> JsonObject:
     return {"user": user, "host": socket.gethostname()}
 
 
+ONCE = frozenset({"mass_disappearance"})
+"""Codes whose acceptance holds for the next run alone: that files vanished once says nothing about the next time."""
+
+
 class Acceptances:
     """Which exceptions a person accepted by name."""
 
-    def __init__(self, rows: Iterator[JsonObject]) -> None:
-        self._accepted = [(row["code"], row.get("source")) for row in rows if row.get("type") == "accepted"]
+    def __init__(self, rows: Iterable[JsonObject]) -> None:
+        """rows: of the journal, oldest first."""
+        self._accepted: list[tuple[str, str | None]] = []
+        for row in rows:
+            if row.get("type") == "accepted":
+                self._accepted.append((row["code"], row.get("source")))
+            elif row.get("type") == "run_ended":
+                self._accepted = [entry for entry in self._accepted if entry[0] not in ONCE]
 
     def covers(self, code: str, names: frozenset[str]) -> bool:
-        """Whether `code` is accepted for a source with these labels (all names that it has had)."""
+        """Whether `code` is accepted for a source with these labels (all names that it has had, and its bag)."""
         return any(accepted == code and (source is None or source in names) for accepted, source in self._accepted)

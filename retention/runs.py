@@ -34,6 +34,8 @@ from retention.state.database import State
 from retention.verdicts import Exit
 
 COUNTS = ("listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes")
+OTHER_WRITERS = frozenset({"another_writer", "replaced"})
+"""Codes of sources that another process writes: the whole run has failed (design §6), though the other sources went on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class _Run:
         self._store, self._journal, self._catalogue = store, journal, catalogue
         self._graph, self._state = graph, state
         self._acceptances = Acceptances(journal.rows())
+        self._names = Names(catalogue.records())
         self._outcome = Outcome(new_run_id(clock), timestamp(clock.now()))
         self._undiscovered: list[Undiscovered] = []
         self._unseen = set(_listed_names(config))
@@ -235,13 +238,13 @@ class _Run:
 
     def _sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:
         """What is copied; who could not be asked for a drive is kept for the end."""
-        names, settings = Names(self._catalogue.records()), self._config.settings.sources
+        settings = self._config.settings.sources
         if wanted is None and settings.onedrive == "none":
             return
         for source in discover(self._graph, self._catalogue, self._clock, self._state) if wanted is None else wanted:
             if stop.is_set():
                 return
-            labels = _labels(names, source)
+            labels = _labels(self._names, source)
             self._unseen = {name for name in self._unseen if not means(name, labels)}
             if wanted is None and not is_asked(labels, settings):
                 continue
@@ -276,7 +279,7 @@ class _Run:
         )
 
     def _accepts(self, code: str, source: Source) -> bool:
-        return self._acceptances.covers(code, Names(self._catalogue.records()).labels_of(source))
+        return self._acceptances.covers(code, self._names.labels_of(source))
 
     def _add_uncovered(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> None:
         """Sources that could not be asked for, names of the configuration that nobody has, classes that were asked for."""
@@ -305,6 +308,9 @@ class _Run:
         outcome.ended = timestamp(self._clock.now())
         outcome.requests = asdict(self._graph.counts)
         asked_in_vain = [row for row in outcome.coverage if row["asked"] and not self._accepts_class(row["class"])]
+        if outcome.error is None:
+            others = [found.problem for found in outcome.found if found.problem and found.problem.code in OTHER_WRITERS]
+            outcome.error = others[0] if others else None
         if outcome.error is not None:
             outcome.exit = Exit.FAILED
         elif outcome.stopped or asked_in_vain or any(source.open_codes for source in outcome.found):

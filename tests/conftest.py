@@ -39,5 +39,7 @@ def make_tenant_data(out: Path, options: list[str]) -> Path:
     tool = SHARED / "tools" / "make_tenant_data.py"
     if not tool.exists():
         pytest.skip("../shared/tools/make_tenant_data.py is not there")
-    subprocess.run([sys.executable, str(tool), "make", str(out), *options, "--quiet"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, str(tool), "make", str(out), *options, "--quiet"], check=True, stdout=subprocess.DEVNULL
+    )
     return out

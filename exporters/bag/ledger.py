@@ -87,6 +87,7 @@ class BagWriter:
         self._failed: Exception | None = None
         self._ended = threading.Event()
         self._at = ""
+        self._digests: dict[str, str] = {}
         self.orphans_possible = False
         """Set where this run itself may have left payload that no row names."""
 
@@ -114,13 +115,14 @@ class BagWriter:
             if not self.run.take_over:
                 modified = self._log.modified(self.position.number)
                 refuse_if_alive(first.get("writer") or {}, modified, self.store.now(), self.run.process, self.bag)
-        self._buffer.append(dump_row({"source": dict(source)}))
+        self._buffer.append(dump_row({"source": {**load_json(self.source_bytes), **source}}))
         self._heartbeat = threading.Thread(target=self._beat, name="lastcopy-heartbeat", daemon=True)
         self._heartbeat.start()
 
     def _read_head(self) -> None:
         """Take over the last fold's head, if the fold is whole as far as its smallest file tells."""
         digests = read_tagmanifest(self.store, self.bag)
+        self._digests = digests or {}
         try:
             data = self.store.read(f"{self.bag}/{HEAD}")
         except ObjectMissingError:
@@ -138,14 +140,28 @@ class BagWriter:
         """Whether there is work without any news: rows after the fold, a damaged fold, owed rows, a round under way."""
         if self._damaged or self._tail_touched or self._predecessor_unclosed or self.heads.round is not None:
             return True
-        info = self.store.stat(f"{self.bag}/{OWED}")
-        return info is not None and info.size > 0
+        return any(True for _ in self._small(OWED)) or self._damaged
 
     def exceptions(self) -> Iterable[JsonObject]:
         """Rows of the last fold that are *excepted* (nothing if there is no whole fold)."""
-        if self._folded.number and not self._damaged and self.store.stat(f"{self.bag}/{EXCEPTIONS}"):
-            for line in read_lines(self.store, f"{self.bag}/{EXCEPTIONS}"):
-                yield load_json(line)
+        return self._small(EXCEPTIONS)
+
+    def _small(self, name: str) -> Iterable[JsonObject]:
+        """Lines of a small file of the last fold, if it is as the tagmanifest says; else the fold counts as damaged."""
+        if not self._folded.number or self._damaged:
+            return
+        hashed = Hashed(())
+        try:
+            for _ in read_lines(self.store, f"{self.bag}/{name}", hashed):
+                pass
+        except ObjectMissingError:
+            self._damaged = True
+            return
+        if hashed.sha256 != self._digests.get(name):
+            self._damaged = True
+            return
+        for line in read_lines(self.store, f"{self.bag}/{name}"):
+            yield load_json(line)
 
     @property
     def needs_fold(self) -> bool:
@@ -162,8 +178,10 @@ class BagWriter:
         return self._state is not None
 
     def folded_reconciliation(self) -> JsonObject:
-        """`reconciliation.json` of the last fold."""
-        return load_json(self.store.read(f"{self.bag}/{RECONCILIATION}"))
+        """`reconciliation.json` of the last fold; empty if it is not as the tagmanifest says (the fold is damaged then)."""
+        for value in self._small(RECONCILIATION):
+            return value
+        return {}
 
     @property
     def state(self) -> State:
@@ -290,10 +308,11 @@ class BagWriter:
 
     def put_payload(self, key: str, content: Iterable[bytes], *, size: int | None = None) -> Stored:
         """Create the object `key` (inside the bag). Raises: ObjectExistsError if there is one already; ReplacedError."""
-        self._assert_current()
+        self.assert_current()
         return self.store.put(f"{self.bag}/{key}", content, size=size, if_absent=True)
 
-    def _assert_current(self) -> None:
+    def assert_current(self) -> None:
+        """Make sure that no newer segment exists, after one of our own. Raises: ReplacedError."""
         with self._lock:
             self._check()
             if not self._wrote:

@@ -122,7 +122,7 @@ class State:
         )
         if deleted:
             self.db.execute("DELETE FROM seen WHERE scope = ? AND id = ?", (scope, item_id))
-            self.db.execute("UPDATE tree SET alive = 0 WHERE scope = ? AND id = ?", (scope, item_id))
+            self._put_deleted_node(facts)
         else:
             if self.heads.round is not None:
                 self.mark_seen(scope, (item_id,))
@@ -145,6 +145,15 @@ class State:
             "INSERT OR REPLACE INTO tree VALUES (?, ?, ?, ?, ?, ?)",
             (scope, item_id, facts.get("parent"), name, kind, int(alive)),
         )
+
+    def _put_deleted_node(self, facts: Mapping[str, Any]) -> None:
+        """Where a deleted item stood follows from rows and owed alone: from the value itself, else from its row."""
+        scope, item_id = facts["scope"], facts["id"]
+        known = facts if "name" in facts else self.item_row(scope, item_id)
+        if known is None:
+            self.db.execute("DELETE FROM tree WHERE scope = ? AND id = ?", (scope, item_id))
+        else:
+            self._put_node(scope, item_id, known, str(known.get("kind") or "file"), False)
 
     def _is_other_kind_alive(self, kind: str, scope: str, item_id: str) -> bool:
         found = self.db.execute("SELECT kind, alive FROM tree WHERE scope = ? AND id = ?", (scope, item_id)).fetchone()

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from exporters.clock import Clock, timestamp
-from exporters.drive.download import Captured, Content, Downloader, Held, agrees, grade_difference
-from exporters.drive.facts import SELECT, JsonObject, facts_of, same_content
+from exporters.drive.download import Captured, Content, Downloader, Held, UnstableContentError, agrees, grade_difference
+from exporters.drive.facts import JsonObject
 from exporters.errors import ItemError, LastcopyError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.errors import (
@@ -39,6 +39,7 @@ _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (PermissionMissingError, ExceptionCode.ACCESS_DENIED),
     (LockedError, ExceptionCode.LOCKED),
     (ContentChangedError, ExceptionCode.CONTENT_UNSTABLE),
+    (UnstableContentError, ExceptionCode.CONTENT_UNSTABLE),
     (DownloadFailedError, ExceptionCode.DOWNLOAD_FAILED),
     (ItemGaveUpError, ExceptionCode.DOWNLOAD_FAILED),
     (TransientError, ExceptionCode.DOWNLOAD_FAILED),
@@ -59,6 +60,8 @@ class Task:
     versions: str | int = "current"
     have: frozenset[str] = frozenset()
     wants_permissions: bool = False
+    permissions_failed: bool = False
+    versions_failed: bool = False
 
 
 @dataclass(slots=True)
@@ -87,11 +90,14 @@ class Capturer:
             row = self._bytes(task, row, done)
         asked: JsonObject = dict(row.get("asked") or {})
         if row["outcome"] == Outcome.COPIED and row["kind"] == "file" and task.versions != "current":
-            self._versions(task, str(row["key"]), done)
-            asked["versions"] = task.versions
+            asked.pop("versions", None)
+            if self._versions(task, str(row["key"]), done):
+                asked["versions"] = task.versions
         if task.wants_permissions and row["outcome"] == Outcome.COPIED:
-            self._permissions(task, done)
-            asked["permissions"] = True
+            asked.pop("permissions", None)
+            if self._permissions(task, done):
+                asked["permissions"] = True
+        row.pop("asked", None)
         if asked:
             row["asked"] = asked
         was_held = task.row is not None and task.row["outcome"] == Outcome.COPIED
@@ -133,9 +139,7 @@ class Capturer:
         except (ItemError, TransientError, PermissionMissingError) as error:
             return self._failed(row, error, task, done)
         done.bytes_received, done.was_downloaded = captured.size, True
-        agreement = agrees(captured, facts["service"])
-        if agreement is None:
-            row, agreement = self._read_again(row, captured)
+        agreement = agrees(captured, facts["service"]) or grade_difference(facts["name"])
         if task.row is not None and task.row.get("key") not in {None, captured.key}:
             done.rows.append(("item", self._earlier(task.row)))
         row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=agreement.value)
@@ -146,7 +150,7 @@ class Capturer:
         return row
 
     def _capture(self, path: str, key: str, task: Task) -> Captured:
-        content = Content(path, task.facts["service"].get("size"), _held(task), _patience(task.facts["name"]))
+        content = Content(path, task.facts["service"], _held(task), _patience(task.facts["name"]))
         try:
             return self._downloader.capture(content, key, task.another_key)
         except NotFoundError:
@@ -173,19 +177,6 @@ class Capturer:
         )
         return row
 
-    def _read_again(self, row: JsonObject, captured: Captured) -> tuple[JsonObject, Agreement]:
-        """Once per item and eTag: the facts may be newer than the listing (Q-022)."""
-        try:
-            item = self._graph.get(self._path(row["id"]), params={"$select": SELECT}, cost=Cost.SINGLE)
-        except (ItemError, TransientError):
-            return row, grade_difference(row["name"])
-        facts = facts_of(item, self._drive)
-        if facts.get("deleted") or facts["kind"] != row["kind"]:
-            return row, grade_difference(row["name"])
-        if not same_content(facts, row):
-            row = {**row, "service": {**row["service"], **facts["service"]}}
-        return row, agrees(captured, facts["service"]) or grade_difference(row["name"])
-
     def _failed(self, row: JsonObject, error: LastcopyError, task: Task, done: Done) -> JsonObject:
         if task.row is not None and task.row.get("key"):
             done.rows.append(
@@ -199,25 +190,42 @@ class Capturer:
 
     # -- versions and permissions -----------------------------------------------------------------------------------
 
-    def _versions(self, task: Task, key: str, done: Done) -> None:
+    def _versions(self, task: Task, key: str, done: Done) -> bool:
+        """Earlier versions that we do not hold; False if something may still be had another time."""
         path = f"{self._path(task.facts['id'])}/versions"
         try:
             listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
         except (ItemError, TransientError, PermissionMissingError) as error:
-            done.rows.append(("item", self._version_row(task, {"id": "*"}, error=error)))
-            return
+            row = self._versions_row(task, Outcome.EXCEPTED)
+            _except(row, code_of(error), str(error))
+            done.rows.append(("item", row))
+            return False
+        if task.versions_failed:
+            done.rows.append(("item", self._versions_row(task, Outcome.COPIED)))
         earlier = listed[1:]  # newest first; the newest has no content of its own (Q-030)
         if isinstance(task.versions, int):
             earlier = earlier[: task.versions]
+        whole = True
         for version in earlier:
             if version.get("id") and version["id"] not in task.have:
-                done.rows.append(("item", self._version(task, key, version, done)))
+                row = self._version(task, key, version, done)
+                done.rows.append(("item", row))
+                whole = whole and (row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent)
+        return whole
+
+    def _versions_row(self, task: Task, outcome: Outcome) -> JsonObject:
+        """Says whether the list of an item's versions could be read; only where it once could not."""
+        row: JsonObject = {"kind": "versions", "scope": task.facts["id"], "id": "list", "name": task.facts["name"]}
+        row.update(path=task.path, outcome=outcome.value, captured=self._now(), run=self._run_id)
+        return row
 
     def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject:
         path = f"{self._path(task.facts['id'])}/versions/{segment(version['id'])}/content"
         key = task.version_key(item_key, task.facts["id"], version["id"])
         try:
-            content = Content(path, version.get("size"), None, _patience(task.facts["name"]))
+            content = Content(
+                path, {"size": version["size"]} if "size" in version else {}, None, _patience(task.facts["name"])
+            )
             captured = self._downloader.capture(
                 content, key, lambda: task.version_key(item_key, task.facts["id"], version["id"])
             )
@@ -254,15 +262,25 @@ class Capturer:
             _except(row, ExceptionCode.VERSION_UNAVAILABLE if is_current else _version_code(error), str(error))
         return row
 
-    def _permissions(self, task: Task, done: Done) -> None:
-        path = f"{self._path(task.facts['id'])}/permissions"
-        value: JsonObject = {"scope": self._drive, "id": task.facts["id"], "captured": self._now()}
+    def _permissions(self, task: Task, done: Done) -> bool:
+        """Who can see the item; False if the service refused to say, which is an *excepted* row of kind `permission`."""
+        path, at = f"{self._path(task.facts['id'])}/permissions", self._now()
         try:
-            value["permissions"] = [p for page in self._graph.pages(path, cost=Cost.PERMISSIONS) for p in page]
+            listed = [p for page in self._graph.pages(path, cost=Cost.PERMISSIONS) for p in page]
         except (ItemError, TransientError, PermissionMissingError) as error:
             code = ExceptionCode.PERMISSIONS_UNAVAILABLE
-            value.update(permissions=[], code=code.value, reason=f"{CAUSES[code].reason} {error}")
+            row = self._permission_row(task, Outcome.EXCEPTED, at)
+            done.rows.append(("item", {**row, "code": code.value, "reason": f"{CAUSES[code].reason} {error}"}))
+            return False
+        value = {"scope": self._drive, "id": task.facts["id"], "captured": at, "permissions": listed}
         done.rows.append(("permissions", value))
+        if task.permissions_failed:
+            done.rows.append(("item", self._permission_row(task, Outcome.COPIED, at)))
+        return True
+
+    def _permission_row(self, task: Task, outcome: Outcome, at: str) -> JsonObject:
+        row = {"kind": "permission", "scope": self._drive, "id": task.facts["id"], "name": task.facts["name"]}
+        return {**row, "path": task.path, "outcome": outcome.value, "captured": at, "run": self._run_id}
 
 
 def _patience(name: str) -> float | None:

@@ -14,7 +14,7 @@ from exporters.bag.digests import Hashed
 from exporters.bag.ledger import BagWriter
 from exporters.drive.facts import JsonObject
 from exporters.drive.quickxorhash import QuickXorHash
-from exporters.errors import TransientError
+from exporters.errors import ItemError, TransientError
 from exporters.graph.errors import ContentChangedError
 from exporters.graph.session import GraphSession
 from exporters.outcomes import Agreement
@@ -87,10 +87,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What to copy. path: the route of the content. size: as listed. patience_seconds: most waiting on refusals."""
+    """What to copy. path: the route of the content. service: size and quickXorHash as listed.
+    patience_seconds: most waiting on refusals."""
 
     path: str
-    size: int | None
+    service: JsonObject
     held: Held | None = None
     patience_seconds: float | None = None
 
@@ -107,6 +108,27 @@ class _Digests:
             self.quick_xor.update(chunk)
             self._progress(len(chunk))
             yield chunk
+
+
+class UnstableContentError(ItemError):
+    """Each reading of a content gave other bytes, none of them as listed."""
+
+
+class _DoubtfulBytesError(Exception):
+    """The bytes are not those that are listed; raised at their end, so that the store keeps nothing."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(sha256)
+        self.sha256 = sha256
+
+
+def _doubting(digests: _Digests, service: JsonObject, seen: set[str]) -> Iterator[bytes]:
+    """The chunks, and at their end _DoubtfulBytesError unless they are as listed, or came the same way before."""
+    yield from digests
+    sha256 = digests.sha.sha256
+    received = Captured("", digests.sha.size, sha256, digests.quick_xor.base64(), None)
+    if agrees(received, service) is None and sha256 not in seen:
+        raise _DoubtfulBytesError(sha256)
 
 
 class Downloader:
@@ -142,6 +164,7 @@ class Downloader:
         return captured
 
     def _once(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
+        self._writer.assert_current()
         there = self._writer.store.stat(f"{self._writer.bag}/{key}")
         if there is None:
             try:
@@ -158,13 +181,30 @@ class Downloader:
         return self._once(content, another_key(), another_key)
 
     def _store(self, content: Content, key: str) -> Captured:
-        with self._graph.download(content.path, size=content.size, patience=content.patience_seconds) as download:
+        """Bytes that differ from what is listed are read once more before anything is written: the body may have been wrong
+        (a page of an appliance, a flipped bit), or the service keeps other bytes than it lists (Q-022)."""
+        seen: set[str] = set()
+        for _ in range(TRIES):
+            try:
+                return self._store_once(content, key, seen)
+            except _DoubtfulBytesError as doubt:
+                seen.add(doubt.sha256)
+        raise UnstableContentError(
+            "each reading gave other bytes", code="content_unstable", action="Run the export again when it is at rest."
+        )
+
+    def _store_once(self, content: Content, key: str, seen: set[str]) -> Captured:
+        size = content.service.get("size")
+        with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
             digests = _Digests(download.chunks(), self._progress)
-            stored: Stored = self._writer.put_payload(key, digests, size=download.total)
+            checked = _doubting(digests, content.service, seen)
+            stored: Stored = self._writer.put_payload(key, checked, size=download.total)
         return Captured(key, stored.size, stored.sha256, digests.quick_xor.base64(), stored.version_id)
 
     def _only_hash(self, content: Content) -> _Digests:
-        with self._graph.download(content.path, size=content.size, patience=content.patience_seconds) as download:
+        with self._graph.download(
+            content.path, size=content.service.get("size"), patience=content.patience_seconds
+        ) as download:
             digests = _Digests(download.chunks(), self._progress)
             for _ in digests:
                 pass

@@ -26,6 +26,7 @@ from exporters.errors import ItemError, LastcopyError, RunError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
+from exporters.outcomes import Agreement
 from exporters.sources import Source
 from exporters.store.errors import ObjectExistsError
 
@@ -60,6 +61,8 @@ class DriveResult:
     gone_now: int = 0
     problems: list[str] = field(default_factory=list)
     unexplained: int = 0
+    agreements: dict[str, int] = field(default_factory=dict)
+    """Files whose bytes are not as listed (differs, rewritten); empty where nothing was new, and nothing was read."""
 
 
 class DriveExporter:
@@ -144,9 +147,17 @@ class DriveExporter:
         if extra:
             planner.add_failed(self._clock.now())
             planner.add_unasked(refresh_permissions=self._settings.refresh_permissions)
+        planner.plan()
         self._progress.listed(self._writer.state.count("SELECT count(*) FROM work"))
+        done = self._take(planner.tasks(moved_folders=False))
+        if not self._stop.is_set():
+            done += self._take(planner.tasks(moved_folders=True))
+        settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
+        return done
+
+    def _take(self, tasks: Iterator[Task]) -> int:
         done = 0
-        for outcome in self._in_parallel(planner.tasks()):
+        for outcome in self._in_parallel(tasks):
             for kind, value in outcome.rows:
                 self._writer.emit(kind, value)
             self.result.copied += outcome.is_new
@@ -154,7 +165,6 @@ class DriveExporter:
             self.result.bytes_received += outcome.bytes_received
             self._progress.finished(1)
             done += 1
-        settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
         return done
 
     def _in_parallel(self, tasks: Iterator[Task]) -> Iterator[Done]:
@@ -187,9 +197,8 @@ class DriveExporter:
     def _finish(self, *, whole: bool) -> None:
         """Count and close. whole: the copy went to its end (or was asked to stop); else the service refused."""
         writer = self._writer
-        if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number:
+        if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number and self._count_unread():
             writer.close("complete" if whole else "stopped")
-            self._count_unread()
             return
         if not writer.state.row(("derived", "", ABOUT)):
             self._about()
@@ -237,6 +246,11 @@ class DriveExporter:
         result.counts, result.kinds = counts(state), kinds(state)
         query = "SELECT code, count(*) FROM rows WHERE outcome = 'excepted' GROUP BY code"
         result.exceptions = dict(state.db.execute(query).fetchall())
+        for grade in (Agreement.DIFFERS, Agreement.REWRITTEN):
+            query = "SELECT count(*) FROM rows WHERE instr(CAST(row AS TEXT), ?) > 0"
+            number = state.count(query, (f'"agreement":"{grade.value}"',))
+            if number:
+                result.agreements[grade.value] = number
         result.unexplained = sum(f.verdict == "unexplained" for f in folder_counts(state))
         expected = found = 0
         for folder in folder_counts(state):
@@ -244,11 +258,14 @@ class DriveExporter:
         row = {"scope": self._source.id, "by": "folder.childCount", "expected": expected, "found": found}
         self._writer.emit("count", {**row, "kind": "drive", "id": self._source.id, "at": timestamp(self._clock.now())})
 
-    def _count_unread(self) -> None:
-        """Nothing was new: the fold's own reconciliation still holds."""
+    def _count_unread(self) -> bool:
+        """Nothing was new: the fold's own reconciliation still holds. False if it is not as it was written."""
         reconciliation = self._writer.folded_reconciliation()
+        if not reconciliation:
+            return False
         self.result.counts = dict(reconciliation["counts"])
         self.result.kinds = reconciliation["kinds"]
         for row in self._writer.exceptions():
             self.result.exceptions[row["code"]] = self.result.exceptions.get(row["code"], 0) + 1
         self.result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
+        return not self._writer.has_unfinished_work

@@ -92,9 +92,9 @@ class Listing:
     def _take(self, rows: list[dict[str, Any]]) -> bool:
         news, unchanged = False, []
         for item in rows:
-            if not isinstance(item.get("id"), str):
+            if not _is_usable(item.get("id")):
                 continue  # nothing can be known of it: the folder's childCount will tell
-            facts = facts_of(item, self._drive)
+            facts = self._with_last_name(facts_of(item, self._drive))
             if self._is_news(facts):
                 if not self._begun:
                     self._begin_round()
@@ -105,6 +105,14 @@ class Listing:
         if unchanged:
             self._writer.emit("seen", {"scope": self._drive, "ids": unchanged})
         return news
+
+    def _with_last_name(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """A deleted item comes without its name: it gets the one that we know, for the row that will say what became of it."""
+        if not facts.get("deleted"):
+            return facts
+        state = self._writer.state
+        known = state.listed(self._drive, facts["id"]) or state.item_row(self._drive, facts["id"]) or {}
+        return {**{name: known[name] for name in ("kind", "name", "parent") if name in known}, **facts}
 
     def _is_news(self, facts: Mapping[str, Any]) -> bool:
         state = self._writer.state
@@ -117,3 +125,9 @@ class Listing:
         if owed is not None:
             return owed != facts
         return row is None or row["outcome"] == "gone" or row.get("code") == "vanished" or not same_facts(facts, row)
+
+
+def _is_usable(item_id: object) -> bool:
+    if not isinstance(item_id, str) or not item_id:
+        return False
+    return not any("\ud800" <= c <= "\udfff" for c in item_id)

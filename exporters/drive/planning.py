@@ -20,6 +20,10 @@ ASK_AGAIN_AFTER = timedelta(hours=24)
 """How long an item that was 'not found' though listed is left alone; other failures are tried in every run."""
 
 
+MOVED = 1_000_000
+"""In the order of work: after everything else."""
+
+
 class Planner:
     """Plans the work of one round on one drive."""
 
@@ -61,13 +65,22 @@ class Planner:
             )
 
     def _path_changed(self, item_id: str) -> bool:
+        """Whether rows below this folder may say another path: it moved, or it was not known when they were written."""
         row = self._state.item_row(self._drive, item_id)
-        return row is not None and row.get("path") != self._tree.path(item_id)
+        if row is not None:
+            return row.get("path") != self._tree.path(item_id)
+        return bool(
+            self._state.count(
+                "SELECT EXISTS (SELECT 1 FROM tree JOIN rows ON rows.scope = tree.scope AND rows.id = tree.id"
+                " AND rows.kind = tree.kind WHERE tree.scope = ? AND tree.parent = ?)",
+                (self._drive, item_id),
+            )
+        )
 
     def add_failed(self, now: datetime) -> None:
         """Excepted rows that may succeed today."""
-        rows = self._state.rows("outcome = 'excepted' AND scope = ?", (self._drive,))
-        self._force(row["id"] for row in map(load_json, rows) if may_succeed(row, now))
+        rows = map(load_json, self._state.rows("outcome = 'excepted'"))
+        self._force(item_of(row) for row in rows if may_succeed(row, now))
 
     def add_unasked(self, *, refresh_permissions: bool) -> None:
         """Files for which the settings ask more than was done (they were widened), or whose sharing is asked again."""
@@ -91,20 +104,29 @@ class Planner:
         for item_id in list(ids):
             self._state.db.execute("INSERT OR REPLACE INTO work VALUES (?, 0, NULL, 1)", (item_id,))
 
-    def tasks(self) -> Iterator[Task]:
-        """The tasks, folders first. The state may be written to while they are taken."""
+    def plan(self) -> None:
+        """Work out paths. Folders that moved come last of all (`moved_folders`): as long as their own row is not written, what
+        lies below them is owed too, however often a run is cut off."""
         db = self._state.db
         for (item_id,) in db.execute("SELECT id FROM work").fetchall():
             path = self._tree.path(item_id) or self._lost_path(item_id)
             node = self._state.node(self._drive, item_id)
             depth = -1_000_000 + path.count("/") if node is not None and node[2] != "file" else 0
+            if depth < 0 and self._path_changed(item_id):
+                depth = MOVED
             values = (depth, path.encode("utf-8", "surrogatepass"), item_id)
             db.execute("UPDATE work SET depth = ?, path = ? WHERE id = ?", values)
         db.execute("CREATE INDEX IF NOT EXISTS temp.work_in_order ON work (depth, path, id)")
-        after: tuple[int, bytes, str] = (-2_000_000, b"", "")
+
+    def tasks(self, *, moved_folders: bool) -> Iterator[Task]:
+        """The tasks, folders first; or those of moved folders alone. The state may be written to while they are taken."""
+        db = self._state.db
+        after: tuple[int, bytes, str] = (1 if moved_folders else -2_000_000, b"", "")
         query = "SELECT depth, path, id, forced FROM work WHERE (depth, path, id) > (?, ?, ?) ORDER BY depth, path, id LIMIT 500"
         while batch := db.execute(query, after).fetchall():
-            for _, path, item_id, forced in batch:
+            for depth, path, item_id, forced in batch:
+                if depth == MOVED and not moved_folders:
+                    return
                 task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced))
                 if task is not None:
                     yield task
@@ -128,7 +150,7 @@ class Planner:
                 key = place(facts.get("parent"), facts["name"], item_id)
         return self._with_extras(facts, path, row, key)
 
-    def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None) -> Task:
+    def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None, forced: bool) -> Task:
         asked = (row or {}).get("asked") or {}
         wants_versions = facts["kind"] == "file" and self._settings.versions != "current"
         have = self._versions_held(facts["id"]) if wants_versions else frozenset()
@@ -147,6 +169,8 @@ class Planner:
             versions=self._settings.versions if wants_versions and more else "current",
             have=have,
             wants_permissions=wants_permissions,
+            versions_failed=self._state.row(("versions", facts["id"], "list")) is not None,
+            permissions_failed=self._state.row(("permission", self._drive, facts["id"])) is not None,
         )
 
     def _another(self, facts: JsonObject) -> str:
@@ -175,9 +199,14 @@ def facts_of_row(row: JsonObject) -> JsonObject:
     return {name: row[name] for name in names if name in row}
 
 
+def item_of(row: JsonObject) -> str:
+    """Id of the drive's item that a row is about."""
+    return str(row["scope"] if row["kind"] in {"version", "versions"} else row["id"])
+
+
 def may_succeed(row: JsonObject, now: datetime) -> bool:
     """Whether an excepted row is worth another try today."""
-    if row["outcome"] != Outcome.EXCEPTED or row["kind"] == "version" or row["code"] not in set(ExceptionCode):
+    if row["outcome"] != Outcome.EXCEPTED or row["code"] not in set(ExceptionCode):
         return False
     code = ExceptionCode(row["code"])
     if code is ExceptionCode.NOT_FOUND_WHILE_LISTED:

@@ -68,8 +68,9 @@ def _removal(state: State, scope: str, item_id: str, run_id: str, at: str) -> Js
         found = state.db.execute(
             "SELECT listed, deleted FROM owed WHERE scope = ? AND id = ?", (scope, item_id)
         ).fetchone()
-        known = found is not None and not found[1]
-        row = load_json(found[0]) if known else _of_node(state, scope, item_id)
+        row = load_json(found[0]) if found is not None else _of_node(state, scope, item_id)
+        row.pop("deleted", None)
+        row.setdefault("kind", "file")
     elif row["outcome"] == Outcome.GONE:
         return row
     code = ExceptionCode.VANISHED
@@ -90,11 +91,15 @@ def _of_node(state: State, scope: str, item_id: str) -> JsonObject:
 
 
 def settle_kind_changes(writer: BagWriter, scope: str, at: str) -> None:
-    """Rows of another kind than the item has now become *gone* (a file that became a package)."""
+    """Rows of another kind than the item has now become *gone* (a file that became a package).
+
+    Only where the row of the new kind is written: any item row settles what is owed of that id.
+    """
     query = (
         f"SELECT rows.row FROM rows JOIN tree ON tree.scope = rows.scope AND tree.id = rows.id"  # noqa: S608
         f" WHERE rows.scope = ? AND rows.kind IN ({_KINDS}) AND rows.kind != tree.kind AND tree.alive = 1"
-        " AND rows.outcome = 'copied'"
+        " AND rows.outcome = 'copied' AND EXISTS (SELECT 1 FROM rows AS new WHERE new.kind = tree.kind"
+        "  AND new.scope = tree.scope AND new.id = tree.id)"
     )
     for (data,) in writer.state.db.execute(query, (scope,)).fetchall():
         row = load_json(data)

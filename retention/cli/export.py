@@ -1,12 +1,14 @@
 """`lastcopy export`. Rules of this file: parsing, calling and showing. Source: design §6."""
 
 import argparse
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from exporters.errors import LastcopyError
 from exporters.outcomes import CAUSES, ExceptionCode
 from retention.acceptance import NOT_BUILT
 from retention.cli.exit_codes import Exit
@@ -64,8 +66,11 @@ def stopping(stop: threading.Event, output: Output) -> Iterator[None]:
     """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second one cuts off."""
 
     def on_signal(*_: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
+        if stop.is_set():  # threads that wait for the service cannot be told; what was captured is safe
+            output.error(
+                LastcopyError("cut off", code="interrupted", action="Run `lastcopy export` again: it goes on.")
+            )
+            os._exit(Exit.FAILED)
         stop.set()
         output.note(
             "Stopping: what is under way is finished and folded. Once more cuts it off (nothing is lost either way)."

@@ -19,7 +19,14 @@ class Script:
     def create(self, parent: str, name: str, **more: object) -> None:
         """A new item."""
         self.rows.append(
-            {"kind": "driveItem", "drive": self.drive.folder, "op": "create", "parent": self.ids[parent], "name": name, **more}
+            {
+                "kind": "driveItem",
+                "drive": self.drive.folder,
+                "op": "create",
+                "parent": self.ids[parent],
+                "name": name,
+                **more,
+            }
         )
 
 

@@ -48,7 +48,9 @@ class Result:
 class Tenant:
     """A running rehearsal tenant, and the truth of it as the judge sees it."""
 
-    def __init__(self, data: Path, *, licences: int = WHOLE_TENANT, settings: TenantSettings | None = None, **options: Any) -> None:
+    def __init__(
+        self, data: Path, *, licences: int = WHOLE_TENANT, settings: TenantSettings | None = None, **options: Any
+    ) -> None:
         self.data = data
         self.truth: Truth = load(data)
         self.rehearsal = Rehearsal(data, clock=SystemClock(), licences=licences, settings=settings, **options)
@@ -83,7 +85,9 @@ class Tenant:
 
     def routes(self) -> Counter[str]:
         """How often each route of Graph or the download host was asked."""
-        return Counter(f"{row['host']} {row['route']}" for row in self.requests() if row["host"] in ("graph", "download"))
+        return Counter(
+            f"{row['host']} {row['route']}" for row in self.requests() if row["host"] in ("graph", "download")
+        )
 
     def downloads(self) -> int:
         """Requests for contents, of items and of versions."""
@@ -128,7 +132,9 @@ class Tenant:
 class Product:
     """A folder with a configuration and a store, and the command line."""
 
-    def __init__(self, folder: Path, tenant: Tenant, *, store: Row | None = None, versions: str | int = "all", **changes: Any) -> None:
+    def __init__(
+        self, folder: Path, tenant: Tenant, *, store: Row | None = None, versions: str | int = "all", **changes: Any
+    ) -> None:
         self.folder, self.tenant = folder, tenant
         folder.mkdir(parents=True, exist_ok=True)
         self.store = folder / "store"
@@ -167,10 +173,14 @@ class Product:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, err = process.communicate()
-            raise AssertionError(f"lastcopy {' '.join(arguments)} did not end in {seconds} s\n{out[-2000:]}\n{err[-4000:]}") from None
+            raise AssertionError(
+                f"lastcopy {' '.join(arguments)} did not end in {seconds} s\n{out[-2000:]}\n{err[-4000:]}"
+            ) from None
         result = Result(process.returncode, out, err)
         if code is not None:
-            assert result.code == code, f"lastcopy {' '.join(arguments)}: exit {result.code}, not {code}\n{out[-3000:]}\n{err[-4000:]}"
+            assert result.code == code, (
+                f"lastcopy {' '.join(arguments)}: exit {result.code}, not {code}\n{out[-3000:]}\n{err[-4000:]}"
+            )
         return result
 
     def export(self, *arguments: str, code: int | None = 3) -> Row:
@@ -221,5 +231,9 @@ def bytes_of(store: Path) -> dict[str, bytes]:
 def assert_same(store: Path, other: Path) -> None:
     """Two stores of the same truth hold the same rows and, under the key of each row, the same bytes."""
     ours, theirs = rows_of(store), rows_of(other)
-    wrong = [f"{spot}: {ours.get(spot)} here, {theirs.get(spot)} there" for spot in ours.keys() | theirs.keys() if ours.get(spot) != theirs.get(spot)]
+    wrong = [
+        f"{spot}: {ours.get(spot)} here, {theirs.get(spot)} there"
+        for spot in ours.keys() | theirs.keys()
+        if ours.get(spot) != theirs.get(spot)
+    ]
     assert not wrong, "\n".join(wrong[:10])

@@ -22,7 +22,9 @@ PRE_AUTHENTICATED = re.compile(r"tempauth|[?&](token|\$skiptoken|sig|prooftoken)
 
 def assert_right(product: Product, **settings: object) -> None:
     """The judge finds nothing, and the Library of Congress accepts every bag."""
-    found = judge(product.store, product.tenant.truth, Settings(versions=product.settings["drive"]["versions"], **settings))  # type: ignore[arg-type]
+    found = judge(
+        product.store, product.tenant.truth, Settings(versions=product.settings["drive"]["versions"], **settings)
+    )  # type: ignore[arg-type]
     assert found == [], "\n".join(found[:20])
     for source in product.store.glob("onedrive/*/lastcopy/source.json"):
         assert bagit.Bag(str(source.parents[1])).validate()
@@ -31,7 +33,9 @@ def assert_right(product: Product, **settings: object) -> None:
 def assert_sums(document: Row) -> None:
     """The document of `export --json` adds up, and agrees with the run's record."""
     for source in document["sources"]:
-        assert source["listed"] == source["copied"] + source["unchanged"] + source["excepted"] + source["pending"], source
+        assert source["listed"] == source["copied"] + source["unchanged"] + source["excepted"] + source["pending"], (
+            source
+        )
     for name in ("listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes"):
         assert document["totals"][name] == sum(source[name] for source in document["sources"])
     assert document["requests"]["avoidable"] == document["requests"]["throttled"] == 0
@@ -71,7 +75,9 @@ def test_a_tenant_that_can_be_copied_whole_ends_with_0(plain_data: Path, tmp_pat
 
 
 @pytest.mark.parametrize("versions", ["current", 2])
-def test_fewer_versions_are_copied_when_fewer_are_asked_for(tiny_data: Path, tmp_path: Path, versions: str | int) -> None:
+def test_fewer_versions_are_copied_when_fewer_are_asked_for(
+    tiny_data: Path, tmp_path: Path, versions: str | int
+) -> None:
     with Tenant(tiny_data) as tenant:
         product = Product(tmp_path, tenant, versions=versions)
         product.export()
@@ -96,7 +102,9 @@ def test_five_users_and_their_changes(five_users: Path, tmp_path: Path) -> None:
         tenant.forget_requests()
         document = product.export()
         assert_right(product, before=before)
-        modified = {c["id"] for c in changes if c.get("op") == "modify"} & {i for d in tenant.truth.drives.values() for i in d.items}
+        modified = {c["id"] for c in changes if c.get("op") == "modify"} & {
+            i for d in tenant.truth.drives.values() for i in d.items
+        }
         files = [row for row in tenant.requests() if row["route"] == "drives/{drive}/items/{item}/content"]
         assert {row["path"].split("/")[-2] for row in files} <= modified
         assert document["totals"]["copied"] <= len(modified)
@@ -124,7 +132,9 @@ def test_a_second_run_equals_the_new_truth_and_keeps_what_was_deleted(tiny_data:
         tenant.change(*changes)
         tenant.forget_requests()
         product.export()
-        files = Counter(row["path"] for row in tenant.requests() if row["route"] == "drives/{drive}/items/{item}/content")
+        files = Counter(
+            row["path"] for row in tenant.requests() if row["route"] == "drives/{drive}/items/{item}/content"
+        )
         assert len(files) == downloads and set(files.values()) == {1}
         assert_right(product, before=before)
         now = bytes_of(product.store)
@@ -215,7 +225,9 @@ def test_nothing_secret_is_written_or_logged(tiny_data: Path, tmp_path: Path) ->
 @pytest.mark.soak
 def test_five_users_in_full_size(tmp_path: Path) -> None:
     """(b) as the issue words it: `--users 5`, nothing scaled down but mail and sites."""
-    data = make_tenant_data(tmp_path / "tenant", ["--users", "5", "--messages", "0", "--sites", "0", "--changes", "200"])
+    data = make_tenant_data(
+        tmp_path / "tenant", ["--users", "5", "--messages", "0", "--sites", "0", "--changes", "200"]
+    )
     with Tenant(data) as tenant:
         product = Product(tmp_path / "work", tenant)
         product.run("export", "--json", code=3, seconds=1200)
@@ -228,7 +240,13 @@ def tree_of(tenant: Tenant) -> dict[str, dict[str, str]]:
     for drive in tenant.truth.drives.values():
         tree = {}
         for item_id, row in drive.items.items():
-            if "root" in row or "remoteItem" in row or row.get("_irm") or "malware" in row or row.get("_goneAfterListing"):
+            if (
+                "root" in row
+                or "remoteItem" in row
+                or row.get("_irm")
+                or "malware" in row
+                or row.get("_goneAfterListing")
+            ):
                 continue
             tree[drive.path(item_id)] = row["_c"]["sha256"] if "file" in row else "folder"
         found[drive.id] = tree

@@ -499,7 +499,9 @@ def check_root(reading: Reading) -> None:
         "directory",
     }
     wrong += [
-        f"{p.name}: does not belong into a store" for p in root.iterdir() if p.name not in known | {".lastcopy-tmp"}
+        f"{p.name}: does not belong into a store"
+        for p in root.iterdir()
+        if p.name not in known | {".lastcopy-tmp"} and not p.name.startswith("lastcopy-probe-")
     ]
     temporary = root / ".lastcopy-tmp"
     if temporary.is_dir():

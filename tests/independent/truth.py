@@ -104,7 +104,6 @@ class Truth:
         elif op != "touch":
             raise AssertionError(f"a change of kind {op!r} is not known to the judge")
 
-
     def adopt(self, drive: DriveTruth, served: list[Row]) -> list[str]:
         """Compare with what the server says is true now; items that it made (their ids are its own) are taken over.
 

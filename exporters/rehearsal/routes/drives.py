@@ -49,6 +49,7 @@ def routes() -> list[Route]:
             reading(f"{root}/delta", delta.delta, delta.cost),
             reading(f"{root}/delta()", delta.delta, delta.cost),
             reading(f"{top_name}/items/{{item}}/delta", delta.delta, delta.cost),
+            reading(f"{top_name}/items/{{item}}/delta()", delta.delta, delta.cost),
         ]
         for one in (root, f"{top_name}/items/{{item}}"):
             found += [

@@ -115,8 +115,10 @@ class HandmadeBag:
                 elif kind == "cursor":
                     cursors[value["scope"]] = {k: v for k, v in value.items() if k != "scope"}
                 elif kind == "round":
-                    unfinished = number if value["state"] == "begun" and value["full"] else None
-                    if unfinished:
+                    if value["state"] == "ended":
+                        unfinished = None
+                    elif value["full"]:
+                        unfinished = number
                         cursors.pop(value["scope"], None)
                 elif kind == "closed":
                     closed = True
@@ -181,8 +183,9 @@ def reconciliation(rows: list[dict[str, Any]], owed: dict[Any, dict[str, Any]]) 
         of_kind = kinds.setdefault(row["kind"], {})
         of_kind[row["outcome"]] = of_kind.get(row["outcome"], 0) + 1
     nodes = {row["id"]: (row.get("parent"), True, False) for row in live}  # parent, lives, owed
+    held = {row["id"]: row.get("parent") for row in items}
     for (_, item), facts in owed.items():
-        parent = nodes[item][0] if facts.get("deleted") and item in nodes else facts.get("parent")
+        parent = held.get(item) if facts.get("deleted") else facts.get("parent")
         nodes[item] = (parent, not facts.get("deleted"), True)
     vanished = [row for row in items if row.get("code") == "vanished"]
     entry: dict[str, Any] = {"by": "folder.childCount", "scope": DRIVE, "detail": [], "expected": 0, "found": 0,

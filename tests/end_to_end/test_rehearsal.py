@@ -1,0 +1,97 @@
+"""Issue acceptance a and f: the whole story as a newcomer runs it, and the help."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import bagit
+import pytest
+
+from tests.end_to_end.driving import COMMAND, wait_for
+from tests.independent.reader import read_store
+
+VERBS = ("init", "check", "export", "verify", "accept", "fold", "restore", "rehearse")
+
+
+def test_the_whole_story(tmp_path: Path) -> None:
+    """`lastcopy rehearse`: tenant up, check, export, second run after changes, verify, restore; then what to try next."""
+    result = subprocess.run(
+        [*COMMAND, "rehearse"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    stores = [path.parent for path in tmp_path.rglob("lastcopy.json")]
+    assert len(stores) == 1
+    reading = read_store(stores[0])
+    assert reading.differences == [], reading.differences[:10]
+    assert len(reading.bags) >= 8
+    assert any(row["outcome"] == "gone" for bag in reading.bags.values() for row in bag.rows.values()), "no second run"
+    for name in reading.bags:
+        assert bagit.Bag(str(stores[0] / name)).validate()
+    assert "lastcopy" in result.stdout and "Traceback" not in result.stderr
+
+
+def test_the_tenant_alone_says_how_it_is_reached(tmp_path: Path, plain_data: Path) -> None:
+    """`rehearse serve` prints one line of JSON with the nine things that a client needs, and ends on SIGTERM."""
+    process = subprocess.Popen(
+        [*COMMAND, "rehearse", "serve", "--data", str(plain_data)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        info = json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert set(info) == {
+        "login",
+        "graph",
+        "sharepoint",
+        "tenant",
+        "client_id",
+        "secret",
+        "certificate",
+        "ca_bundle",
+        "control",
+    }
+    wait_for(lambda: process.returncode is not None)
+
+
+@pytest.mark.parametrize("verb", [None, *VERBS])
+def test_help_says_what_there_is(verb: str | None, tmp_path: Path) -> None:
+    arguments = [verb, "--help"] if verb else ["--help"]
+    result = subprocess.run(
+        [*COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert result.returncode == 0 and result.stderr == ""
+    if verb is None:
+        assert all(name in result.stdout for name in VERBS)
+
+
+def test_help_loads_nothing_slow(tmp_path: Path) -> None:
+    """What makes `--help` slow is imports: none of the slow ones is on its way (the time itself: tests/bench)."""
+    slow = (
+        "requests",
+        "boto3",
+        "msal",
+        "structlog",
+        "cryptography",
+        "pydantic",
+        "sqlalchemy",
+        "rich",
+        "yaml",
+        "orjson",
+    )
+    code = (
+        "import sys; from retention.cli.main import main; code = main(['--help']); "
+        f"sys.exit(code or ', '.join(n for n in {slow!r} if n in sys.modules) or 0)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr

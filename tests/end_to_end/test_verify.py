@@ -1,0 +1,181 @@
+"""Issue acceptance c: the Library of Congress accepts every bag, one flipped byte anywhere is found, folds are rebuilt alike."""
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import bagit
+import pytest
+
+from retention.cli.main import main
+from tests.end_to_end.changes import lively_changes
+from tests.end_to_end.driving import Product, Row, Tenant
+
+SEED = 200
+
+
+@pytest.fixture(scope="module")
+def copied(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """A store after two runs; the tenant is gone."""
+    with Tenant(tiny_data) as tenant:
+        product = Product(tmp_path_factory.mktemp("copied"), tenant)
+        product.export()
+        changes, _ = lively_changes(tenant.truth)
+        tenant.change(*changes)
+        product.export()
+    yield product
+
+
+@pytest.fixture
+def here(copied: Product, monkeypatch: pytest.MonkeyPatch) -> Product:
+    """In the folder of the configuration, so that `main` may be called in this process (200 times in a few seconds)."""
+    monkeypatch.chdir(copied.folder)
+    for name in ("LASTCOPY_TEST_SECRET", "COLUMNS"):
+        monkeypatch.setenv(name, copied.environment[name])
+    return copied
+
+
+def verified(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, Row]:
+    """Exit status and document of `verify --json`."""
+    capsys.readouterr()
+    code = main(["verify", "--json", *options])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def objects(store: Path) -> list[Path]:
+    """Payload, manifests, items and segments of all bags, and the frame around them."""
+    found = [p for p in store.rglob("*") if p.is_file() and ".lastcopy-tmp" not in p.parts and p.stat().st_size]
+    return sorted(p for p in found if p.name != "lastcopy-probe" and "journal" not in p.parts and "runs" not in p.parts)
+
+
+def flip(path: Path, at: int, bit: int = 1) -> None:
+    """Flip one bit in place."""
+    with path.open("r+b") as content:
+        content.seek(at)
+        (byte,) = content.read(1)
+        content.seek(at)
+        content.write(bytes([byte ^ bit]))
+
+
+def test_any_flipped_byte_is_found(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    """200 places drawn from payload, manifests, rows and segments; each is found by `verify`, exit 3."""
+    draw = random.Random(SEED)
+    assert verified(capsys)[0] == 0
+    payload, others = [], []
+    for path in objects(here.store / "onedrive"):
+        (payload if "data" in path.relative_to(here.store).parts[2:3] else others).append(path)
+    for number in range(200):
+        path = draw.choice(others if number % 2 else payload)
+        at, bit = draw.randrange(path.stat().st_size), 1 << draw.randrange(8)
+        flip(path, at, bit)
+        try:
+            code, document = verified(capsys)
+        finally:
+            flip(path, at, bit)
+        where = f"{path.relative_to(here.store)} byte {at} bit {bit} (draw {number} of seed {SEED})"
+        assert code == 3, f"not found: {where}: {document}"
+        assert document["exit"] == 3 and (
+            document.get("changed") or document.get("missing") or not document["reconciled"]
+        ), f"exit 3, but nothing said: {where}: {document}"
+    assert verified(capsys)[0] == 0
+
+
+def test_a_flipped_byte_is_found_by_the_command_itself(copied: Product) -> None:
+    path = next(copied.store.glob("onedrive/*/data/files/large.bin"))
+    flip(path, 2_000_000)
+    assert copied.run("verify").code == 3
+    flip(path, 2_000_000)
+    copied.run("verify", code=0)
+
+
+def test_what_is_missing_and_what_is_too_much_is_found(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in objects(here.store / "onedrive")[::7]:
+        held = path.read_bytes()
+        path.unlink()
+        code, document = verified(capsys)
+        path.write_bytes(held)
+        assert code == 3, f"missing {path.relative_to(here.store)}: {document}"
+    bag = next((here.store / "onedrive").iterdir())
+    for name in ("data/files/extra.txt", "data/changed/extra.txt"):
+        extra = bag / name
+        extra.parent.mkdir(exist_ok=True)
+        extra.write_bytes(b"x")
+        code, document = verified(capsys)
+        extra.unlink()
+        assert code == 3 and document["unexpected"], name
+    assert verified(capsys)[0] == 0
+
+
+def test_the_last_segment_cannot_be_dropped_unseen(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    """A ledger that lost its end is shorter than the fold says (segments after the fold hold no rows here)."""
+    for ledger in here.store.glob("onedrive/*/lastcopy/ledger"):
+        info = (ledger.parents[1] / "bag-info.txt").read_text()
+        folded = int(info.partition("Lastcopy-Segment: ")[2].split()[0])
+        last = ledger / f"{folded:09}.jsonl"
+        held = last.read_bytes()
+        last.unlink()
+        code, document = verified(capsys)
+        last.write_bytes(held)
+        assert code == 3, document
+
+
+def test_the_library_of_congress_accepts_every_bag(copied: Product) -> None:
+    bags = [path.parents[1] for path in copied.store.glob("onedrive/*/lastcopy/source.json")]
+    assert len(bags) == 2
+    for bag in bags:
+        assert bagit.Bag(str(bag)).validate()
+
+
+def test_refold_rebuilds_every_fold_byte_for_byte(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    """`verify --refold` builds the fold again from segment 1 and compares; `fold` from the store alone gives the same bytes."""
+    code, document = verified(capsys, "--refold")
+    assert code == 0, document
+    for bag in [path.parents[1] for path in here.store.glob("onedrive/*/lastcopy/source.json")]:
+        tags = [bag / name for name in ("manifest-sha256.txt", "lastcopy/items.jsonl", "lastcopy/reconciliation.json")]
+        held = {path: path.read_bytes() for path in tags}
+        for path in tags:
+            lines = path.read_bytes().splitlines(keepends=True)
+            path.write_bytes(b"".join(lines[1:]) or b"{}")
+            assert verified(capsys, "--refold")[0] == 3
+            path.write_bytes(held[path])
+    assert verified(capsys, "--refold")[0] == 0
+
+
+def test_a_lost_fold_is_made_again_alike(copied: Product, tmp_path: Path) -> None:
+    """All tag files deleted: the ledger alone gives them back, rows and manifests byte for byte."""
+    store = tmp_path / "store"
+    shutil.copytree(copied.store, store)
+    (tmp_path / "lastcopy.yaml").write_text((copied.folder / "lastcopy.yaml").read_text())
+    tags = [p for p in store.glob("onedrive/*/*.txt")]
+    tags += [p for p in store.glob("onedrive/*/lastcopy/*") if p.is_file() and p.name != "source.json"]
+    held = {path: path.read_bytes() for path in tags}
+    for path in tags:
+        path.unlink()
+    elsewhere = Product.__new__(Product)
+    elsewhere.__dict__ |= copied.__dict__ | {"folder": tmp_path, "store": store}
+    elsewhere.run("fold", "--json", code=0)
+    elsewhere.run("verify", "--refold", "--json", code=0)
+    for path, data in held.items():
+        if path.name in (
+            "manifest-sha256.txt",
+            "items.jsonl",
+            "exceptions.jsonl",
+            "owed.jsonl",
+            "permissions.jsonl",
+            "reconciliation.json",
+        ):
+            assert path.read_bytes() == data, path
+
+
+def test_stored_level_reads_no_content(copied: Product) -> None:
+    """`--level stored` finds a changed size, and says nothing of a flipped byte."""
+    path = next(copied.store.glob("onedrive/*/data/files/large.bin"))
+    held, times = path.read_bytes(), path.stat()
+    path.write_bytes(held[:-1])
+    assert copied.run("verify", "--level", "stored", "--json").code == 3
+    path.write_bytes(held)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    copied.run("verify", "--level", "stored", "--json", code=0)

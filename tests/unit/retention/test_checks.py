@@ -1,0 +1,59 @@
+"""What `check` makes of what it finds (design §6)."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from exporters.errors import ConfigurationError, RunError
+from retention.checks import Check, _clock, _permissions, _versioning, failed, verdict
+from retention.verdicts import Exit
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+ROLES = frozenset({"User.Read.All", "Organization.Read.All", "Files.Read.All", "LicenseAssignment.Read.All"})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "mark", "status"),
+    [(0, "good", 0), (60, "good", 0), (-61, "doubtful", 0), (600, "doubtful", 0), (-601, "bad", 3), (90_000, "bad", 3)],
+)
+def test_clock_difference(seconds: int, mark: str, status: int) -> None:
+    (check,) = _clock("clock", lambda: (NOW, NOW + timedelta(seconds=seconds)))
+    assert (check.mark, check.exit) == (mark, status)
+    assert (check.mark == "good") == (not check.action)
+
+
+def test_a_clock_that_nobody_knows_is_no_line() -> None:
+    assert list(_clock("clock", lambda: None)) == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "marks"),
+    [
+        (ROLES, ["good", "good", "good"]),
+        (ROLES - {"Files.Read.All"}, ["good", "good", "bad"]),
+        (ROLES - {"Files.Read.All"} | {"Sites.Read.All"}, ["good", "good", "good"]),
+        (ROLES - {"LicenseAssignment.Read.All", "Organization.Read.All"}, ["good", "good", "good", "doubtful"]),
+        (ROLES | {"Files.ReadWrite.All"}, ["good", "good", "good", "doubtful"]),
+        (frozenset(), ["doubtful"]),
+    ],
+)
+def test_permissions(roles: frozenset[str], marks: list[str]) -> None:
+    checks = list(_permissions(roles))
+    assert [check.mark for check in checks] == marks
+    assert verdict(checks) == (Exit.FAILED if "bad" in marks else Exit.COMPLETE)
+
+
+@pytest.mark.parametrize(
+    ("versioning", "lock", "mark"),
+    [(True, None, "good"), (None, None, "doubtful"), (False, False, "doubtful"), (False, True, "bad")],
+)
+def test_versioning(versioning: bool | None, lock: bool | None, mark: str) -> None:
+    assert _versioning(versioning, lock).mark == mark
+
+
+def test_wrong_configuration_weighs_more_than_failure() -> None:
+    wrong = failed("store", ConfigurationError("m", code="c", action="a"))
+    refused = failed("sign-in", RunError("m", code="c", action="a"))
+    assert verdict([Check("x", "good", "m"), refused, wrong]) == Exit.USAGE
+    assert verdict([refused, Check("clock", "bad", "m", "a", Exit.PARTIAL)]) == Exit.FAILED
+    assert verdict([Check("x", "doubtful", "m")]) == Exit.COMPLETE
