@@ -6,9 +6,13 @@ knows of subscriptions or windows. Source: design §2.5, §4, §6.
 
 import secrets
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import PurePath
+
+import structlog
 
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.formats import JsonObject
@@ -16,7 +20,7 @@ from exporters.bag.ledger import Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings
-from exporters.errors import LastcopyError, RunError
+from exporters.errors import LastcopyError, RunError, SourceError
 from exporters.graph.session import GraphSession
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
@@ -60,6 +64,9 @@ class SourceResult:
     problem: LastcopyError | None = None
     coverage: list[JsonObject] = field(default_factory=list)
     agreements: dict[str, int] = field(default_factory=dict)
+    segment: int = 0
+    segment_sha256: str | None = None
+    """The newest segment of the bag when the run left it."""
 
 
 def new_run_id(clock: Clock) -> str:
@@ -157,12 +164,26 @@ def export_source(
                 exporter.run()
             finally:
                 _take(result, exporter.result)
+                result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
     except LastcopyError as error:
         if isinstance(error, RunError) and not _only_this_source(error):
             raise
         result.problem = error
+    except Exception as error:  # noqa: BLE001 - the edge of a unit of work: the other sources go on
+        structlog.get_logger().warning("defect", run=run.id, at=_place(error), error=type(error).__name__)
+        result.problem = SourceError(
+            f"an unexpected error stopped this source ({type(error).__name__})",
+            code="internal",
+            action="Run the export again; if it recurs, run it with -v and report what it says.",
+        )
     result.coverage = coverage_of(result, settings.drive)
     return result
+
+
+def _place(error: BaseException) -> str:
+    """Where an unexpected error arose, without any value: `planning.py:120 < exporter.py:60`."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
 
 
 def _only_this_source(error: RunError) -> bool:

@@ -246,6 +246,12 @@ def claim_root(store: Store, tenant: JsonObject, clock: Clock) -> None:
     """Make sure that the store is this tenant's; an empty one becomes so. Raises: ConfigurationError for another's."""
     root = read_root(store)
     if root is None:
+        if next(store.list("sources/"), None) is not None:
+            raise ConfigurationError(
+                f"this store holds a copy, but its {ROOT} is gone: nobody can tell whose it is",
+                code="store_without_root",
+                action=f"Restore {ROOT} (from the store's versions or a second copy), or use another place as store.url.",
+            )
         made = {"layout": LAYOUT, "tenant": tenant, "created": timestamp(clock.now()), "product": "lastcopy"}
         try:
             store.put(ROOT, dump_json(made), if_absent=True, durable=True)

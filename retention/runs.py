@@ -186,6 +186,7 @@ class _Run:
         self._outcome = Outcome(new_run_id(clock), timestamp(clock.now()))
         self._undiscovered: list[Undiscovered] = []
         self._unseen = set(_listed_names(config))
+        self._left: dict[str, JsonObject] = {}
 
     def go(
         self,
@@ -255,6 +256,8 @@ class _Run:
 
     def _found(self, result: SourceResult) -> Found:
         source = result.source
+        if result.bag is not None and result.segment:
+            self._left[result.bag] = {"segment": result.segment, "sha256": result.segment_sha256}
         row: JsonObject = {"kind": source.kind.value, "name": source.name, "bag": result.bag}
         row.update({name: getattr(result, name) for name in COUNTS})
         row["coverage"] = result.coverage
@@ -320,7 +323,7 @@ class _Run:
             record["error"] = {"code": outcome.error.code, "message": str(outcome.error)}
         try:
             self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
-            ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals}
+            ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals, "bags": self._left}
             self._journal.append([ended], run=outcome.run)
         except ObjectExistsError:
             raise RunError(f"there is a run {outcome.run} already", code="run_exists", action="Run it again.") from None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporters.bag.formats import HEAD, LEDGER, TAGMANIFEST, JsonObject, load_json
+from exporters.bag.formats import HEAD, LEDGER, TAGMANIFEST, JsonObject, load_json, segment_key
 from exporters.bag.verify import BagVerification, Findings, Level, RootVerification, list_bags, verify_bag, verify_root
 from exporters.clock import Clock
 from exporters.errors import LastcopyError
@@ -118,9 +118,35 @@ def verify_store(
             pending = _write(journal, pending, result)
     if request.bags is None:
         result.root = verify_root(store)
+        _check_recorded(store, journal, result)
     if pending:
         _write(journal, pending, result)
     return result
+
+
+def _check_recorded(store: Store, journal: Journal, result: StoreVerification) -> None:
+    """Each bag is where the last run left it, or further: a bag that is gone, or was rolled back, is whole in itself."""
+    recorded: dict[str, JsonObject] = {}
+    try:
+        for row in journal.rows():
+            if row.get("type") == "run_ended" and isinstance(row.get("bags"), dict):
+                recorded.update(row["bags"])
+    except LastcopyError as error:
+        result.notes.append(f"What the last runs left is not known: {error}.")
+    root = result.root
+    if root is None:
+        return
+    for bag, left in sorted(recorded.items()):
+        key = segment_key(f"{bag}/{LEDGER}", int(left["segment"]))
+        try:
+            found = hashlib.sha256(store.read(key)).hexdigest()
+        except ObjectMissingError:
+            root.missing.add(key, "the journal says that the last run wrote it")
+            continue
+        if found != left["sha256"]:
+            root.changed.add(key, "it is not the one that the last run wrote, by the journal")
+    if not recorded and result.bags and not any(True for _ in store.list("journal/")):
+        root.missing.add("journal/", "a store with bags has a journal")
 
 
 def _journal_row(found: BagVerification) -> JsonObject:

@@ -13,7 +13,10 @@ from tests.independent import tiny
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
-SMALL = "--users 5 --drive-items 30 --many-small 20 --large-file-mb 3 --file-scale 0.1 --messages 0 --sites 0 --changes 60".split()
+SMALL = [
+    *("--users", "5", "--drive-items", "30", "--many-small", "20", "--large-file-mb", "3", "--file-scale", "0.1"),
+    *("--messages", "0", "--sites", "0", "--changes", "60"),
+]
 
 
 @pytest.fixture(scope="session")

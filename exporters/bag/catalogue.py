@@ -13,7 +13,7 @@ from typing import Any
 from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.keys import component_for, folded
 from exporters.bag.ledger import claim_source
-from exporters.sources import Source
+from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectChangedError, ObjectExistsError
 from exporters.store.protocol import Store
 
@@ -29,9 +29,9 @@ class Catalogue:
         self._lock = threading.Lock()
         self._records: dict[str, JsonObject] = {}
         self._taken: set[str] = set()
+        self._drives: dict[str, str] = {}  # owner → key of the record
         for key, record in _read_all(store):
-            self._records[key] = record
-            self._taken.add(folded(record["bag"]))
+            self._keep(key, record)
 
     def records(self) -> Iterator[JsonObject]:
         """Content of each `sources/….json`, sorted by key."""
@@ -42,10 +42,7 @@ class Catalogue:
     def drive_of(self, owner: str) -> JsonObject | None:
         """The record of the OneDrive of a user."""
         with self._lock:
-            for record in self._records.values():
-                if record["kind"] == "onedrive" and record.get("owner") == owner:
-                    return record
-        return None
+            return self._records.get(self._drives.get(owner, ""))
 
     def bag_of(self, source: Source, *, cloud: str, at: str) -> str:
         """The bag of a source; claimed now if it has none. A new name of a known source is written down.
@@ -60,9 +57,14 @@ class Catalogue:
                 record = self._register(key, source, bag, at)
             if record["names"][-1]["name"] != source.name:
                 record = self._rename(key, record, source, at)
-            self._records[key] = record
-            self._taken.add(folded(record["bag"]))
+            self._keep(key, record)
             return str(record["bag"])
+
+    def _keep(self, key: str, record: JsonObject) -> None:
+        self._records[key] = record
+        self._taken.add(folded(record["bag"]))
+        if record["kind"] == SourceKind.ONEDRIVE and record.get("owner"):
+            self._drives[record["owner"]] = key
 
     def _claim(self, source: Source, cloud: str, at: str) -> str:
         content = {

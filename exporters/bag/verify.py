@@ -73,6 +73,8 @@ def verify_bag(
             verification.set_open(state)
             view = state.at(report.newest_segment)
             reconcile_now(view, report)
+            if not state.heads.listed_whole:
+                report.doubt("the source was never listed to the end")
             payload = PayloadCheck(store, report, pool, workers, progress=progress, lock=lock)
             strays_in_flight = report.open or not report.closed
             payload.run(view.payload(), verification.payload_objects(), strays_in_flight)

@@ -227,7 +227,7 @@ def _check_strays(store: Store, report: RootVerification, bags: set[str]) -> Non
                 report.unexpected.add(beyond, "nothing of this name belongs into a store")
             after = beyond
             continue
-        if info.key not in {ROOT, PROBE}:
+        if info.key != ROOT and not info.key.startswith(PROBE):
             report.unexpected.add(info.key, "nothing of this name belongs into a store")
         after = info.key
     for kind in sorted({*SourceKind} - {_SINGLE}):

@@ -59,6 +59,8 @@ class Heads:
     source: JsonObject | None = None
     items: int = 0
     """`item` rows so far."""
+    listed_whole: bool = False
+    """Whether a full round has ever ended."""
 
 
 class PayloadRow(NamedTuple):
@@ -145,6 +147,7 @@ class State:
             heads.cursors[value["scope"]] = {name: fact for name, fact in value.items() if name != "scope"}
         elif kind == "round" and value["state"] == "ended":
             heads.round = None
+            heads.listed_whole = heads.listed_whole or bool(value["full"])
         elif kind == "round" and value["full"]:
             heads.round = segment
             heads.cursors.pop(value["scope"], None)  # a full round begins anew: no cursor before it counts (design §4)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import ABOUT, JsonObject
 from exporters.bag.ledger import BagWriter
-from exporters.bag.reconcile import counts, folder_counts, kinds
+from exporters.bag.reconcile import counts, folder_counts, kinds, uncounted_folders
 from exporters.clock import Clock, timestamp
 from exporters.drive.capture import Capturer, Done, Task
 from exporters.drive.download import Downloader
@@ -22,7 +22,7 @@ from exporters.drive.listing import Listing
 from exporters.drive.planning import Planner, facts_of_row, may_succeed
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
-from exporters.errors import ItemError, LastcopyError, RunError, TransientError
+from exporters.errors import ItemError, RunError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
@@ -86,6 +86,7 @@ class DriveExporter:
         self._accepts_removals = accepts_removals
         self._lock = threading.RLock()
         self.result = DriveResult()
+        self._is_fulfilled = False
         downloader = Downloader(graph, writer, progress.received)
         self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id)
 
@@ -93,27 +94,36 @@ class DriveExporter:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
         try:
             self._copy()
-        except LastcopyError as error:
-            if not isinstance(error, RunError):
+        except Exception as error:
+            if not isinstance(error, RunError):  # then the store is gone, or another writer has it
                 self._finish(whole=False)
             raise
         self._finish(whole=True)
         return self.result
 
     def _copy(self) -> None:
-        extra = self._extra_work_waits()
+        extra, anew = self._extra_work_waits(), self._did_not_agree()
         for number in range(1 + CLOSING_ROUNDS):
-            listing = Listing(self._graph, self._writer, self._source.id, self._settings.as_kept())
+            listing = Listing(self._graph, self._writer, self._source.id, self._fulfilled(), anew=anew and number == 0)
             news = listing.run()
             if not (news or extra or listing.was_full or self._writer.has_unfinished_work):
                 break
             removals_decided = self._end_round(listing.was_full)
             did = self._work(extra=extra)
-            extra = False
+            if not self._stop.is_set():
+                self._is_fulfilled, extra = True, False
+                listing.keep(self._settings.as_kept())
             if self._stop.is_set() or not (news or did) or not removals_decided:
                 break
             if number == 0 and not did:
                 break
+
+    def _fulfilled(self) -> dict[str, object]:
+        """The settings to keep with cursors: wider ones only when the work that they add is done (a run may be cut off)."""
+        kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings")
+        if kept is None or self._is_fulfilled or not self._settings.wider_than(kept):
+            return self._settings.as_kept()
+        return {name: kept[name] for name in self._settings.as_kept() if name in kept}
 
     # -- one round --------------------------------------------------------------------------------------------------
 
@@ -124,6 +134,10 @@ class DriveExporter:
             return True
         now = self._clock.now()
         return any(may_succeed(row, now) for row in self._writer.exceptions())
+
+    def _did_not_agree(self) -> bool:
+        """Whether counts were unexplained when the bag was last folded: deltas alone will never bring what is missing."""
+        return any(entry["unexplained"] for entry in self._writer.folded_reconciliation().get("independent", ()))
 
     def _end_round(self, full: bool) -> bool:
         """Decide removals and end the round; False if too much would vanish at once."""
@@ -225,7 +239,10 @@ class DriveExporter:
     def _read_folders_again(self) -> None:
         """Folders whose count does not fit are asked for once more (1 unit each): the listing may have been older."""
         state, scope = self._writer.state, self._source.id
-        doubtful = [f.id for f in folder_counts(state) if f.scope == scope and f.verdict == "unexplained"]
+        doubtful = [
+            f.id for f in folder_counts(state) if f.scope == scope and f.verdict in {"unexplained", "explained"}
+        ]
+        doubtful += uncounted_folders(state, scope)
         for folder_id in doubtful[:FOLDERS_READ_AGAIN]:
             path = f"/drives/{segment(scope)}/items/{segment(folder_id)}"
             try:
@@ -252,6 +269,8 @@ class DriveExporter:
             if number:
                 result.agreements[grade.value] = number
         result.unexplained = sum(f.verdict == "unexplained" for f in folder_counts(state))
+        if uncounted_folders(state, self._source.id):
+            result.problems.append("count_unavailable")
         expected = found = 0
         for folder in folder_counts(state):
             expected, found = expected + folder.expected, found + folder.found
@@ -267,5 +286,9 @@ class DriveExporter:
         self.result.kinds = reconciliation["kinds"]
         for row in self._writer.exceptions():
             self.result.exceptions[row["code"]] = self.result.exceptions.get(row["code"], 0) + 1
-        self.result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
+        entries = reconciliation["independent"]
+        self.result.unexplained = sum(entry["unexplained"] for entry in entries)
+        verdicts = ("equal", "explained", "moving", "unexplained")
+        if sum(entry[v] for entry in entries for v in verdicts) < self.result.kinds.get("folder", {}).get("copied", 0):
+            self.result.problems.append("count_unavailable")
         return not self._writer.has_unfinished_work

@@ -33,65 +33,75 @@ def facts_of(item: Mapping[str, Any], scope: str) -> JsonObject:
     """The `listed` row of an item. scope: drive id. Deleted items have no more than their id (business drives)."""
     if "deleted" in item:
         return {"scope": scope, "id": item["id"], "deleted": True}
-    parent = item.get("parentReference") or {}
+    parent = _object(item.get("parentReference"))
     is_root = "root" in item
     facts: JsonObject = {
         "scope": scope,
         "id": item["id"],
         "kind": kind_of(item),
-        "name": item.get("name") or "",
-        "parent": None if is_root else parent.get("id"),
+        "name": _text(item.get("name")) or "",
+        "parent": None if is_root else _text(parent.get("id")),
         "service": _service(item),
     }
-    info = item.get("fileSystemInfo") or {}
+    info = _object(item.get("fileSystemInfo"))
     for ours, theirs in (("created", "createdDateTime"), ("modified", "lastModifiedDateTime")):
-        value = info.get(theirs) or item.get(theirs)
-        if value and not str(value).startswith(_UNSET):
+        value = _text(info.get(theirs)) or _text(item.get(theirs))
+        if value and not value.startswith(_UNSET):
             facts[ours] = value
     return facts
 
 
 def _service(item: Mapping[str, Any]) -> JsonObject:
-    file, folder = item.get("file") or {}, item.get("folder") or {}
-    hashes = file.get("hashes") or {}
+    file, folder = _object(item.get("file")), _object(item.get("folder"))
     service: JsonObject = {
-        "size": item.get("size") if kind_of(item) != "folder" else None,
-        "quickXorHash": hashes.get("quickXorHash") or None,
-        "eTag": item.get("eTag"),
-        "mimeType": file.get("mimeType"),
-        "listItemUniqueId": (item.get("sharepointIds") or {}).get("listItemUniqueId"),
-        "childCount": folder.get("childCount"),
-        "package": (item.get("package") or {}).get("type"),
-        "remote": _remote(item.get("remoteItem")),
-        "malware": (item.get("malware") or {}).get("description") or ("yes" if "malware" in item else None),
-        "shared": (item.get("shared") or {}).get("scope") or ("yes" if "shared" in item else None),
-        "publication": (item.get("publication") or {}).get("level"),
+        "size": _number(item.get("size")) if kind_of(item) != "folder" else None,
+        "quickXorHash": _text(_object(file.get("hashes")).get("quickXorHash")) or None,
+        "eTag": _text(item.get("eTag")),
+        "mimeType": _text(file.get("mimeType")),
+        "listItemUniqueId": _text(_object(item.get("sharepointIds")).get("listItemUniqueId")),
+        "childCount": _number(folder.get("childCount")),
+        "package": _text(_object(item.get("package")).get("type")),
+        "remote": _remote(_object(item.get("remoteItem"))),
+        "malware": _text(_object(item.get("malware")).get("description")) or ("yes" if "malware" in item else None),
+        "shared": _text(_object(item.get("shared")).get("scope")) or ("yes" if "shared" in item else None),
+        "publication": _text(_object(item.get("publication")).get("level")),
         "createdBy": _person(item.get("createdBy")),
         "lastModifiedBy": _person(item.get("lastModifiedBy")),
     }
     return {name: value for name, value in service.items() if value is not None}
 
 
-def _remote(remote: Mapping[str, Any] | None) -> JsonObject | None:
-    if not remote:
-        return None
-    parent = remote.get("parentReference") or {}
+def _remote(remote: JsonObject) -> JsonObject | None:
+    parent = _object(remote.get("parentReference"))
     facts = {
         "id": remote.get("id"),
         "drive": parent.get("driveId"),
         "name": remote.get("name"),
         "url": remote.get("webUrl"),
     }
-    return {name: value for name, value in facts.items() if value is not None}
+    return {name: value for name, value in facts.items() if isinstance(value, str)} or None
 
 
-def _person(identity: Mapping[str, Any] | None) -> str | None:
+def _person(identity: object) -> str | None:
     for facet in ("user", "application", "device"):
-        who = (identity or {}).get(facet) or {}
-        text = who.get("email") or who.get("displayName") or who.get("id")
+        who = _object(_object(identity).get(facet))
+        text = _text(who.get("email")) or _text(who.get("displayName")) or _text(who.get("id"))
         if text:
-            return str(text)
+            return text
     return None
+
+
+def _object(value: object) -> JsonObject:
+    """`value` if it is a JSON object, else an empty one: an odd answer about one item must not stop a tenant."""
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

@@ -21,9 +21,13 @@ LISTING_SETTINGS = {"select": SELECT}
 
 
 class Listing:
-    """Listing rounds of one drive. `settings`: those of the copy, kept with each cursor (Q-009)."""
+    """Listing rounds of one drive. `settings`: those that the copy fulfils, kept with each cursor (Q-009)."""
 
-    def __init__(self, graph: GraphSession, writer: BagWriter, drive_id: str, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, graph: GraphSession, writer: BagWriter, drive_id: str, settings: Mapping[str, Any], *, anew: bool = False
+    ) -> None:
+        """anew: list everything, whatever link we have (our rows and the service's counts do not agree)."""
+        self._anew = anew
         self._graph, self._writer, self._drive = graph, writer, drive_id
         self._settings = {**LISTING_SETTINGS, **settings}
         self._begun = False
@@ -59,7 +63,8 @@ class Listing:
         start = f"/drives/{segment(self._drive)}/root/delta"
         heads = self._writer.heads
         cursor = heads.cursors.get(self._drive)
-        if cursor is None or cursor.get("settings", {}).get("select") != SELECT:
+        anew, self._anew = self._anew and heads.round is None, False
+        if anew or cursor is None or cursor.get("settings", {}).get("select") != SELECT:
             return start, PARAMS, True, False
         unfinished = heads.round is not None
         return cursor["link"], None, unfinished, unfinished or cursor["kind"] == "next"
@@ -74,6 +79,13 @@ class Listing:
         self._begin_round()
         if error.location:
             self._cursor("next", with_params(error.location, PARAMS))
+
+    def keep(self, settings: Mapping[str, Any]) -> None:
+        """Write down that the copy fulfils these settings now."""
+        self._settings = {**LISTING_SETTINGS, **settings}
+        cursor = self._writer.heads.cursors.get(self._drive)
+        if cursor is not None and cursor["settings"] != self._settings:
+            self._cursor(cursor["kind"], cursor["link"])
 
     def _cursor(self, kind: str, link: str) -> None:
         self._writer.emit("cursor", {"scope": self._drive, "kind": kind, "link": link, "settings": self._settings})

@@ -150,7 +150,7 @@ class Planner:
                 key = place(facts.get("parent"), facts["name"], item_id)
         return self._with_extras(facts, path, row, key)
 
-    def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None, forced: bool) -> Task:
+    def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None) -> Task:
         asked = (row or {}).get("asked") or {}
         wants_versions = facts["kind"] == "file" and self._settings.versions != "current"
         have = self._versions_held(facts["id"]) if wants_versions else frozenset()

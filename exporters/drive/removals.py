@@ -30,12 +30,26 @@ def find_removed(state: State, scope: str, *, full: bool) -> None:
             " AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.scope = tree.scope AND seen.id = tree.id)",
             (scope,),
         )
+        _keep_folders_of_what_is_listed(state, scope)
     db.execute(
         # what lies in a removed folder went with it, unless it was listed elsewhere (then its parent is another)
         "WITH RECURSIVE below(id) AS (SELECT id FROM removed UNION SELECT tree.id FROM below"
         " JOIN tree ON tree.scope = ? AND tree.parent = below.id WHERE tree.alive = 1)"
         " INSERT OR IGNORE INTO removed SELECT id FROM below",
         (scope,),
+    )
+
+
+def _keep_folders_of_what_is_listed(state: State, scope: str) -> None:
+    """A folder whose content was listed in this very round is there, though its own row did not come."""
+    state.db.execute(
+        "WITH RECURSIVE above(id) AS (SELECT tree.parent FROM seen JOIN tree ON tree.scope = seen.scope"
+        "  AND tree.id = seen.id WHERE seen.scope = ? AND tree.parent IN (SELECT id FROM removed)"
+        "  UNION SELECT tree.parent FROM above JOIN tree ON tree.scope = ? AND tree.id = above.id"
+        "  WHERE tree.parent IN (SELECT id FROM removed))"
+        " DELETE FROM removed WHERE id IN (SELECT id FROM above)"
+        "  AND id NOT IN (SELECT id FROM owed WHERE scope = ? AND deleted = 1)",
+        (scope, scope, scope),
     )
 
 

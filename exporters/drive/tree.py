@@ -4,6 +4,7 @@ Rules of this file: paths come from the tree by id, when the listing of a round 
 guesses its place from the order of pages; places are held for ever. Source: design §4 (keys), docs/formats.md (keys).
 """
 
+import hashlib
 from functools import lru_cache
 
 from exporters.bag.formats import CHANGED, FILES, VERSIONS
@@ -11,6 +12,7 @@ from exporters.bag.keys import changed, component_for, fitted, folded
 from exporters.bag.state import State
 
 DEPTH_LIMIT = 1_000
+FOLDERS_REMEMBERED = 50_000
 
 
 class Tree:
@@ -22,27 +24,26 @@ class Tree:
 
     def path(self, item_id: str) -> str | None:
         """Path from the root; None if an ancestor is not known, or the item hangs in a loop."""
-        return self._of(item_id, 0)
-
-    def _of(self, item_id: str, depth: int) -> str | None:
         node = self._state.node(self._scope, item_id)
-        if node is None or depth > DEPTH_LIMIT:
+        if node is None:
             return None
         parent, name, kind, _ = node
         if parent is None:
             return "/" if kind == "folder" else f"/{name}"
-        above = self._folder(parent, depth + 1)
-        return None if above is None else f"{above.rstrip('/')}/{name}" if above != "/" else f"/{name}"
+        above = self._folder(parent)
+        return None if above is None else f"{above.rstrip('/')}/{name}"
 
-    def _folder_path(self, item_id: str, depth: int) -> str | None:
-        return self._of(item_id, depth)
-
-    def depth_of(self, item_id: str) -> int:
-        """Number of folders above an item; a loop counts as very deep."""
-        depth, at = 0, self._state.node(self._scope, item_id)
-        while at is not None and at[0] is not None and depth <= DEPTH_LIMIT:
-            depth, at = depth + 1, self._state.node(self._scope, at[0])
-        return depth
+    def _folder_path(self, item_id: str) -> str | None:
+        names: list[str] = []
+        at: str | None = item_id
+        while at is not None:
+            node = self._state.node(self._scope, at)
+            if node is None or len(names) > DEPTH_LIMIT:
+                return None
+            if node[0] is not None:
+                names.append(node[1])
+            at = node[0]
+        return "/" + "/".join(reversed(names))
 
 
 class Places:
@@ -76,18 +77,30 @@ class Places:
 
     def folder(self, item_id: str) -> str:
         """Place of a folder below `data/files`, as components joined by `/`; empty for the root."""
-        known = self._folder_places.get(item_id)
-        if known is not None:
-            return known
-        node = self._state.node(self._scope, item_id)
-        if node is None or node[0] is None:
-            place = "" if node is not None else f"lost~{item_id}"
-        else:
+        chain: list[tuple[str, str]] = []
+        seen: set[str] = set()
+        at = item_id
+        while True:
+            known = self._folder_places.get(at)
+            if known is not None:
+                place = known
+                break
+            node = self._state.node(self._scope, at)
+            if node is None or at in seen:  # not listed, or folders that name each other as parent
+                place = f"lost~{hashlib.sha256(at.encode()).hexdigest()[:12]}"
+                break
             parent, name, _, _ = node
-            place = self._folder_below(self.folder(parent or ""), name, item_id)
-        if len(self._folder_places) > 50_000:
-            self._folder_places.clear()
-        self._folder_places[item_id] = place
+            if parent is None:
+                place = ""
+                break
+            seen.add(at)
+            chain.append((at, name))
+            at = parent
+        for folder_id, name in reversed(chain):
+            place = self._folder_below(place, name, folder_id)
+            if len(self._folder_places) > FOLDERS_REMEMBERED:
+                self._folder_places.clear()
+            self._folder_places[folder_id] = place
         return place
 
     def _folder_below(self, above: str, name: str, item_id: str) -> str:

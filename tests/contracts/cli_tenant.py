@@ -38,7 +38,7 @@ class Desk:
 
     folder: Path
     tenant: Rehearsal
-    capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str] | None
 
     def configure(self, *, more: str = QUIET_SOURCES, **changes: str) -> Path:
         """Write the configuration; changes: values of the tenant's keys, or `store`."""
@@ -57,6 +57,7 @@ class Desk:
 
     def run(self, *argv: str) -> Result:
         """Run a command line with this configuration."""
+        assert self.capsys is not None
         self.capsys.readouterr()
         status = main([*argv, "--config", str(self.folder / "lastcopy.yaml")])
         captured = self.capsys.readouterr()

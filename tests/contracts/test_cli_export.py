@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import ssl
 import urllib.request
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 
 from exporters.clock import SystemClock
 from exporters.rehearsal.server import Rehearsal
+from retention.cli.main import main
 from tests.contracts.cli_tenant import Desk
 
 COUNTS = {"listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes"}
@@ -24,6 +26,22 @@ def tenant(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         tiny_data, clock=SystemClock(), licences=60_000, state=tmp_path_factory.mktemp("s") / "state"
     ) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def exported(tenant: Rehearsal, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of a first export, made once; not to be written to."""
+    folder = tmp_path_factory.mktemp("exported")
+    desk = Desk(folder, tenant, None)
+    assert main(["export", "--quiet", "--config", str(desk.configure())]) == 3
+    return desk.copy
+
+
+@pytest.fixture
+def held(desk: Desk, exported: Path) -> Desk:
+    """A desk with a copy of that store."""
+    shutil.copytree(exported, desk.copy)
+    return desk
 
 
 def journal_rows(copy: Path) -> list[dict[str, Any]]:
@@ -77,13 +95,12 @@ def test_accepting_by_name_makes_the_next_run_complete(desk: Desk) -> None:
     assert all(set(row["actor"]) == {"host", "user"} for row in rows)
 
 
-def test_accept_refuses_what_there_is_not(desk: Desk) -> None:
-    desk.run("export", "--json")
-    before = desk.files()
-    assert desk.run("accept", "bogus", "--by", "A", "--reason", "r", "--json").json["error"]["code"] == "code_unknown"
-    assert desk.run("accept", "malware", "--source", "onedrive/x", "--by", "A", "--reason", "r").exit == 2
-    assert desk.run("accept", "malware", "--by", " ", "--reason", "r").exit == 2
-    assert desk.files() == before
+def test_accept_refuses_what_there_is_not(held: Desk) -> None:
+    before = held.files()
+    assert held.run("accept", "bogus", "--by", "A", "--reason", "r", "--json").json["error"]["code"] == "code_unknown"
+    assert held.run("accept", "malware", "--source", "onedrive/x", "--by", "A", "--reason", "r").exit == 2
+    assert held.run("accept", "malware", "--by", " ", "--reason", "r").exit == 2
+    assert held.files() == before
 
 
 def test_classes_that_are_asked_for_and_not_built_are_not_complete(desk: Desk) -> None:
@@ -98,63 +115,59 @@ def test_classes_that_are_asked_for_and_not_built_are_not_complete(desk: Desk) -
     assert desk.run("export").exit == 0
 
 
-def test_verify_json_and_the_journal(desk: Desk) -> None:
-    desk.run("export", "--json")
-    result = desk.run("verify", "--json")
+def test_verify_json_and_the_journal(held: Desk) -> None:
+    result = held.run("verify", "--json")
     document = result.json
     assert {"bags", "files", "bytes", "open", "missing", "changed", "unexpected", "reconciled", "exit"} <= set(document)
     assert (result.exit, document["missing"], document["changed"], document["unexpected"]) == (0, 0, 0, 0)
     assert document["reconciled"] is True
-    rows = [row for row in journal_rows(desk.copy) if row["type"] == "verified"]
+    rows = [row for row in journal_rows(held.copy) if row["type"] == "verified"]
     assert len(rows) == document["bags"]
     assert {row["result"] for row in rows} == {"whole"}
     assert all(row["level"] == "full" and row["segment"] and len(row["tagmanifest"]) == 64 for row in rows)
 
 
-def test_verify_new_reads_only_what_is_new(desk: Desk) -> None:
+def test_verify_new_reads_only_what_is_new(held: Desk) -> None:
     """What was read in full is looked at, not read: a flipped byte shows to a full verification alone."""
-    desk.run("export", "--json")
-    victim = max((desk.copy / "onedrive").glob("*/data/files/**/*.*"), key=lambda path: path.stat().st_size)
-    assert desk.run("verify", "--new").exit == 0
+    victim = max((held.copy / "onedrive").glob("*/data/files/**/*.*"), key=lambda path: path.stat().st_size)
+    assert held.run("verify", "--new").exit == 0
     data = bytearray(victim.read_bytes())
     data[len(data) // 2] ^= 1
     victim.write_bytes(data)
-    assert desk.run("verify", "--new").exit == 0
-    found = desk.run("verify", "--json")
+    assert held.run("verify", "--new").exit == 0
+    found = held.run("verify", "--json")
     assert found.exit == 3
     assert found.json["changed"] == 1
     assert victim.name in found.json["findings"][0]["name"]
-    assert desk.run("verify", "--new").exit == 3, "a bag that was found different is not known to be whole"
+    assert held.run("verify", "--new").exit == 3, "a bag that was found different is not known to be whole"
 
 
 @pytest.mark.parametrize("name", ["lastcopy.json", "sources", "journal", "runs"])
-def test_verify_tells_of_damage_beside_the_bags(desk: Desk, name: str) -> None:
+def test_verify_tells_of_damage_beside_the_bags(held: Desk, name: str) -> None:
     """Damage is a finding with exit 3, never a failure."""
-    desk.run("export", "--json")
-    place = desk.copy / name
+    place = held.copy / name
     victim = place if place.is_file() else min(place.iterdir())
     data = bytearray(victim.read_bytes())
     data[data.index(b'"')] ^= 4
     victim.write_bytes(data)
-    result = desk.run("verify", "--json")
+    result = held.run("verify", "--json")
     assert result.exit == 3
     assert result.json["changed"] + result.json["missing"] + result.json["unexpected"] >= 1
 
 
-def test_verify_against_the_tenant(desk: Desk) -> None:
-    desk.run("export", "--json")
-    assert desk.run("verify", "--against-tenant", "--json").exit == 0
-    rows = journal_rows(desk.copy)
-    bag = desk.run("export", "--json").json["sources"][0]["bag"]
-    source = json.loads((desk.copy / bag / "lastcopy" / "source.json").read_text())
+def test_verify_against_the_tenant(held: Desk) -> None:
+    assert held.run("verify", "--against-tenant", "--json").exit == 0
+    rows = journal_rows(held.copy)
+    bag = held.run("export", "--json").json["sources"][0]["bag"]
+    source = json.loads((held.copy / bag / "lastcopy" / "source.json").read_text())
     drive = next(
         f"drives/{folder.name}"
-        for folder in (desk.tenant.tenant.folder / "drives").iterdir()
+        for folder in (held.tenant.tenant.folder / "drives").iterdir()
         if json.loads((folder / "drive.json").read_text())["id"] == source["id"]
     )
     item = next(
         row
-        for row in map(json.loads, (desk.copy / bag / "lastcopy" / "items.jsonl").read_text().splitlines())
+        for row in map(json.loads, (held.copy / bag / "lastcopy" / "items.jsonl").read_text().splitlines())
         if row["kind"] == "file" and row["outcome"] == "copied"
     )
     change = {
@@ -165,15 +178,15 @@ def test_verify_against_the_tenant(desk: Desk) -> None:
         "op": "rename",
         "name": "renamed just now.txt",
     }
-    control(desk, "changes", json.dumps(change).encode() + b"\n")
-    found = desk.run("verify", "--against-tenant", "--json")
+    control(held, "changes", json.dumps(change).encode() + b"\n")
+    found = held.run("verify", "--against-tenant", "--json")
     assert found.exit == 3
     compared = {row["bag"]: row for row in found.json["against_tenant"]}
     assert compared[bag]["changed"] == 1
     assert sum(row["missing"] + row["changed"] + row["unexpected"] for row in compared.values()) == 1
     assert rows
-    desk.run("export", "--json")
-    assert desk.run("verify", "--against-tenant", "--json").exit == 0
+    held.run("export", "--json")
+    assert held.run("verify", "--against-tenant", "--json").exit == 0
 
 
 def control(desk: Desk, path: str, body: bytes) -> Any:

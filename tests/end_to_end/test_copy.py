@@ -42,7 +42,7 @@ def assert_sums(document: Row) -> None:
 
 
 def test_an_odd_tenant_is_in_the_store_item_by_item(tiny_data: Path, tmp_path: Path) -> None:
-    """(b) Every file with its SHA-256 under its key, or an exception with its code; nothing else; (d) then nothing is asked again."""
+    """(b) Every file with its SHA-256 under its key, or an exception with its code; nothing else; (d) no news costs nothing."""
     with Tenant(tiny_data) as tenant:
         product = Product(tmp_path, tenant)
         document = product.export()
@@ -59,8 +59,11 @@ def test_an_odd_tenant_is_in_the_store_item_by_item(tiny_data: Path, tmp_path: P
         drives = len(tenant.truth.drives)
         assert tenant.routes()["graph drives/{drive}/root/delta"] == drives
         assert set(tenant.routes()) <= {
-            "graph drives/{drive}/root/delta", "graph users", "graph organization", "graph subscribedSkus",
-        }  # fmt: skip
+            "graph drives/{drive}/root/delta",
+            "graph users",
+            "graph organization",
+            "graph subscribedSkus",
+        }
         assert bytes_of(product.store) == held
         assert {p: p.read_bytes() for p in folds} == folds, "a run without news wrote a fold"
         assert_right(product)
@@ -202,8 +205,10 @@ def test_nothing_secret_is_written_or_logged(tiny_data: Path, tmp_path: Path) ->
         for verb in (["export"], ["export", "--json"], ["verify"], ["check"]):
             result = product.run("-vvv", *verb)
             said += result.out + result.err
-        tenant.faults({"route": "*", "fault": "503", "count": 3, "seconds": 0.1, "retry_after": "decimal"},
-                      {"host": "download", "route": "*", "fault": "url-expired", "count": 2})  # fmt: skip
+        tenant.faults(
+            {"route": "*", "fault": "503", "count": 3, "seconds": 0.1, "retry_after": "decimal"},
+            {"host": "download", "route": "*", "fault": "url-expired", "count": 2},
+        )
         changes, _ = lively_changes(tenant.truth)
         tenant.change(*changes)
         result = product.run("-vvv", "export")

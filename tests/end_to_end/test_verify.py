@@ -149,7 +149,7 @@ def test_a_lost_fold_is_made_again_alike(copied: Product, tmp_path: Path) -> Non
     store = tmp_path / "store"
     shutil.copytree(copied.store, store)
     (tmp_path / "lastcopy.yaml").write_text((copied.folder / "lastcopy.yaml").read_text())
-    tags = [p for p in store.glob("onedrive/*/*.txt")]
+    tags = list(store.glob("onedrive/*/*.txt"))
     tags += [p for p in store.glob("onedrive/*/lastcopy/*") if p.is_file() and p.name != "source.json"]
     held = {path: path.read_bytes() for path in tags}
     for path in tags:

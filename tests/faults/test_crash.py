@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -81,9 +82,10 @@ def test_killed_while_the_store_is_folded(tiny_data: Path, tmp_path: Path) -> No
         for attempt, name in enumerate(("lastcopy/head.json", "lastcopy/items.jsonl", "manifest-sha256.txt")):
             product = Product(tmp_path / str(attempt), tenant)
             process = product.start("export", "--json")
-            wait_for(
-                lambda n=name, p=product: bool(list(p.store.glob(f"onedrive/*/{n}"))) or process.poll() is not None
-            )  # type: ignore[misc] # noqa: B023
+            end = time.monotonic() + 30
+            while process.poll() is None and not list(product.store.glob(f"onedrive/*/{name}")):
+                assert time.monotonic() < end
+                time.sleep(0.005)
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

@@ -21,7 +21,9 @@ HTML = "<html><body>Something went wrong</body></html>"
 
 @dataclass(frozen=True)
 class Case:
-    """A plan, and what a first export under it must come to. `code`: exit status; 3 is that of the undisturbed tenant, which holds
+    """A plan, and what a first export under it must come to.
+
+    `code`: exit status; 3 is that of the undisturbed tenant, which holds
     what nobody can copy. `differs`: codes that stand in the document beyond those of an undisturbed run. `least`: how often the
     fault must have struck, or the case proves nothing. `error`: code of the error that ends the run."""
 
@@ -45,7 +47,8 @@ CASES = {
     "q013_not_found_once": Case((rule("404", CONTENT, count=1),)),
     "q014_url_expires": Case((rule("url-expired", host="download", count=4),)),
     "q015_url_expires_in_mid_file": Case(
-        (rule("reset-mid-body", host="download", count=1, after=3), rule("url-expired", host="download", count=1)), least=2
+        (rule("reset-mid-body", host="download", count=1, after=3), rule("url-expired", host="download", count=1)),
+        least=2,
     ),
     "q017_content_without_redirect": Case((rule("content-direct", CONTENT),)),
     "q018_range_is_ignored": Case(
@@ -62,9 +65,15 @@ CASES = {
     "q040_429_with_a_date": Case((rule("429", DELTA, count=1, retry_after="date", seconds=1),)),
     "q041_429_without_a_word": Case((rule("429", CONTENT, count=1, retry_after="none"),)),
     "q042_503_is_throttling": Case((rule("503", CONTENT, count=2, retry_after="decimal", seconds=0.4),)),
-    "q042_502_504_509": Case((rule("502", DELTA, count=1), rule("504", CONTENT, count=1), rule("509", CONTENT, count=1)), least=3),
-    "q048_html_instead_of_json": Case((rule("503-html", "users", count=1), rule("503-html", CONTENT, count=1)), least=2),
-    "q049_400_that_goes_away": Case((rule("400-transient", DELTA, count=1), rule("400-transient", CONTENT, count=1)), least=2),
+    "q042_502_504_509": Case(
+        (rule("502", DELTA, count=1), rule("504", CONTENT, count=1), rule("509", CONTENT, count=1)), least=3
+    ),
+    "q048_html_instead_of_json": Case(
+        (rule("503-html", "users", count=1), rule("503-html", CONTENT, count=1)), least=2
+    ),
+    "q049_400_that_goes_away": Case(
+        (rule("400-transient", DELTA, count=1), rule("400-transient", CONTENT, count=1)), least=2
+    ),
     "q050_resets": Case((rule("reset", DELTA, count=1), rule("close", CONTENT, count=2)), least=3),
     "q050_reset_at_sign_in": Case((rule("reset", host="login", count=1),)),
     "q051_token_expires": Case((rule("401-expired", CONTENT, count=1, after=5),)),
@@ -78,7 +87,7 @@ CASES = {
     "corrupt_byte": Case((rule("corrupt", host="download", count=2, after=2),), least=2),
     "slow_trickle": Case((rule("slow", host="download", count=3, seconds=0.02, piece=64),), least=3),
     "clock_is_wrong_q053": Case((rule("clock-skew", "*", seconds=7200),), least=5),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

@@ -158,9 +158,8 @@ class BagJudge:
             self.say(f"file {path!r} is {row['outcome']} {row.get('code')}, not copied")
             return
         if (row["sha256"], row["size"]) != (content["sha256"], content["len"]):
-            self.say(
-                f"file {path!r} has {row['size']} bytes, SHA-256 {row['sha256'][:8]}…, not {content['len']}, {content['sha256'][:8]}…"
-            )
+            said = f"{row['size']} bytes, SHA-256 {row['sha256'][:8]}…"
+            self.say(f"file {path!r} has {said}, not {content['len']}, {content['sha256'][:8]}…")
         elif (found := self.bag.folder / row["key"]).is_file() and sha256_file(found) != content["sha256"]:
             self.say(f"file {path!r}: the object under {row['key']!r} holds other bytes")
         agreement = _agreement(truth)

@@ -19,56 +19,59 @@ Identity = tuple[str, str, str]
 
 ITEM_KINDS = {"file", "folder", "package", "shortcut", "other"}
 ROW_TYPES = {"source", "round", "cursor", "listed", "seen", "item", "count", "permissions", "closed"}
-ROW_FIELDS = set(
-    [
-        "kind",
-        "scope",
-        "id",
-        "parent",
-        "name",
-        "path",
-        "key",
-        "outcome",
-        "size",
-        "sha256",
-        "service",
-        "agreement",
-        "created",
-        "modified",
-        "captured",
-        "run",
-        "versionId",
-        "code",
-        "reason",
-        "since",
-        "asked",
-    ]
-)
-CODES = set(
-    [
-        "vanished",
-        "not_found_while_listed",
-        "malware",
-        "irm_protected",
-        "access_denied",
-        "locked",
-        "onenote_unavailable",
-        "onenote_parts_not_listed",
-        "version_unavailable",
-        "permissions_unavailable",
-        "content_unstable",
-        "download_failed",
-        "refused",
-        "unknown_kind",
-    ]
-)
+ROW_FIELDS = {
+    "kind",
+    "scope",
+    "id",
+    "parent",
+    "name",
+    "path",
+    "key",
+    "outcome",
+    "size",
+    "sha256",
+    "service",
+    "agreement",
+    "created",
+    "modified",
+    "captured",
+    "run",
+    "versionId",
+    "code",
+    "reason",
+    "since",
+    "asked",
+}
+CODES = {
+    "vanished",
+    "not_found_while_listed",
+    "malware",
+    "irm_protected",
+    "access_denied",
+    "locked",
+    "onenote_unavailable",
+    "onenote_parts_not_listed",
+    "version_unavailable",
+    "permissions_unavailable",
+    "content_unstable",
+    "download_failed",
+    "refused",
+    "unknown_kind",
+}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SEGMENT = re.compile(r"(\d{9})\.jsonl")
 RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 PLAIN_TAGS = {
-    "bagit.txt", "bag-info.txt", "manifest-sha256.txt", "lastcopy/source.json", "lastcopy/items.jsonl", "lastcopy/exceptions.jsonl",
-    "lastcopy/reconciliation.json", "lastcopy/head.json", "lastcopy/owed.jsonl",
-}  # fmt: skip
+    "bagit.txt",
+    "bag-info.txt",
+    "manifest-sha256.txt",
+    "lastcopy/source.json",
+    "lastcopy/items.jsonl",
+    "lastcopy/exceptions.jsonl",
+    "lastcopy/reconciliation.json",
+    "lastcopy/head.json",
+    "lastcopy/owed.jsonl",
+}
 
 
 def sha256(data: bytes) -> str:

@@ -90,8 +90,19 @@ def by_hand(root: Path) -> Truth:
     bag = root / "onedrive/anna@contoso.example"
     about = b"about\n"
     rows = [row_of(drive, row) for row in truth_rows]
-    rows.append({"kind": "derived", "scope": "", "id": "data/about.txt", "key": "data/about.txt", "outcome": "copied",
-                 "size": len(about), "sha256": sha256(about), "captured": AT, "run": "20261124T000000Z-000000"})  # fmt: skip
+    rows.append(
+        {
+            "kind": "derived",
+            "scope": "",
+            "id": "data/about.txt",
+            "key": "data/about.txt",
+            "outcome": "copied",
+            "size": len(about),
+            "sha256": sha256(about),
+            "captured": AT,
+            "run": "20261124T000000Z-000000",
+        }
+    )
     (bag / "data/files").mkdir(parents=True)
     (bag / "data/files/a.txt").write_bytes(b"alpha")
     (bag / "data/about.txt").write_bytes(about)
@@ -104,8 +115,17 @@ def by_hand(root: Path) -> Truth:
     cursor = {"kind": "delta", "link": "https://x/delta", "scope": DRIVE, "settings": {}}
     segment(bag, 1, None, [{"source": source}, {"round": {"full": True, "scope": DRIVE, "state": "begun"}}, *listed])
     previous = sha256((bag / "lastcopy/ledger/000000001.jsonl").read_bytes())
-    segment(bag, 2, previous, [*({"item": r} for r in rows), {"cursor": cursor},
-                               {"round": {"full": True, "link": "x", "scope": DRIVE, "state": "ended"}}, {"closed": {"reason": "complete"}}])  # fmt: skip
+    segment(
+        bag,
+        2,
+        previous,
+        [
+            *({"item": r} for r in rows),
+            {"cursor": cursor},
+            {"round": {"full": True, "link": "x", "scope": DRIVE, "state": "ended"}},
+            {"closed": {"reason": "complete"}},
+        ],
+    )
     write(
         root / "lastcopy.json",
         canonical({"created": AT, "layout": 1, "product": "lastcopy", "tenant": {"domain": "d", "id": "t"}}),
@@ -125,12 +145,28 @@ def by_hand(root: Path) -> Truth:
 def row_of(drive: DriveTruth, truth: dict[str, object]) -> dict[str, object]:
     kind = "file" if "file" in truth else "folder"
     file = truth.get("file", {})
-    service = {"eTag": truth["eTag"], "mimeType": file.get("mimeType"), "quickXorHash": file.get("hashes", {}).get("quickXorHash"),
-               "childCount": truth.get("folder", {}).get("childCount"), "size": truth["size"] if kind == "file" else None,
-               "malware": truth.get("malware", {}).get("description")}  # fmt: skip
-    row = {"kind": kind, "scope": DRIVE, "id": truth["id"], "name": truth["name"], "parent": truth["parentReference"].get("id"),
-           "path": drive.path(str(truth["id"])), "created": AT, "modified": AT, "captured": AT, "run": "20261124T000000Z-000000",
-           "service": {k: v for k, v in service.items() if v is not None}, "outcome": "copied"}  # fmt: skip
+    service = {
+        "eTag": truth["eTag"],
+        "mimeType": file.get("mimeType"),
+        "quickXorHash": file.get("hashes", {}).get("quickXorHash"),
+        "childCount": truth.get("folder", {}).get("childCount"),
+        "size": truth["size"] if kind == "file" else None,
+        "malware": truth.get("malware", {}).get("description"),
+    }
+    row = {
+        "kind": kind,
+        "scope": DRIVE,
+        "id": truth["id"],
+        "name": truth["name"],
+        "parent": truth["parentReference"].get("id"),
+        "path": drive.path(str(truth["id"])),
+        "created": AT,
+        "modified": AT,
+        "captured": AT,
+        "run": "20261124T000000Z-000000",
+        "service": {k: v for k, v in service.items() if v is not None},
+        "outcome": "copied",
+    }
     if "malware" in truth:
         return {**row, "outcome": "excepted", "code": "malware", "reason": "malware"}
     if kind == "file":
@@ -170,8 +206,18 @@ def fold(root: Path, bag: Path) -> None:
     state = read_bag(root, bag.relative_to(root).as_posix(), [])
     for name, data in folded_files(state).items():
         write(bag / name, data)
-    entry = {"by": "folder.childCount", "detail": [], "equal": 2, "expected": 3, "explained": 0, "found": 3, "moving": 0,
-             "scope": DRIVE, "unexplained": 0, "verdict": "equal"}  # fmt: skip
+    entry = {
+        "by": "folder.childCount",
+        "detail": [],
+        "equal": 2,
+        "expected": 3,
+        "explained": 0,
+        "found": 3,
+        "moving": 0,
+        "scope": DRIVE,
+        "unexplained": 0,
+        "verdict": "equal",
+    }
     kinds = {"derived": {"copied": 1}, "file": {"copied": 1, "excepted": 1}, "folder": {"copied": 2}}
     numbers = {"copied": 3, "excepted": 1, "gone": 0, "listed": 4, "pending": 0}
     write(bag / "lastcopy/reconciliation.json", canonical({"counts": numbers, "independent": [entry], "kinds": kinds}))

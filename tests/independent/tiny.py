@@ -13,10 +13,27 @@ Row = dict[str, Any]
 AT = "2025-06-01T10:00:00Z"
 DOMAIN = "tiny.onmicrosoft.example"
 ODD_NAMES = (
-    "report #1 (50%).docx", "a%20b%2Fc.txt", "Café.txt", "Cafe\u0301.txt", "UPPER.TXT", "trailing dot.", " leading.txt", "CON.txt",
-    "x" * 200 + ".txt", "語" * 120 + ".txt", "\ufffd replacement.txt", "tab\u00a0nbsp.txt", "rtl\u202egnp.exe.txt", "ẞ sharp.txt",
-    "a&amp;b.txt", "a\\b.txt", "\ud83d lone.txt", "ctrl\u0001.txt", "..", "nul",
-)  # fmt: skip
+    "report #1 (50%).docx",
+    "a%20b%2Fc.txt",
+    "Café.txt",
+    "Cafe\u0301.txt",
+    "UPPER.TXT",
+    "trailing dot.",
+    " leading.txt",
+    "CON.txt",
+    "x" * 200 + ".txt",
+    "語" * 120 + ".txt",
+    "\ufffd replacement.txt",
+    "tab\u00a0nbsp.txt",
+    "rtl\u202egnp.exe.txt",
+    "ẞ sharp.txt",
+    "a&amp;b.txt",
+    "a\\b.txt",
+    "\ud83d lone.txt",
+    "ctrl\u0001.txt",
+    "..",
+    "nul",
+)
 
 
 def quick_xor(data: bytes) -> str:
@@ -84,11 +101,19 @@ class Drive:
                 facet["childCount"] += 1
         times = {"createdDateTime": AT, "lastModifiedDateTime": AT}
         row = {
-            "id": "01" + base64.b32encode(digest[:20]).decode(), "name": name, **times, "fileSystemInfo": dict(times),
+            "id": "01" + base64.b32encode(digest[:20]).decode(),
+            "name": name,
+            **times,
+            "fileSystemInfo": dict(times),
             "createdBy": {"user": {"displayName": "Somebody", "email": "somebody@" + DOMAIN}},
-            "eTag": f'"{{{guid}}},1"', "cTag": f'"c:{{{guid}}},1"', "parentReference": reference, "webUrl": "https://tiny.example/x",
-            "_n": number, "_path": path, **more,
-        }  # fmt: skip
+            "eTag": f'"{{{guid}}},1"',
+            "cTag": f'"c:{{{guid}}},1"',
+            "parentReference": reference,
+            "webUrl": "https://tiny.example/x",
+            "_n": number,
+            "_path": path,
+            **more,
+        }
         self.rows.append(row)
         return row
 
@@ -149,8 +174,15 @@ class Drive:
         """drive.json, items.jsonl, content.bin."""
         folder = out / self.folder
         folder.mkdir(parents=True)
-        info = {"id": self.id, "name": "OneDrive", "driveType": "business", "owner": {"user": {"id": self.owner["id"]}},
-                "webUrl": f"https://tiny-my.example/personal/u{self.folder[-5:]}/Documents", "createdDateTime": AT, "_dir": self.folder}  # fmt: skip
+        info = {
+            "id": self.id,
+            "name": "OneDrive",
+            "driveType": "business",
+            "owner": {"user": {"id": self.owner["id"]}},
+            "webUrl": f"https://tiny-my.example/personal/u{self.folder[-5:]}/Documents",
+            "createdDateTime": AT,
+            "_dir": self.folder,
+        }
         (folder / "drive.json").write_text(json.dumps(info))
         (folder / "content.bin").write_bytes(self.content)
         files_first = sorted(self.rows, key=lambda row: ("folder" in row, row["_n"]))
@@ -207,11 +239,22 @@ def make(out: Path, *, drives: int = 2, files: int = 30, odd: bool = True) -> Pa
     for number in range(drives + 1):
         digest = hashlib.sha256(f"user {number}".encode()).hexdigest()
         name = f"person{number}@{DOMAIN}"
-        users.append({
-            "id": f"{digest[:8]}-0000-4000-8000-{digest[8:20]}", "userPrincipalName": name, "mail": name, "displayName": f"Person {number}",
-            "accountEnabled": True, "userType": "Member", "assignedLicenses": [{"skuId": "05e9a617-0261-4cee-bb44-138d3ef5d965"}],
-            "_n": number, "_kind": "user", "_mailbox": "active", "_dir": None, "_drive": f"drives/u{number:05}" if number < drives else None,
-        })  # fmt: skip
+        users.append(
+            {
+                "id": f"{digest[:8]}-0000-4000-8000-{digest[8:20]}",
+                "userPrincipalName": name,
+                "mail": name,
+                "displayName": f"Person {number}",
+                "accountEnabled": True,
+                "userType": "Member",
+                "assignedLicenses": [{"skuId": "05e9a617-0261-4cee-bb44-138d3ef5d965"}],
+                "_n": number,
+                "_kind": "user",
+                "_mailbox": "active",
+                "_dir": None,
+                "_drive": f"drives/u{number:05}" if number < drives else None,
+            }
+        )
         if number < drives:
             drive = Drive(number, users[-1])
             if odd and number == 0:
@@ -224,7 +267,14 @@ def make(out: Path, *, drives: int = 2, files: int = 30, odd: bool = True) -> Pa
     write_rows(out / "users.jsonl", users)
     write_rows(out / "sites.jsonl", [])
     write_rows(out / "groups.jsonl", [])
-    info = {"format": 1, "tenantId": "00000000-1111-4222-8333-444444444444", "domain": DOMAIN, "sharepointHost": "tiny.example",
-            "now": "2026-01-01T00:00:00Z", "timeZones": {}, "digest": hashlib.sha256(b"tiny").hexdigest()}  # fmt: skip
+    info = {
+        "format": 1,
+        "tenantId": "00000000-1111-4222-8333-444444444444",
+        "domain": DOMAIN,
+        "sharepointHost": "tiny.example",
+        "now": "2026-01-01T00:00:00Z",
+        "timeZones": {},
+        "digest": hashlib.sha256(b"tiny").hexdigest(),
+    }
     (out / "tenant.json").write_text(json.dumps(info))
     return out
