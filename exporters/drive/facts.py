@@ -112,7 +112,8 @@ def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
 
 
 def same_content(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    """Whether the bytes that we hold are those that are listed: size and quickXorHash, without a hash size and eTag.
+    """Whether the bytes that we hold are those that are listed: size and quickXorHash, without a hash size and eTag,
+    without either size and date.
 
     No bytes are no bytes: a file that is empty before and after is the same, though it has no hash (Q-025).
     """
@@ -123,4 +124,6 @@ def same_content(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
         return True
     if new.get("quickXorHash") or old.get("quickXorHash"):
         return bool(new.get("quickXorHash") == old.get("quickXorHash"))
-    return bool(new.get("eTag") == old.get("eTag"))
+    if new.get("eTag") or old.get("eTag"):
+        return bool(new.get("eTag") == old.get("eTag"))
+    return facts.get("modified") == row.get("modified")

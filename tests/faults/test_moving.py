@@ -66,7 +66,7 @@ def some_changes(drive: DriveTruth, draw: random.Random, number: int) -> Iterato
 
 
 def test_a_drive_changed_while_it_is_copied(tmp_path: Path) -> None:
-    """About 500 changes during the run: nothing that existed throughout is missing; what is pending is said; later it is equal."""
+    """About 500 changes during the run: nothing that existed throughout is missing; what is pending is said."""
     draw = random.Random(7)
     with Tenant(busy_tenant(tmp_path / "tenant"), settings=None) as tenant:
         tenant.settings(delta_page=20)

@@ -251,3 +251,18 @@ def test_a_refusing_drive_does_not_stop_the_others(tiny_data: Path, tmp_path: Pa
         both.faults()
         product.export()
         assert judge(product.store, both.truth, Settings(versions="all")) == []
+
+
+@pytest.mark.parametrize(
+    ("route", "code"),
+    [("drives/*/items/*/permissions", "permissions_unavailable"), ("drives/*/items/*/versions", "version_unavailable")],
+)
+def test_what_hangs_on_an_item_is_refused(
+    tenant: Tenant, undisturbed: Product, tmp_path: Path, route: str, code: str
+) -> None:
+    """Sharing or earlier versions that the service refuses to tell are exceptions, and are asked for again."""
+    product = Product(tmp_path, tenant)
+    tenant.faults(rule("403", route))
+    document = product.export()
+    assert document["exceptions"].get(code) or document["exceptions"].get("access_denied"), document["exceptions"]
+    assert_heals(product, undisturbed)

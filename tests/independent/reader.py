@@ -232,6 +232,7 @@ def apply(bag: Bag, kind: str, value: Row, number: int) -> None:
             bag.round = None
         elif value["full"]:
             bag.round = number
+            bag.cursors.pop(value["scope"], None)
     elif kind == "permissions":
         bag.permissions[(value["scope"], value["id"])] = value
     elif kind == "count":
@@ -527,10 +528,10 @@ def check_root(reading: Reading) -> None:
         json.loads(path.read_bytes())
         if not RUN.fullmatch(path.stem):
             wrong.append(f"runs/{path.name}: no run id")
-    check_journal(root / "journal", wrong)
+    check_journal(root / "journal", reading, wrong)
 
 
-def check_journal(folder: Path, wrong: list[str]) -> None:
+def check_journal(folder: Path, reading: Reading, wrong: list[str]) -> None:
     """Segments whole and chained; each row carries the SHA-256 of the line of the row before."""
     before = None
     for segment in read_segments(folder, "journal", wrong):
@@ -540,6 +541,13 @@ def check_journal(folder: Path, wrong: list[str]) -> None:
             if row.get("type") not in ("run_started", "run_ended", "verified", "accepted", "observation"):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
             before = sha256(canonical(row) + b"\n")
+            for name, left in row.get("bags", {}).items():
+                chain = reading.bags[name].segments if name in reading.bags else []
+                held = chain[left["segment"] - 1].sha256 if len(chain) >= left["segment"] else None
+                if held != left["sha256"]:
+                    wrong.append(
+                        f"{name}: run {row.get('run')} left it at segment {left['segment']}, which is not there"
+                    )
 
 
 def read_store(root: Path, *, payload: bool = True) -> Reading:
