@@ -45,7 +45,7 @@ CASES = {
     "q003_rows_come_twice": Case((rule("duplicate-rows", DELTA),)),
     "q005_pages_without_rows": Case((rule("empty-page", DELTA, count=1),)),
     "q013_not_found_once": Case((rule("404", CONTENT, count=1),)),
-    "q014_url_expires": Case((rule("url-expired", host="download", count=4),)),
+    "q014_url_expires": Case((rule("url-expired", host="download", count=2),)),
     "q015_url_expires_in_mid_file": Case(
         (rule("reset-mid-body", host="download", count=1, after=3), rule("url-expired", host="download", count=1)),
         least=2,
