@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.formats import JsonObject, dump_json
@@ -111,6 +112,10 @@ class Outcome:
         }
 
 
+STALE_UPLOADS = timedelta(days=2)
+"""Uploads begun that long ago belong to no run that lives (Q-021)."""
+
+
 def run_export(
     config: Config,
     request: ExportRequest,
@@ -136,6 +141,7 @@ def run_export(
             wanted = _resolve(request.sources, tenant.graph, catalogue, state, clock)
             probe(store)
             claim_root(store, tenant.identity, clock)
+            store.abort_stale_uploads(STALE_UPLOADS)
             run = _Run(config, request, clock, store, Journal(store, clock), catalogue, tenant.graph, state)
             return run.go(wanted, progress, stop, on_source)
     finally:

@@ -341,6 +341,7 @@ class BagWriter:
 
     def fold(self) -> str:
         """Write the fold to the newest segment; return the SHA-256 of the tagmanifest."""
+        self.assert_current()
         return write_fold(self.store, self.bag, self.state, self.position, self._at, self.source_bytes)
 
     def _name_leftovers(self) -> None:
