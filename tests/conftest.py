@@ -3,11 +3,14 @@
 Rules of this file: fixtures that make data, none that fakes our own code. Each worker of `-n auto` makes its own.
 """
 
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.independent import tiny
 
@@ -46,3 +49,32 @@ def make_tenant_data(out: Path, options: list[str]) -> Path:
         [sys.executable, str(tool), "make", str(out), *options, "--quiet"], check=True, stdout=subprocess.DEVNULL
     )
     return out
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """The command line sets up logging for its process; a test that runs it in ours must not decide what others see."""
+    names = (
+        "",
+        "lastcopy",
+        "lastcopy.graph",
+        "exporters",
+        "retention",
+        "requests",
+        "asyncio",
+        "sqlalchemy",
+        "urllib3",
+        "urllib3.connectionpool",
+        "msal",
+        "botocore",
+        "boto3",
+        "s3transfer",
+    )
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(logger.level, logger.propagate, list(logger.handlers), logger.disabled) for logger in loggers]
+    yield
+    for logger, (level, propagate, handlers, disabled) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.propagate, logger.disabled = propagate, disabled
+        logger.handlers[:] = handlers
+    structlog.reset_defaults()
