@@ -230,7 +230,11 @@ def test_q016_no_secret_in_any_log_at_any_level(
         return f"{service.url('graph')}/v1.0/users?$skiptoken=abc{number}"
 
     service.graph, service.downloads = graph, lambda asked: Reply(404, b"no", {"x": "tempauth=abc"})
-    with caplog.at_level(level), open_session(cloud, TENANT, "app", Credential(secret=SECRET), clock) as session:
+    with (
+        caplog.at_level(level),
+        caplog.at_level(level, logger=LOGGER),
+        open_session(cloud, TENANT, "app", Credential(secret=SECRET), clock) as session,
+    ):
         logging.getLogger("urllib3.connectionpool").setLevel(level)
         pages = session.pages("/users", cost=Cost.USERS)
         next(pages), next(pages)
