@@ -35,19 +35,6 @@ class AbsentDrives(Protocol):
         ...
 
 
-class Forgetful:
-    """Remembers nothing: every user is asked in every run."""
-
-    def known(self, user_id: str, licences: str, now: datetime) -> bool:
-        """Never."""
-        del user_id, licences, now
-        return False
-
-    def remember(self, user_id: str, licences: str, now: datetime) -> None:
-        """Not kept."""
-        del user_id, licences, now
-
-
 class Undiscovered(SourceError):
     """A user whose drive could not be asked for. `name`: the user principal name."""
 

@@ -90,12 +90,6 @@ def identity(row: Mapping[str, Any]) -> Identity:
     return str(row["kind"]), str(row["scope"]), str(row["id"])
 
 
-def identity_bytes(of: Identity) -> tuple[bytes, bytes, bytes]:
-    """The order of `items.jsonl`."""
-    kind, scope, item = of
-    return kind.encode(), scope.encode("utf-8", "surrogatepass"), item.encode("utf-8", "surrogatepass")
-
-
 def manifest_line(sha256: str, path: str) -> bytes:
     """A line of a BagIt manifest. CR, LF and % are escaped as RFC 8493 §2.1.3 asks; our keys hold none of them."""
     escaped = path.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -35,7 +35,6 @@ from exporters.bag.formats import (
 from exporters.bag.lines import read_lines
 from exporters.bag.state import Heads, State
 from exporters.clock import Clock, timestamp
-from exporters.errors import RunError
 from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store, Stored
 from exporters.store.segments import START, Position, ReplacedError, SegmentLog
@@ -88,6 +87,7 @@ class BagWriter:
         self._ended = threading.Event()
         self._at = ""
         self._digests: dict[str, str] = {}
+        self._proven: set[str] = set()
         self.orphans_possible = False
         """Set where this run itself may have left payload that no row names."""
 
@@ -121,14 +121,13 @@ class BagWriter:
 
     def _read_head(self) -> None:
         """Take over the last fold's head, if the fold is whole as far as its smallest file tells."""
-        digests = read_tagmanifest(self.store, self.bag)
-        self._digests = digests or {}
+        self._digests = read_tagmanifest(self.store, self.bag) or {}
         try:
             data = self.store.read(f"{self.bag}/{HEAD}")
         except ObjectMissingError:
             self._damaged = self._log.exists(1)
             return
-        if digests is None or digests.get(HEAD) != Hashed.of(data):
+        if self._digests.get(HEAD) != Hashed.of(data):
             self._damaged = True
             return
         head = load_json(data)
@@ -150,18 +149,25 @@ class BagWriter:
         """Lines of a small file of the last fold, if it is as the tagmanifest says; else the fold counts as damaged."""
         if not self._folded.number or self._damaged:
             return
+        if name not in self._proven and not self._prove(name):
+            return
+        for line in read_lines(self.store, f"{self.bag}/{name}"):
+            yield load_json(line)
+
+    def _prove(self, name: str) -> bool:
+        """Whether a file of the last fold is as the tagmanifest says; if not, the fold is damaged."""
         hashed = Hashed(())
         try:
             for _ in read_lines(self.store, f"{self.bag}/{name}", hashed):
                 pass
         except ObjectMissingError:
             self._damaged = True
-            return
+            return False
         if hashed.sha256 != self._digests.get(name):
             self._damaged = True
-            return
-        for line in read_lines(self.store, f"{self.bag}/{name}"):
-            yield load_json(line)
+            return False
+        self._proven.add(name)
+        return True
 
     @property
     def needs_fold(self) -> bool:
@@ -213,7 +219,6 @@ class BagWriter:
 
     def _load_fold(self) -> State | None:
         """State of the fold; None if a file of it does not match the tagmanifest (it is made again from segment 1)."""
-        digests = read_tagmanifest(self.store, self.bag) or {}
         state = State()
         takers: dict[str, Callable[[JsonObject, bytes], None]] = {
             ITEMS: state.put_row,
@@ -221,7 +226,7 @@ class BagWriter:
             PERMISSIONS: state.put_permissions,
         }
         for name, take in takers.items():
-            if name == PERMISSIONS and name not in digests:
+            if name == PERMISSIONS and name not in self._digests:
                 continue
             hashed = Hashed(())
             try:
@@ -229,7 +234,7 @@ class BagWriter:
                     take(load_json(line), line)
             except (ObjectMissingError, ValueError):
                 hashed = Hashed(())
-            if hashed.sha256 != digests.get(name):
+            if hashed.sha256 != self._digests.get(name):
                 state.close()
                 return None
         head = load_json(self.store.read(f"{self.bag}/{HEAD}"))
@@ -369,10 +374,6 @@ class BagWriter:
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-
-class BagOfAnotherError(RunError):
-    """The place of a bag is held by another source."""
 
 
 def claim_source(store: Store, bag: str, source: Mapping[str, Any]) -> bool:
