@@ -18,6 +18,7 @@ from exporters.bag.catalogue import Catalogue
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
+from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError, RunError, SourceError
@@ -28,7 +29,6 @@ from exporters.store.protocol import Store
 from exporters.store.segments import ReplacedError
 
 SOURCES_AT_ONCE = 4
-DOWNLOADS_AT_ONCE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,6 @@ class ExportSettings:
     take_over: bool = False
     accepts_removals: Callable[[Source], bool] = lambda source: False
     sources_at_once: int = SOURCES_AT_ONCE
-    downloads_at_once: int = DOWNLOADS_AT_ONCE
 
 
 @dataclass(slots=True)
@@ -105,13 +104,13 @@ def export_sources(
     """Copy sources, several at once; yield each result as it comes. Raises: RunError that ends the whole run."""
     run = Run(run_id, clock, UnitMeter(graph).take, settings.take_over)
     with (
-        ThreadPoolExecutor(settings.downloads_at_once, thread_name_prefix="lastcopy-download") as downloads,
+        Crew() as crew,
         ThreadPoolExecutor(settings.sources_at_once, thread_name_prefix="lastcopy-source") as pool,
     ):
 
         def start(source: Source) -> SourceResult:
             return export_source(
-                source, graph, store, catalogue, settings, run, pool=downloads, progress=progress, stop=stop
+                source, graph, store, catalogue, settings, run, crew=crew, progress=progress, stop=stop
             )
 
         under_way: set[Future[SourceResult]] = set()
@@ -139,7 +138,7 @@ def export_source(
     settings: ExportSettings,
     run: Run,
     *,
-    pool: ThreadPoolExecutor,
+    crew: Crew,
     progress: Progress,
     stop: threading.Event,
 ) -> SourceResult:
@@ -155,7 +154,7 @@ def export_source(
                 writer,
                 settings.drive,
                 run.clock,
-                pool=pool,
+                crew=crew,
                 progress=progress,
                 stop=stop,
                 accepts_removals=settings.accepts_removals(source),

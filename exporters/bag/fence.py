@@ -19,7 +19,16 @@ ALIVE_FOR = timedelta(minutes=3)
 
 
 class AnotherWriterError(RunError):
-    """Another writer is at work on this source, or may be."""
+    """Another writer is at work on this source, or may be. `other_run`: the id of its run, empty if it does not say."""
+
+    def __init__(self, bag: str, first: Mapping[str, Any]) -> None:
+        writer = first.get("writer") or {}
+        super().__init__(
+            f"another writer is at work on {bag} (host {writer.get('host')}, process {writer.get('pid')})",
+            code="another_writer",
+            action="Wait for it to end (one that died is known after 3 minutes), or use --take-over if you know that it is gone.",
+        )
+        self.other_run = str(first.get("run") or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +67,34 @@ class Writer:
 
 
 def refuse_if_alive(
-    writer: Mapping[str, Any], modified: datetime | None, store_now: datetime, own: Process, bag: str
+    first: Mapping[str, Any], modified: datetime | None, store_now: datetime, own: Process, bag: str
 ) -> None:
     """Raise AnotherWriterError if the writer of an unclosed segment may be at work.
 
-    modified, store_now: both by the store's clock. Dead = silent for 3 minutes, or of our own boot and pid namespace
-    and without a process of that pid and start (zombies apart).
+    first: the segment's first line. modified, store_now: both by the store's clock.
     """
-    if modified is None or store_now - modified >= ALIVE_FOR:
-        return
-    if writer.get("boot") == own.boot and own.boot:
-        started = _started(int(writer.get("pid") or 0))
-        if started is None or started != writer.get("started"):
-            return
-    raise AnotherWriterError(
-        f"another writer is at work on {bag} (host {writer.get('host')}, process {writer.get('pid')})",
-        code="another_writer",
-        action="Wait for it to end (one that died is known after 3 minutes), or use --take-over if you know that it is gone.",
-    )
+    if modified is not None and store_now - modified < ALIVE_FOR and not is_known_dead(first.get("writer") or {}, own):
+        raise AnotherWriterError(bag, first)
+
+
+def is_known_dead(writer: Mapping[str, Any], own: Process) -> bool:
+    """Whether a writer was of our own boot and pid namespace, and no process (zombies apart) has its pid and start now."""
+    if not own.boot or writer.get("boot") != own.boot:
+        return False
+    started = _started(int(writer.get("pid") or 0))
+    return started is None or started != writer.get("started")
 
 
 def _boot() -> str:
+    """Boot id and pid namespace; empty where they cannot be told, or where /proc shows the processes of another namespace."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+        namespace = Path("/proc/self/ns/pid").readlink()
+        if str(Path("/proc/self").readlink()) != str(os.getpid()):
+            return ""
     except OSError:
-        return ""  # no way to tell: never equal to another's
+        return ""
+    return f"{boot}/{namespace}"
 
 
 def _started(pid: int) -> str | None:

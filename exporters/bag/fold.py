@@ -5,8 +5,7 @@ Rules of this file: `render` asks only the state and the newest segment's own `a
 fold), docs/formats.md (fold), RFC 8493.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import (
@@ -23,6 +22,7 @@ from exporters.bag.formats import (
     RECONCILIATION,
     SOFTWARE_AGENT,
     SOURCE,
+    TAG_FILES,
     TAGMANIFEST,
     dump_json,
     load_json,
@@ -30,10 +30,14 @@ from exporters.bag.formats import (
 )
 from exporters.bag.reconcile import reconcile
 from exporters.bag.state import State
-from exporters.store.errors import ObjectMissingError
+from exporters.errors import RunError
+from exporters.store.errors import ObjectChangedError, ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store
-from exporters.store.segments import START, Position, SegmentLog
+from exporters.store.segments import START, Position, Segment, SegmentLog
 
+TAG_NAMES = (*TAG_FILES, TAGMANIFEST)
+DISTURBANCES = 5
+Check = Callable[[], None]
 Rendered = Iterator[tuple[str, Callable[[], Iterable[bytes]]]]
 
 
@@ -68,7 +72,7 @@ def _lines(rows: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines_of_manifest(state: State) -> Iterator[bytes]:
-    return _gathered(manifest_line(sha256, key) for key, sha256, _ in state.manifest())
+    return _gathered(manifest_line(sha256, key) for key, sha256 in state.manifest())
 
 
 def _gathered(lines: Iterable[bytes], most: int = 1 << 18) -> Iterator[bytes]:
@@ -84,10 +88,7 @@ def _gathered(lines: Iterable[bytes], most: int = 1 << 18) -> Iterator[bytes]:
 
 
 def _bag_info(state: State, position: Position, at: str, source: bytes) -> bytes:
-    octets = files = 0
-    for _, _, size in state.manifest():
-        octets += size
-        files += 1
+    octets, files = state.payload_sum()
     facts = load_json(source)
     lines = [
         f"Bag-Software-Agent: {SOFTWARE_AGENT}",
@@ -99,20 +100,62 @@ def _bag_info(state: State, position: Position, at: str, source: bytes) -> bytes
     return ("\n".join(lines) + "\n").encode()
 
 
-def write_fold(store: Store, bag: str, state: State, position: Position, at: str, source: bytes) -> str:
-    """Write all tag files, the tagmanifest last; return its SHA-256."""
+def write_fold(
+    store: Store, bag: str, state: State, position: Position, at: str, source: bytes, *, check: Check
+) -> str:
+    """Write all tag files, the tagmanifest last; return its SHA-256.
+
+    check: raises if this writer has been replaced. Each file takes the place of the one that was there when the fold began, and
+    of no other: a writer that slept through its replacement changes nothing. Raises: what `check` raises, errors of the store.
+    """
+    places = {name: _Place(store, f"{bag}/{name}", check) for name in TAG_NAMES}
+    check()
     digests: dict[str, str] = {}
     for name, content in render(state, position, at, source):
-        hashed = Hashed(content())
         if name == SOURCE:
             digests[name] = Hashed.of(source)  # created with the bag, never replaced
-            continue
-        store.put(f"{bag}/{name}", hashed)
-        digests[name] = hashed.sha256
+        else:
+            digests[name] = places[name].fill(content)
     store.sync()
     tagmanifest = b"".join(manifest_line(digests[name], name) for name in sorted(digests, key=str.encode))
-    store.put(f"{bag}/{TAGMANIFEST}", tagmanifest, durable=True)
-    return Hashed.of(tagmanifest)
+    return places[TAGMANIFEST].fill(lambda: [tagmanifest], durable=True)
+
+
+class _Place:
+    """Where a tag file goes: made when the fold begins, so that it knows what it will replace."""
+
+    def __init__(self, store: Store, key: str, check: Check) -> None:
+        self._store, self._key, self._check = store, key, check
+        self._look()
+
+    def _look(self) -> None:
+        info = self._store.stat(self._key)
+        self._etag = info.etag if info is not None else None
+
+    def fill(self, content: Callable[[], Iterable[bytes]], *, durable: bool = False) -> str:
+        """Put the file; return its SHA-256. Who is still the bag's writer prevails over one who is not any more."""
+        for _ in range(DISTURBANCES):
+            self._check()
+            hashed = Hashed(content())
+            try:
+                self._store.put(self._key, hashed, if_absent=self._etag is None, if_match=self._etag, durable=durable)
+            except (ObjectExistsError, ObjectChangedError):
+                self._check()
+                self._look()
+            else:
+                return hashed.sha256
+        raise FoldDisturbedError(self._key)
+
+
+class FoldDisturbedError(RunError):
+    """A tag file was replaced by somebody who is not the bag's writer."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"{key!r} was replaced by somebody else while the bag was folded",
+            code="fold_disturbed",
+            action="Make sure that nothing else writes to this store, and run again: the fold is made anew.",
+        )
 
 
 def state_from_segments(store: Store, bag: str, until: int | None = None) -> tuple[State, Position, str]:
@@ -123,7 +166,7 @@ def state_from_segments(store: Store, bag: str, until: int | None = None) -> tup
     state, position, at = State(), START, ""
     try:
         for segment in SegmentLog(store, f"{bag}/{LEDGER}").follow(START):
-            apply_segment(state, segment.rows(), segment.position.number)
+            apply_segment(state, segment)
             position, at = segment.position, str(segment.first["at"])
             if position.number == until:
                 break
@@ -133,11 +176,10 @@ def state_from_segments(store: Store, bag: str, until: int | None = None) -> tup
     return state, position, at
 
 
-def apply_segment(state: State, rows: Iterable[Mapping[str, Any]], number: int) -> None:
+def apply_segment(state: State, segment: Segment) -> None:
     """Take a whole segment into the state."""
     state.heads.begin_segment()
-    for row in rows:
-        state.apply(row, number)
+    state.apply_lines(segment.lines, segment.position.number)
 
 
 def read_tagmanifest(store: Store, bag: str) -> dict[str, str] | None:

@@ -69,6 +69,19 @@ def dump_row(value: Mapping[str, Any]) -> bytes:
     return dump_json(value) + b"\n"
 
 
+def dump_typed(kind: str, value: bytes) -> bytes:
+    """A line of the ledger: an object with one key, the type of the row. value: as `dump_json` gave it."""
+    return b'{"%b":%b}\n' % (kind.encode(), value)
+
+
+def kind_and_value(line: bytes) -> tuple[str, bytes]:
+    """What `dump_typed` put together. Raises: ValueError if it is no such line."""
+    end = line.find(b'":{', 2)
+    if not line.startswith(b'{"') or end < 0 or not line.endswith(b"}}\n") or not line[2:end].isalpha():
+        raise ValueError("a line of a ledger was expected")
+    return line[2:end].decode(), line[end + 2 : -2]
+
+
 def load_json(data: bytes) -> JsonObject:
     """The object that `data` holds. Raises: ValueError if it is no JSON object."""
     try:

@@ -8,42 +8,37 @@ complete and on disk; no payload before the writer's first segment, and none onc
         writer.close("complete")
 """
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import structlog
 
+from exporters.bag.appender import Appender
 from exporters.bag.digests import Hashed
 from exporters.bag.fence import Process, Writer, refuse_if_alive
-from exporters.bag.fold import apply_segment, read_tagmanifest, state_from_segments, write_fold
+from exporters.bag.fold import apply_segment, state_from_segments, write_fold
 from exporters.bag.formats import (
     EXCEPTIONS,
-    HEAD,
-    ITEMS,
     LEDGER,
     OWED,
-    PERMISSIONS,
     RECONCILIATION,
     SOURCE,
     JsonObject,
     dump_json,
-    dump_row,
+    dump_typed,
+    kind_and_value,
     load_json,
 )
-from exporters.bag.lines import read_lines
+from exporters.bag.last_fold import LastFold
 from exporters.bag.state import Heads, State
 from exporters.clock import Clock, timestamp
-from exporters.store.errors import ObjectExistsError, ObjectMissingError
+from exporters.store.errors import ObjectExistsError
 from exporters.store.protocol import Store, Stored
-from exporters.store.segments import START, Position, ReplacedError, SegmentLog
+from exporters.store.segments import Position, ReplacedError, SegmentLog
 
-ROWS_PER_SEGMENT = 1_000
-LISTED_PER_SEGMENT = 5_000
-HEARTBEAT_SECONDS = 45.0
 FOLD_AFTER_SEGMENTS = 50
-TRUST_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,115 +59,78 @@ class Run:
 
 
 class BagWriter:
-    """The one writer of a bag. `emit` and `flush` may be called from many threads; the state belongs to one."""
+    """The one writer of a bag. `put_payload` and `assert_current` may be called from many threads; all else, and the state,
+    belong to one."""
 
     def __init__(self, store: Store, bag: str, run: Run) -> None:
         self.store, self.bag, self.run = store, bag, run
         self.heads = Heads()
-        self.position = START
         self.source_bytes = b""
-        self._folded = START
-        self._tail_touched = False
-        self._damaged = False
-        self._predecessor_unclosed = False
-        self._log = SegmentLog(store, f"{bag}/{LEDGER}")
-        self._writer = Writer.new(run.process)
-        self._state: State | None = None
-        self._buffer: list[bytes] = []
-        self._items_in_buffer = 0
-        self._lock = threading.RLock()
-        self._last_segment = self._last_known = run.clock.monotonic()
-        self._wrote = False
-        self._failed: Exception | None = None
-        self._ended = threading.Event()
-        self._at = ""
-        self._digests: dict[str, str] = {}
-        self._proven: set[str] = set()
         self.orphans_possible = False
-        """Set where this run itself may have left payload that no row names."""
+        """Whether there may be payload that no row names: left by a writer that was cut off, or by this run itself."""
+        self._log = SegmentLog(store, f"{bag}/{LEDGER}")
+        self._fold = LastFold(store, bag, self._log)
+        self._described = Writer.new(run.process).described
+        self._appender = Appender(store, self._log, run.clock, self._first_line)
+        self._state: State | None = None
+        self._tail_touched = False
+        self._predecessor_unclosed = False
+
+    def _first_line(self) -> Mapping[str, Any]:
+        return {"run": self.run.id, "writer": self._described, "units": self.run.units()}
+
+    @property
+    def position(self) -> Position:
+        """The newest segment that this writer knows."""
+        return self._appender.position
 
     # -- opening ----------------------------------------------------------------------------------------------------
 
     def open(self, source: Mapping[str, Any]) -> None:
         """Read the head and the segments after it; refuse if another writer is alive. `source`: the `source` row.
 
-        Raises: RunError (another writer at work); SegmentDamagedError.
+        Raises: AnotherWriterError; SegmentDamagedError.
         """
         self.source_bytes = self.store.read(f"{self.bag}/{SOURCE}")
-        self._read_head()
-        newest: Mapping[str, Any] | None = None
-        for segment in self._log.follow(self._folded):
+        self._fold.read_head(self.heads)
+        position, newest = self._fold.position, None
+        for segment in self._log.follow(position):
             self.heads.begin_segment()
             self.heads.touched = False
-            for row in segment.rows():
-                ((kind, value),) = row.items()
-                self.heads.apply(kind, value, segment.position.number)
+            for line in segment.lines:
+                kind, data = kind_and_value(line)
+                self.heads.apply(kind, load_json(data), segment.position.number)
             self._tail_touched = self._tail_touched or self.heads.touched
-            self.position, newest = segment.position, segment.first
-        if self.position.number and not self.heads.closed:
-            self._predecessor_unclosed = True
-            first = newest or self._log.read(self.position.number).first
+            position, newest = segment.position, segment.first
+        self.heads.touched = False
+        if position.number and not self.heads.closed:
+            self._predecessor_unclosed = self.orphans_possible = True
             if not self.run.take_over:
-                modified = self._log.modified(self.position.number)
-                refuse_if_alive(first.get("writer") or {}, modified, self.store.now(), self.run.process, self.bag)
-        self._buffer.append(dump_row({"source": {**load_json(self.source_bytes), **source}}))
-        self._heartbeat = threading.Thread(target=self._beat, name="lastcopy-heartbeat", daemon=True)
-        self._heartbeat.start()
-
-    def _read_head(self) -> None:
-        """Take over the last fold's head, if the fold is whole as far as its smallest file tells."""
-        self._digests = read_tagmanifest(self.store, self.bag) or {}
-        try:
-            data = self.store.read(f"{self.bag}/{HEAD}")
-        except ObjectMissingError:
-            self._damaged = self._log.exists(1)
-            return
-        if self._digests.get(HEAD) != Hashed.of(data):
-            self._damaged = True
-            return
-        head = load_json(data)
-        self._folded = self.position = Position(head["segment"], head["sha256"])
-        self.heads.cursors, self.heads.round, self.heads.closed = head["cursors"], head["round"], head["closed"]
+                first = newest or self._log.read(position.number).first
+                modified = self._log.modified(position.number)
+                refuse_if_alive(first, modified, self.store.now(), self.run.process, self.bag)
+        self._appender.begin(position)
+        self.emit("source", {**load_json(self.source_bytes), **source})
 
     @property
     def has_unfinished_work(self) -> bool:
         """Whether there is work without any news: rows after the fold, a damaged fold, owed rows, a round under way."""
-        if self._damaged or self._tail_touched or self._predecessor_unclosed or self.heads.round is not None:
+        if self.needs_fold or self.heads.round is not None:
             return True
-        return any(True for _ in self._small(OWED)) or self._damaged
+        return any(True for _ in self._fold.lines(OWED)) or self._fold.is_damaged
 
     def exceptions(self) -> Iterable[JsonObject]:
         """Rows of the last fold that are *excepted* (nothing if there is no whole fold)."""
-        return self._small(EXCEPTIONS)
+        return self._fold.lines(EXCEPTIONS)
 
-    def _small(self, name: str) -> Iterable[JsonObject]:
-        """Lines of a small file of the last fold, if it is as the tagmanifest says; else the fold counts as damaged."""
-        if not self._folded.number or self._damaged:
-            return
-        if name not in self._proven and not self._prove(name):
-            return
-        for line in read_lines(self.store, f"{self.bag}/{name}"):
-            yield load_json(line)
-
-    def _prove(self, name: str) -> bool:
-        """Whether a file of the last fold is as the tagmanifest says; if not, the fold is damaged."""
-        hashed = Hashed(())
-        try:
-            for _ in read_lines(self.store, f"{self.bag}/{name}", hashed):
-                pass
-        except ObjectMissingError:
-            self._damaged = True
-            return False
-        if hashed.sha256 != self._digests.get(name):
-            self._damaged = True
-            return False
-        self._proven.add(name)
-        return True
+    def folded_reconciliation(self) -> JsonObject:
+        """`reconciliation.json` of the last fold; empty if it is not as the tagmanifest says (the fold is damaged then)."""
+        return next(self._fold.lines(RECONCILIATION), {})
 
     @property
     def needs_fold(self) -> bool:
         """Whether the bag is open: rows after the fold, no whole fold, or a writer that did not close it."""
-        return self._damaged or self._tail_touched or self._predecessor_unclosed or not self._folded.number
+        return not self._fold.exists or self._tail_touched or self._predecessor_unclosed
 
     def load(self) -> None:
         """Read the rows now."""
@@ -183,174 +141,97 @@ class BagWriter:
         """Whether the rows had to be read."""
         return self._state is not None
 
-    def folded_reconciliation(self) -> JsonObject:
-        """`reconciliation.json` of the last fold; empty if it is not as the tagmanifest says (the fold is damaged then)."""
-        for value in self._small(RECONCILIATION):
-            return value
-        return {}
-
     @property
     def state(self) -> State:
         """Rows, owed and tree; read from the store when first asked for."""
         if self._state is None:
-            with self._lock:
-                self._state = self._load()
+            self._state = self._load()
+            self.heads = self._state.heads
         return self._state
 
     def _load(self) -> State:
-        state = None if self._damaged or not self._folded.number else self._load_fold()
+        state, position = self._fold.load(), self._fold.position
         if state is None:
-            self._damaged = self._damaged or bool(self._folded.number)
             state, position, _ = state_from_segments(self.store, self.bag)
-        else:
-            position = self._folded
-            for segment in self._log.follow(self._folded):
-                apply_segment(state, segment.rows(), segment.position.number)
-                position = segment.position
-        if position != self.position:
+        try:
+            while True:  # segments without news may come from our own appender meanwhile
+                for segment in self._log.follow(position):
+                    apply_segment(state, segment)
+                    position = segment.position
+                with self._appender.at_rest() as waiting:
+                    if position.number >= self.position.number:
+                        if position != self.position:
+                            there = self._log.read(self.position.number + 1)
+                            raise ReplacedError(self._log.key(there.position.number), there.first)
+                        state.apply_lines(waiting, position.number + 1)
+                        return state
+        except BaseException:
             state.close()
-            raise ReplacedError(
-                self._log.key(self.position.number + 1), self._log.read(position.number).first["writer"]
-            )
-        for line in self._buffer:
-            state.apply(load_json(line), self.position.number + 1)
-        self.heads = state.heads
-        return state
-
-    def _load_fold(self) -> State | None:
-        """State of the fold; None if a file of it does not match the tagmanifest (it is made again from segment 1)."""
-        state = State()
-        takers: dict[str, Callable[[JsonObject, bytes], None]] = {
-            ITEMS: state.put_row,
-            OWED: state.put_listed,
-            PERMISSIONS: state.put_permissions,
-        }
-        for name, take in takers.items():
-            if name == PERMISSIONS and name not in self._digests:
-                continue
-            hashed = Hashed(())
-            try:
-                for line in read_lines(self.store, f"{self.bag}/{name}", hashed):
-                    take(load_json(line), line)
-            except (ObjectMissingError, ValueError):
-                hashed = Hashed(())
-            if hashed.sha256 != self._digests.get(name):
-                state.close()
-                return None
-        head = load_json(self.store.read(f"{self.bag}/{HEAD}"))
-        state.heads.cursors, state.heads.round, state.heads.closed = head["cursors"], head["round"], head["closed"]
-        if head["round"] is not None:
-            self._mark_seen(state, head["round"])
-        return state
-
-    def _mark_seen(self, state: State, begun: int) -> None:
-        """What the unfinished full round has listed stands in its segments alone."""
-        for number in range(begun, self._folded.number + 1):
-            for row in self._log.read(number).rows():
-                ((kind, value),) = row.items()
-                if kind == "round" and value["full"]:
-                    state.db.execute("DELETE FROM seen")
-                elif kind == "seen":
-                    state.mark_seen(value["scope"], value["ids"])
-                elif kind == "listed" and value.get("deleted"):
-                    state.db.execute("DELETE FROM seen WHERE scope = ? AND id = ?", (value["scope"], value["id"]))
-                elif kind == "listed":
-                    state.mark_seen(value["scope"], (value["id"],))
+            raise
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def emit(self, kind: str, value: Mapping[str, Any]) -> None:
-        """Append one row; a segment is written when enough have come together."""
-        row = {kind: dict(value)}
-        with self._lock:
-            self._check()
-            if self._state is not None:
-                self._state.apply(row, self.position.number + 1)
-            else:
-                self.heads.apply(kind, value, self.position.number + 1)
-            self._buffer.append(dump_row(row))
-            self._items_in_buffer += kind == "item"
-            if self._items_in_buffer >= ROWS_PER_SEGMENT or len(self._buffer) >= LISTED_PER_SEGMENT:
-                self.flush()
+        """Append one row; a segment is written when enough have come together. Raises: ReplacedError, errors of the store."""
+        data = dump_json(value)
+        number = self._appender.add(dump_typed(kind, data), is_item=kind == "item", is_last=kind == "closed")
+        if self._state is not None:
+            self._state.apply(kind, value, data, number)
+        else:
+            self.heads.apply(kind, value, number)
+
+    def emit_all(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Append rows (type, value) in their order; as `emit`, at less cost."""
+        for kind, group in groupby(rows, key=lambda row: row[0]):
+            batch, number = [], 0
+            for _, value in group:
+                data = dump_json(value)
+                number = self._appender.add(dump_typed(kind, data), is_item=kind == "item")
+                batch.append((value, data))
+            self.state.apply_all(kind, batch, number)
 
     def flush(self) -> None:
-        """Write what has been emitted as one segment, after all objects put so far are on disk."""
-        with self._lock:
-            self._check()
-            lines, self._buffer, self._items_in_buffer = self._buffer, [], 0
-            first = {
-                "run": self.run.id,
-                "at": timestamp(self.run.clock.now()),
-                "writer": self._writer.described,
-                "units": self.run.units(),
-            }
-            try:
-                self.store.sync()
-                self.position = self._log.append(self.position, lines, first)
-            except Exception as error:
-                self._failed = error
-                raise
-            self._at = str(first["at"])
-            self._wrote = True
-            self._last_segment = self._last_known = self.run.clock.monotonic()
-
-    def tick(self) -> None:
-        """Write a segment if the last one is getting old; with or without news, so that others see us alive."""
-        if self.run.clock.monotonic() - self._last_segment >= HEARTBEAT_SECONDS:
-            self.flush()
-
-    def _beat(self) -> None:
-        while not self._ended.wait(5.0):
-            try:
-                self.tick()
-            except Exception as error:  # noqa: BLE001 - a thread's edge: kept, and raised to whoever emits next
-                self._failed = error
-                return
-
-    def _check(self) -> None:
-        if self._failed is not None:
-            raise self._failed
-
-    def put_payload(self, key: str, content: Iterable[bytes], *, size: int | None = None) -> Stored:
-        """Create the object `key` (inside the bag). Raises: ObjectExistsError if there is one already; ReplacedError."""
-        self.assert_current()
-        return self.store.put(f"{self.bag}/{key}", content, size=size, if_absent=True)
+        """Write what has been emitted as a segment, after all objects put so far are on disk."""
+        self._appender.flush()
 
     def assert_current(self) -> None:
         """Make sure that no newer segment exists, after one of our own. Raises: ReplacedError."""
-        with self._lock:
-            self._check()
-            if not self._wrote:
-                self.flush()
-            now = self.run.clock.monotonic()
-            if not self.store.features.local and now - self._last_known <= TRUST_SECONDS:
-                return
-            if self._log.exists(self.position.number + 1):
-                there = self._log.read(self.position.number + 1).first.get("writer") or {}
-                self._failed = ReplacedError(self._log.key(self.position.number + 1), there)
-                raise self._failed
-            self._last_known = now
+        self._appender.assert_current()
+
+    def put_payload(self, key: str, content: Iterable[bytes], *, size: int | None = None) -> Stored:
+        """Create the object `key` (inside the bag). Raises: ObjectExistsError if there is one already; ReplacedError."""
+        self._appender.assert_current()
+        return self.store.put(f"{self.bag}/{key}", content, size=size, if_absent=True)
 
     # -- closing ----------------------------------------------------------------------------------------------------
 
     def close(self, reason: str) -> None:
         """Name leftovers, write the closing segment, and fold if rows changed, the fold is damaged, or 50 segments wait."""
-        if self._predecessor_unclosed or self.orphans_possible:
+        if self.orphans_possible:
             self._name_leftovers()
         self.emit("closed", {"reason": reason})
         self.flush()
-        touched = self.heads.touched or self._tail_touched or self._damaged
-        behind = self.position.number - self._folded.number
-        if touched or not self._folded.number or behind >= FOLD_AFTER_SEGMENTS:
-            self.fold()
+        behind = self.position.number - self._fold.position.number
+        if self.heads.touched or self.needs_fold or behind >= FOLD_AFTER_SEGMENTS:
+            self._write_fold()
 
-    def fold(self) -> str:
-        """Write the fold to the newest segment; return the SHA-256 of the tagmanifest."""
-        self.assert_current()
-        return write_fold(self.store, self.bag, self.state, self.position, self._at, self.source_bytes)
+    def _write_fold(self) -> None:
+        """Write the fold to the newest segment. The writer has closed: whoever comes next may begin, and then folds for both."""
+        try:
+            write_fold(
+                self.store,
+                self.bag,
+                self.state,
+                self.position,
+                self._appender.at,
+                self.source_bytes,
+                check=self._appender.assert_current,
+            )
+        except ReplacedError:
+            structlog.get_logger().info("fold left to the next writer", run=self.run.id)
 
     def _name_leftovers(self) -> None:
-        """After an unclosed writer: payload that no row names becomes a row of kind `leftover`."""
+        """After a writer that was cut off: payload that no row names becomes a row of kind `leftover`."""
         for info in self.store.list(f"{self.bag}/data/"):
             key = info.key[len(self.bag) + 1 :]
             if self.state.holds_key(key):
@@ -363,8 +244,8 @@ class BagWriter:
             self.emit("item", {**row, **facts})
 
     def release(self) -> None:
-        """Stop the heartbeat and drop the temporary state; the bag stays as it is."""
-        self._ended.set()
+        """Append nothing more and drop the temporary state; the bag stays as it is."""
+        self._appender.end()
         if self._state is not None:
             self._state.close()
             self._state = None

@@ -1,25 +1,27 @@
 """What follows from the segments of a ledger: rows, what is owed, the tree by id, cursors.
 
 Rules of this file: a pure function of the rows applied, in their order; it spills to a temporary SQLite file, so that memory
-does not grow with the drive; it knows ids and parents, never what a download is. Source: design §4 (the ledger, the fold),
-docs/formats.md (state).
+does not grow with the drive; it knows ids and parents, never what a download is. Rows are kept as the bytes that were
+written, and are taken in many at a time. Source: design §4 (the ledger, the fold), docs/formats.md (state).
 
     state = State()
-    for row in segment.rows(): state.apply(row, segment.position.number)
+    state.apply_lines(segment.lines, segment.position.number)
 """
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from exporters.bag.formats import LISTED_KINDS, Identity, JsonObject, dump_json, identity, load_json
+from exporters.bag.formats import LISTED_KINDS, Identity, JsonObject, kind_and_value, load_json
 
 _SCHEMA = """
-CREATE TABLE rows (kind TEXT, scope TEXT, id TEXT, key TEXT, outcome TEXT, code TEXT, row BLOB,
-                   PRIMARY KEY (kind, scope, id)) WITHOUT ROWID;
+CREATE TABLE rows (kind TEXT, scope TEXT, id TEXT, key TEXT, outcome TEXT, code TEXT, size INT, sha256 TEXT, agreement TEXT,
+                   row BLOB, PRIMARY KEY (kind, scope, id)) WITHOUT ROWID;
 CREATE INDEX rows_by_key ON rows (key) WHERE key IS NOT NULL;
+CREATE INDEX rows_in_doubt ON rows (agreement) WHERE agreement IN ('differs', 'rewritten');
 CREATE TABLE owed (scope TEXT, id TEXT, kind TEXT, deleted INT, listed BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE tree (scope TEXT, id TEXT, parent TEXT, name BLOB, kind TEXT, alive INT,
                    PRIMARY KEY (scope, id)) WITHOUT ROWID;
@@ -27,9 +29,12 @@ CREATE INDEX tree_by_parent ON tree (scope, parent);
 CREATE TABLE seen (scope TEXT, id TEXT, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE permissions (scope TEXT, id TEXT, row BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 """
-
-
+_BATCH = 500
 _KINDS = ", ".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
+_PUT_ROW = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_NODE = "INSERT OR REPLACE INTO tree VALUES (?, ?, ?, ?, ?, ?)"
+_PUT_OWED = "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?)"
+_SETTLE = "DELETE FROM owed WHERE scope = ? AND id = ?"
 
 
 class Heads:
@@ -69,9 +74,13 @@ class State:
         self.db = sqlite3.connect(
             str(Path(self._folder.name) / "state.sqlite"), isolation_level=None, check_same_thread=False
         )
-        self.db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;" + _SCHEMA)
+        self.db.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
+            + _SCHEMA
+        )
         self.db.execute("BEGIN")
         self.heads = Heads()
+        self._has_leftovers = False
 
     def close(self) -> None:
         """Remove the temporary file."""
@@ -80,71 +89,121 @@ class State:
 
     # -- taking rows in ---------------------------------------------------------------------------------------------
 
-    def apply(self, row: Mapping[str, Any], segment: int) -> None:
-        """Take in one row of segment number `segment`."""
-        ((kind, value),) = row.items()
+    def apply(self, kind: str, value: Mapping[str, Any], data: bytes, segment: int) -> None:
+        """Take in one row of segment number `segment`. data: the value as it was written."""
+        take = self._taker(kind)
+        if take is not None:
+            self.heads.touched = True
+            take([(value, data)])
+            return
         self.heads.apply(kind, value, segment)
-        if kind == "item":
-            self.put_row(value)
-        elif kind == "listed":
-            self.put_listed(value)
-        elif kind == "seen":
-            if self.heads.round is not None:
-                self.mark_seen(value["scope"], value["ids"])
-        elif kind == "permissions":
-            self.put_permissions(value)
-        elif kind == "round" and value["full"]:
-            self.db.execute("DELETE FROM seen WHERE scope = ?", (value["scope"],))
+        if kind == "seen" and self.heads.round is not None:
+            self.mark_seen(value["scope"], value["ids"])
+        elif kind == "round" and value["full"] and value["state"] == "begun":
+            self.forget_seen(value["scope"])
 
-    def put_row(self, row: Mapping[str, Any], data: bytes | None = None) -> None:
-        """Take in a whole row of `items.jsonl`; `data`: the same as it was written."""
-        kind, scope, item_id = identity(row)
-        key = row.get("key")
-        if key is not None and kind != "leftover":
-            self.db.execute("DELETE FROM rows WHERE kind = 'leftover' AND scope = '' AND id = ?", (key,))
-        self.db.execute(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (kind, scope, item_id, key, row["outcome"], row.get("code"), data or dump_json(row)),
-        )
-        if kind in LISTED_KINDS:
-            alive = row["outcome"] != "gone" and row.get("code") != "vanished"
-            self.db.execute("DELETE FROM owed WHERE scope = ? AND id = ?", (scope, item_id))
-            if alive or not self._is_other_kind_alive(kind, scope, item_id):
-                self._put_node(scope, item_id, row, kind, alive)
-
-    def put_listed(self, facts: Mapping[str, Any], data: bytes | None = None) -> None:
-        """Take in facts as listed; they are owed until an item row settles them."""
-        scope, item_id = facts["scope"], facts["id"]
-        deleted = bool(facts.get("deleted"))
-        self.db.execute(
-            "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?)",
-            (scope, item_id, facts.get("kind"), deleted, data or dump_json(facts)),
-        )
-        if deleted:
-            self.db.execute("DELETE FROM seen WHERE scope = ? AND id = ?", (scope, item_id))
-            self._put_deleted_node(facts)
+    def apply_all(self, kind: str, batch: Sequence[tuple[Mapping[str, Any], bytes]], segment: int) -> None:
+        """Take in rows of one type that follow each other: (value, value as it was written)."""
+        take = self._taker(kind)
+        if take is not None:
+            self.heads.touched = True
+            take(batch)
         else:
-            if self.heads.round is not None:
-                self.mark_seen(scope, (item_id,))
-            self._put_node(scope, item_id, facts, facts["kind"], True)
+            for value, data in batch:
+                self.apply(kind, value, data, segment)
 
-    def put_permissions(self, value: Mapping[str, Any], data: bytes | None = None) -> None:
-        """Take in who can see an item; the newest counts."""
-        self.db.execute(
+    def _taker(self, kind: str) -> Callable[[Sequence[tuple[Mapping[str, Any], bytes]]], None] | None:
+        takers = {"item": self._put_rows, "listed": self._put_listed, "permissions": self._put_permissions}
+        return takers.get(kind)
+
+    def apply_lines(self, lines: Iterable[bytes], segment: int) -> None:
+        """Take in lines of segment number `segment`, each with its newline; rows of one type that follow each other together."""
+        typed = (kind_and_value(line) for line in lines)
+        for kind, group in groupby(typed, key=lambda entry: entry[0]):
+            while batch := [(load_json(data), data) for _, data in islice(group, _BATCH)]:
+                self.apply_all(kind, batch, segment)
+
+    def put_rows(self, lines: Iterator[bytes]) -> None:
+        """Take in lines of `items.jsonl`."""
+        while batch := [(load_json(line), line) for line in islice(lines, _BATCH)]:
+            self._put_rows(batch)
+
+    def put_all_listed(self, lines: Iterator[bytes]) -> None:
+        """Take in lines of `owed.jsonl`."""
+        while batch := [(load_json(line), line) for line in islice(lines, _BATCH)]:
+            self._put_listed(batch)
+
+    def put_all_permissions(self, lines: Iterator[bytes]) -> None:
+        """Take in lines of `permissions.jsonl`."""
+        while batch := [(load_json(line), line) for line in islice(lines, _BATCH)]:
+            self._put_permissions(batch)
+
+    def _put_rows(self, batch: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
+        db, rows, settled = self.db, [], []
+        nodes: list[tuple[Any, ...]] = []
+        for row, data in batch:
+            kind, scope, item_id, key = row["kind"], row["scope"], row["id"], row.get("key")
+            facts = (row.get(name) for name in ("code", "size", "sha256", "agreement"))
+            rows.append((kind, scope, item_id, key, row["outcome"], *facts, data))
+            if kind in LISTED_KINDS:
+                settled.append((scope, item_id))
+                alive = row["outcome"] != "gone" and row.get("code") != "vanished"
+                if not alive:  # whether another kind of it lives depends on what came before
+                    db.executemany(_PUT_NODE, nodes)
+                    nodes = []
+                if alive or not self._is_other_kind_alive(kind, scope, item_id):
+                    nodes.append(_node(scope, item_id, row, kind, alive))
+        db.executemany(_PUT_ROW, rows)
+        self._has_leftovers = self._has_leftovers or any(row["kind"] == "leftover" for row, _ in batch)
+        if self._has_leftovers:  # a leftover is none any more once a row names its key
+            taken = [(row["key"],) for row, _ in batch if row.get("key") is not None and row["kind"] != "leftover"]
+            db.executemany("DELETE FROM rows WHERE kind = 'leftover' AND scope = '' AND id = ?", taken)
+        db.executemany(_SETTLE, settled)
+        db.executemany(_PUT_NODE, nodes)
+
+    def _put_listed(self, batch: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
+        """Facts as listed are owed until an item row settles them."""
+        owed: list[tuple[Any, ...]] = []
+        nodes: list[tuple[Any, ...]] = []
+        seen: list[tuple[str, str]] = []
+        for facts, data in batch:
+            scope, item_id = facts["scope"], facts["id"]
+            deleted = bool(facts.get("deleted"))
+            owed.append((scope, item_id, facts.get("kind"), deleted, data))
+            if deleted:
+                self._put_nodes_and_seen(nodes, seen)
+                nodes, seen = [], []
+                self.unmark_seen(scope, item_id)
+                self._put_deleted_node(facts)
+            else:
+                nodes.append(_node(scope, item_id, facts, facts["kind"], True))
+                seen.append((scope, item_id))
+        self.db.executemany(_PUT_OWED, owed)
+        self._put_nodes_and_seen(nodes, seen)
+
+    def _put_nodes_and_seen(self, nodes: list[tuple[Any, ...]], seen: list[tuple[str, str]]) -> None:
+        self.db.executemany(_PUT_NODE, nodes)
+        if self.heads.round is not None:
+            self.db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", seen)
+
+    def _put_permissions(self, batch: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
+        """Who can see an item; the newest counts."""
+        self.db.executemany(
             "INSERT OR REPLACE INTO permissions VALUES (?, ?, ?)",
-            (value["scope"], value["id"], data or dump_json(value)),
+            [(value["scope"], value["id"], data) for value, data in batch],
         )
 
     def mark_seen(self, scope: str, ids: Iterable[str]) -> None:
         """The full round that is under way has listed these."""
         self.db.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", ((scope, i) for i in ids))
 
-    def _put_node(self, scope: str, item_id: str, facts: Mapping[str, Any], kind: str, alive: bool) -> None:
-        name = str(facts.get("name") or "").encode("utf-8", "surrogatepass")
-        self.db.execute(
-            "INSERT OR REPLACE INTO tree VALUES (?, ?, ?, ?, ?, ?)",
-            (scope, item_id, facts.get("parent"), name, kind, int(alive)),
-        )
+    def unmark_seen(self, scope: str, item_id: str) -> None:
+        """It was listed in this round, and then listed as deleted."""
+        self.db.execute("DELETE FROM seen WHERE scope = ? AND id = ?", (scope, item_id))
+
+    def forget_seen(self, scope: str) -> None:
+        """A full round begins."""
+        self.db.execute("DELETE FROM seen WHERE scope = ?", (scope,))
 
     def _put_deleted_node(self, facts: Mapping[str, Any]) -> None:
         """Where a deleted item stood follows from rows and owed alone: from the value itself, else from its row."""
@@ -153,7 +212,7 @@ class State:
         if known is None:
             self.db.execute("DELETE FROM tree WHERE scope = ? AND id = ?", (scope, item_id))
         else:
-            self._put_node(scope, item_id, known, str(known.get("kind") or "file"), False)
+            self.db.execute(_PUT_NODE, _node(scope, item_id, known, str(known.get("kind") or "file"), False))
 
     def _is_other_kind_alive(self, kind: str, scope: str, item_id: str) -> bool:
         found = self.db.execute("SELECT kind, alive FROM tree WHERE scope = ? AND id = ?", (scope, item_id)).fetchone()
@@ -179,6 +238,23 @@ class State:
         found = self.db.execute("SELECT listed FROM owed WHERE scope = ? AND id = ?", (scope, item_id)).fetchone()
         return load_json(found[0]) if found else None
 
+    def known(self, scope: str, ids: Sequence[str]) -> dict[str, tuple[JsonObject | None, JsonObject | None]]:
+        """What is known of items: (owed facts, row) by id; the row as `item_row` gives it. ids: some thousands at most."""
+        marks = ",".join("?" * len(ids))
+        owed = f"SELECT id, listed FROM owed WHERE scope = ? AND id IN ({marks})"  # noqa: S608 - marks only
+        facts = {found[0]: load_json(found[1]) for found in self.db.execute(owed, (scope, *ids))}
+        rows: dict[str, JsonObject] = {}
+        query = f"SELECT id, outcome, row FROM rows WHERE kind = ? AND scope = ? AND id IN ({marks})"  # noqa: S608
+        for kind in sorted(LISTED_KINDS):
+            for item_id, outcome, data in self.db.execute(query, (kind, scope, *ids)):
+                if outcome != "gone" or item_id not in rows:
+                    rows[item_id] = load_json(data)
+        return {item_id: (facts.get(item_id), rows.get(item_id)) for item_id in ids}
+
+    def is_known(self, scope: str) -> bool:
+        """Whether anything of a scope was ever listed."""
+        return self.db.execute("SELECT 1 FROM tree WHERE scope = ? LIMIT 1", (scope,)).fetchone() is not None
+
     def rows(self, where: str = "1", values: tuple[Any, ...] = ()) -> Iterator[bytes]:
         """Rows as bytes (without newline), in the order of `items.jsonl`."""
         query = f"SELECT row FROM rows WHERE {where} ORDER BY kind, scope, id"  # noqa: S608 - constants of ours
@@ -192,14 +268,21 @@ class State:
         """Permissions as bytes, in the order of `permissions.jsonl`."""
         return (found[0] for found in self.db.execute("SELECT row FROM permissions ORDER BY scope, id"))
 
-    def manifest(self) -> Iterator[tuple[str, str, int]]:
-        """(key, SHA-256, size) of each key of a row, sorted by key as bytes."""
-        last = None
-        for key, data in self.db.execute("SELECT key, row FROM rows WHERE key IS NOT NULL ORDER BY key"):
-            if key != last:
-                row = load_json(data)
-                yield key, row["sha256"], row["size"]
-            last = key
+    def manifest(self) -> Iterator[tuple[str, str]]:
+        """(key, SHA-256) of each key of a row, sorted by key as bytes."""
+        query = "SELECT key, min(sha256) FROM rows WHERE key IS NOT NULL GROUP BY key ORDER BY key"
+        return iter(self.db.execute(query))
+
+    def payload_sum(self) -> tuple[int, int]:
+        """(bytes, files) of what the manifest lists."""
+        keys = "SELECT min(size) AS size FROM rows WHERE key IS NOT NULL GROUP BY key"
+        octets, files = self.db.execute(f"SELECT ifnull(sum(size), 0), count(*) FROM ({keys})").fetchone()  # noqa: S608
+        return int(octets), int(files)
+
+    def agreements(self) -> dict[str, int]:
+        """Number of rows whose bytes are not as listed, by agreement (differs, rewritten)."""
+        query = "SELECT agreement, count(*) FROM rows WHERE agreement IN ('differs', 'rewritten') GROUP BY agreement"
+        return dict(self.db.execute(query).fetchall())
 
     def holds_key(self, key: str) -> bool:
         """Whether a row names this key."""
@@ -217,3 +300,8 @@ class State:
     def count(self, query: str, values: tuple[Any, ...] = ()) -> int:
         """The number that a `SELECT count(*) …` gives."""
         return int(self.db.execute(query, values).fetchone()[0])
+
+
+def _node(scope: str, item_id: str, facts: Mapping[str, Any], kind: str, alive: bool) -> tuple[Any, ...]:
+    name = str(facts.get("name") or "").encode("utf-8", "surrogatepass")
+    return scope, item_id, facts.get("parent"), name, kind, int(alive)

@@ -63,6 +63,16 @@ class Task:
     permissions_failed: bool = False
     versions_failed: bool = False
 
+    @property
+    def asks(self) -> bool:
+        """Whether it needs any request."""
+        return self.key is not None or self.versions != "current" or self.wants_permissions
+
+    @property
+    def size(self) -> int:
+        """Bytes to receive, as listed."""
+        return 0 if self.key is None else int(self.facts["service"].get("size") or 0)
+
 
 @dataclass(slots=True)
 class Done:
@@ -139,7 +149,7 @@ class Capturer:
         except (ItemError, TransientError, PermissionMissingError) as error:
             return self._failed(row, error, task, done)
         done.bytes_received, done.was_downloaded = captured.size, True
-        agreement = agrees(captured, facts["service"]) or grade_difference(facts["name"])
+        agreement = agrees(captured.size, captured.quick_xor, facts["service"]) or grade_difference(facts["name"])
         if task.row is not None and task.row.get("key") not in {None, captured.key}:
             done.rows.append(("item", self._earlier(task.row)))
         row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=agreement.value)
@@ -252,7 +262,7 @@ class Capturer:
         if version.get("lastModifiedDateTime"):
             row["modified"] = version["lastModifiedDateTime"]
         if captured is not None:
-            same = agrees(captured, row["service"]) is not None
+            same = agrees(captured.size, captured.quick_xor, row["service"]) is not None
             grade = Agreement.UNHASHED if same else grade_difference(task.facts["name"])
             row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=grade.value)
             if captured.version_id is not None:

@@ -6,7 +6,7 @@ quirks Q-020 to Q-026.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tenacity
 
@@ -66,12 +66,12 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What was received and where it lies. `quick_xor`: of the bytes received."""
+    """What was received and where it lies. `quick_xor`, `sha256`: of the bytes received."""
 
     key: str
     size: int
-    sha256: str
     quick_xor: str
+    sha256: str
     version_id: str | None
 
 
@@ -96,18 +96,25 @@ class Content:
     patience_seconds: float | None = None
 
 
-class _Digests:
+class _Passing:
+    """Chunks on their way, with what the service's own facts are compared with: `size` and `quick_xor` of what has passed."""
+
     def __init__(self, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
         self._chunks, self._progress = chunks, progress
-        self.sha = Hashed(())
-        self.quick_xor = QuickXorHash()
+        self._quick_xor = QuickXorHash()
+        self.size = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._chunks:
-            self.sha.update(chunk)
-            self.quick_xor.update(chunk)
+            self._quick_xor.update(chunk)
+            self.size += len(chunk)
             self._progress(len(chunk))
             yield chunk
+
+    @property
+    def marks(self) -> tuple[int, str]:
+        """(size, quickXorHash) of what has passed."""
+        return self.size, self._quick_xor.base64()
 
 
 class UnstableContentError(ItemError):
@@ -115,21 +122,20 @@ class UnstableContentError(ItemError):
 
 
 class _DoubtfulBytesError(Exception):
-    """The bytes are not those that are listed; raised at their end, so that the store keeps nothing."""
+    """The bytes are not those that are listed; raised at their end, so that the store keeps nothing. `marks`: of the bytes."""
 
-    def __init__(self, sha256: str) -> None:
-        super().__init__(sha256)
-        self.sha256 = sha256
+    def __init__(self, marks: tuple[int, str]) -> None:
+        super().__init__()
+        self.marks = marks
 
 
-def _doubting(digests: _Digests, service: JsonObject, seen: set[str]) -> Iterator[bytes]:
+def _doubting(passing: _Passing, service: JsonObject, seen: set[tuple[int, str]]) -> Iterator[bytes]:
     """The chunks, and at their end _DoubtfulBytesError unless they are as listed, or came the same way before."""
-    yield from digests
-    sha256 = digests.sha.sha256
-    received = Captured("", digests.sha.size, sha256, digests.quick_xor.base64(), None)
-    nothing_came = received.size == 0 and bool(service.get("size"))
-    if agrees(received, service) is None and (sha256 not in seen or nothing_came):
-        raise _DoubtfulBytesError(sha256)
+    yield from passing
+    marks = passing.marks
+    nothing_came = passing.size == 0 and bool(service.get("size"))
+    if agrees(*marks, service) is None and (marks not in seen or nothing_came):
+        raise _DoubtfulBytesError(marks)
 
 
 class Downloader:
@@ -143,73 +149,71 @@ class Downloader:
 
         Raises: GraphError for what the service refuses; errors of the store; ReplacedError.
         """
-        for attempt in tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((TransientError, ContentChangedError)),
-            stop=tenacity.stop_after_attempt(TRIES),
-            reraise=True,
-        ):
-            with attempt:
-                return self._unless_held(content, key, another_key)
-        raise AssertionError("tenacity returns or raises")
+        try:
+            return self._unless_held(content, key, another_key)
+        except (TransientError, ContentChangedError):  # few come here: what follows costs more than a small download
+            retrying = tenacity.Retrying(
+                retry=tenacity.retry_if_exception_type((TransientError, ContentChangedError)),
+                stop=tenacity.stop_after_attempt(TRIES - 1),
+                reraise=True,
+            )
+            return retrying(self._unless_held, content, key, another_key)
 
     def _unless_held(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         held = content.held
         if held is not None and held.may_be_same:
             received = self._only_hash(content)
-            if received.sha.sha256 == held.sha256:
-                return Captured(held.key, received.sha.size, held.sha256, received.quick_xor.base64(), held.version_id)
+            if received.sha256 == held.sha256:
+                return replace(received, key=held.key, version_id=held.version_id)
         captured = self._once(content, key, another_key)
         if held is not None and held.sha256 == captured.sha256:
             self._writer.orphans_possible = True  # written before it was known to be the same: named as a leftover
-            return Captured(held.key, captured.size, held.sha256, captured.quick_xor, held.version_id)
+            return replace(captured, key=held.key, version_id=held.version_id)
         return captured
 
     def _once(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
-        self._writer.assert_current()
-        there = self._writer.store.stat(f"{self._writer.bag}/{key}")
-        if there is None:
+        if not self._writer.orphans_possible or self._writer.store.stat(f"{self._writer.bag}/{key}") is None:
             try:
                 return self._store(content, key)
             except ObjectExistsError:
                 pass  # somebody's, or our own whose answer was lost: looked at below
+        self._writer.assert_current()
         received = self._only_hash(content)
         found = self._hash_of(key)
-        if found is not None and found.sha256 == received.sha.sha256:
+        if found is not None and found.sha256 == received.sha256:
             info = self._writer.store.stat(f"{self._writer.bag}/{key}")
-            version = info.version_id if info else None
-            return Captured(key, found.size, found.sha256, received.quick_xor.base64(), version)
+            return replace(received, key=key, version_id=info.version_id if info else None)
         self._writer.orphans_possible = True
         return self._once(content, another_key(), another_key)
 
     def _store(self, content: Content, key: str) -> Captured:
         """Bytes that differ from what is listed are read once more before anything is written: the body may have been wrong
         (a page of an appliance, a flipped bit), or the service keeps other bytes than it lists (Q-022)."""
-        seen: set[str] = set()
+        seen: set[tuple[int, str]] = set()
         for _ in range(TRIES):
             try:
                 return self._store_once(content, key, seen)
             except _DoubtfulBytesError as doubt:
-                seen.add(doubt.sha256)
+                seen.add(doubt.marks)
         raise UnstableContentError(
             "each reading gave other bytes", code="content_unstable", action="Run the export again when it is at rest."
         )
 
-    def _store_once(self, content: Content, key: str, seen: set[str]) -> Captured:
+    def _store_once(self, content: Content, key: str, seen: set[tuple[int, str]]) -> Captured:
         size = content.service.get("size")
         with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
-            digests = _Digests(download.chunks(), self._progress)
-            checked = _doubting(digests, content.service, seen)
+            passing = _Passing(download.chunks(), self._progress)
+            checked = _doubting(passing, content.service, seen)
             stored: Stored = self._writer.put_payload(key, checked, size=download.total)
-        return Captured(key, stored.size, stored.sha256, digests.quick_xor.base64(), stored.version_id)
+        return Captured(key, stored.size, passing.marks[1], stored.sha256, stored.version_id)
 
-    def _only_hash(self, content: Content) -> _Digests:
-        with self._graph.download(
-            content.path, size=content.service.get("size"), patience=content.patience_seconds
-        ) as download:
-            digests = _Digests(download.chunks(), self._progress)
-            for _ in digests:
-                pass
-        return digests
+    def _only_hash(self, content: Content) -> Captured:
+        """The bytes read and dropped; the key is empty."""
+        size = content.service.get("size")
+        with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
+            passing = _Passing(download.chunks(), self._progress)
+            hashed = Hashed(passing).drain()
+        return Captured("", *passing.marks, hashed.sha256, None)
 
     def _hash_of(self, key: str) -> Hashed | None:
         try:
@@ -219,14 +223,14 @@ class Downloader:
             return None
 
 
-def agrees(captured: Captured, service: JsonObject) -> Agreement | None:
-    """`match` or `unhashed`; None if size or hash differ."""
-    size, quick_xor = service.get("size"), service.get("quickXorHash")
-    if size is not None and size != captured.size:
+def agrees(size: int, quick_xor: str, service: JsonObject) -> Agreement | None:
+    """`match` or `unhashed`; None if size or hash of what came differ from what is listed."""
+    listed_size, listed_hash = service.get("size"), service.get("quickXorHash")
+    if listed_size is not None and listed_size != size:
         return None
-    if not quick_xor:
+    if not listed_hash:
         return Agreement.UNHASHED
-    return Agreement.MATCH if quick_xor == captured.quick_xor else None
+    return Agreement.MATCH if listed_hash == quick_xor else None
 
 
 def grade_difference(name: str) -> Agreement:

@@ -7,7 +7,6 @@ shared out. Source: design §4 (the ledger, Whole).
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, field
 
 from exporters.bag.digests import Hashed
@@ -16,6 +15,7 @@ from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import counts, folder_counts, kinds, uncounted_folders
 from exporters.clock import Clock, timestamp
 from exporters.drive.capture import Capturer, Done, Task
+from exporters.drive.crew import Crew, Shift
 from exporters.drive.download import Downloader
 from exporters.drive.facts import SELECT, facts_of, same_facts
 from exporters.drive.listing import Listing
@@ -26,12 +26,10 @@ from exporters.errors import ItemError, RunError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
-from exporters.outcomes import Agreement
 from exporters.sources import Source
 from exporters.store.errors import ObjectExistsError
 
 CLOSING_ROUNDS = 3
-IN_FLIGHT = 32
 FOLDERS_READ_AGAIN = 500
 
 
@@ -55,6 +53,7 @@ class DriveResult:
     counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     exceptions: dict[str, int] = field(default_factory=dict)
+    worked_on: int = 0
     copied: int = 0
     downloaded: int = 0
     bytes_received: int = 0
@@ -76,13 +75,13 @@ class DriveExporter:
         settings: DriveSettings,
         clock: Clock,
         *,
-        pool: Executor,
+        crew: Crew,
         progress: Progress,
         stop: threading.Event,
         accepts_removals: bool = False,
     ) -> None:
         self._source, self._graph, self._writer, self._settings = source, graph, writer, settings
-        self._clock, self._pool, self._progress, self._stop = clock, pool, progress, stop
+        self._clock, self._crew, self._progress, self._stop = clock, crew, progress, stop
         self._accepts_removals = accepts_removals
         self._lock = threading.RLock()
         self.result = DriveResult()
@@ -163,48 +162,39 @@ class DriveExporter:
             planner.add_unasked(refresh_permissions=self._settings.refresh_permissions)
         planner.plan()
         self._progress.listed(self._writer.state.count("SELECT count(*) FROM work"))
-        done = self._take(planner.tasks(moved_folders=False))
+        before = self.result.worked_on
+        self._take_all(planner.tasks(moved_folders=False))
         if not self._stop.is_set():
-            done += self._take(planner.tasks(moved_folders=True))
+            self._take_all(planner.tasks(moved_folders=True))
         settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
-        return done
+        return self.result.worked_on - before
 
-    def _take(self, tasks: Iterator[Task]) -> int:
-        done = 0
-        for outcome in self._in_parallel(tasks):
-            for kind, value in outcome.rows:
-                self._writer.emit(kind, value)
-            self.result.copied += outcome.is_new
-            self.result.downloaded += outcome.was_downloaded
-            self.result.bytes_received += outcome.bytes_received
-            self._progress.finished(1)
-            done += 1
-        return done
+    def _take_all(self, tasks: Iterator[Task]) -> None:
+        """Do the tasks, and write down what came of them, in the order in which it comes. What needs no request is done here."""
 
-    def _in_parallel(self, tasks: Iterator[Task]) -> Iterator[Done]:
-        """Results in the order in which they come; at most `IN_FLIGHT` under way. What needs no request is done here."""
-        under_way: set[Future[Done]] = set()
-        try:
+        def asking() -> Iterator[Task]:
             for task in tasks:
-                if self._stop.is_set():
-                    break
-                if task.key is None and task.versions == "current" and not task.wants_permissions:
-                    yield self._capturer.work(task)
-                    continue
-                under_way.add(self._pool.submit(self._capturer.work, task))
-                while len(under_way) >= IN_FLIGHT:
-                    finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in finished)
-            while under_way:
-                finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in finished)
+                if task.asks:
+                    yield task
+                else:
+                    self._take([self._capturer.work(task)])
+
+        try:
+            for done in Shift(self._crew, self._capturer.work, self._stop.is_set).through(asking()):
+                self._take(done)
         except BaseException:
             self._writer.orphans_possible = True  # what others put meanwhile has no row: named before the bag closes
             raise
-        finally:
-            for future in under_way:
-                future.cancel()
-            wait(under_way)
+
+    def _take(self, handful: list[Done]) -> None:
+        self._writer.emit_all(row for done in handful for row in done.rows)
+        result = self.result
+        for done in handful:
+            result.copied += done.is_new
+            result.downloaded += done.was_downloaded
+            result.bytes_received += done.bytes_received
+        result.worked_on += len(handful)
+        self._progress.finished(len(handful))
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -263,11 +253,7 @@ class DriveExporter:
         result.counts, result.kinds = counts(state), kinds(state)
         query = "SELECT code, count(*) FROM rows WHERE outcome = 'excepted' GROUP BY code"
         result.exceptions = dict(state.db.execute(query).fetchall())
-        for grade in (Agreement.DIFFERS, Agreement.REWRITTEN):
-            query = "SELECT count(*) FROM rows WHERE instr(CAST(row AS TEXT), ?) > 0"
-            number = state.count(query, (f'"agreement":"{grade.value}"',))
-            if number:
-                result.agreements[grade.value] = number
+        result.agreements = state.agreements()
         result.unexplained = sum(f.verdict == "unexplained" for f in folder_counts(state))
         if uncounted_folders(state, self._source.id):
             result.problems.append("count_unavailable")

@@ -7,6 +7,7 @@ round that brings nothing new reads nothing but the head. Source: design §4 (th
 from collections.abc import Mapping
 from typing import Any
 
+from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagWriter
 from exporters.drive.facts import SELECT, facts_of, same_facts
 from exporters.errors import SourceError
@@ -102,41 +103,45 @@ class Listing:
         return news
 
     def _take(self, rows: list[dict[str, Any]]) -> bool:
-        news, unchanged = False, []
-        for item in rows:
-            if not _is_usable(item.get("id")):
-                continue  # nothing can be known of it: the folder's childCount will tell
-            facts = self._with_last_name(facts_of(item, self._drive))
-            if self._is_news(facts):
-                if not self._begun:
-                    self._begin_round()
-                self._writer.emit("listed", facts)
-                news = True
+        """A page of rows; whether it brought news. The last row of an id counts (Q-003)."""
+        usable = [
+            item for item in rows if _is_usable(item.get("id"))
+        ]  # of the others the folder's childCount will tell
+        known = self._writer.state.known(self._drive, [item["id"] for item in usable]) if usable else {}
+        news, unchanged = [], []
+        for item in usable:
+            owed, row = known[item["id"]]
+            facts = _with_last_name(facts_of(item, self._drive), owed or row or {})
+            if _is_news(facts, owed, row):
+                news.append(facts)
+                known[item["id"]] = facts, row
             elif self._full and not facts.get("deleted"):
                 unchanged.append(facts["id"])
+        if news:
+            if not self._begun:
+                self._begin_round()
+            self._writer.emit_all([("listed", facts) for facts in news])
         if unchanged:
             self._writer.emit("seen", {"scope": self._drive, "ids": unchanged})
-        return news
+        return bool(news)
 
-    def _with_last_name(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """A deleted item comes without its name: it gets the one that we know, for the row that will say what became of it."""
-        if not facts.get("deleted"):
-            return facts
-        state = self._writer.state
-        known = state.listed(self._drive, facts["id"]) or state.item_row(self._drive, facts["id"]) or {}
-        return {**{name: known[name] for name in ("kind", "name", "parent") if name in known}, **facts}
 
-    def _is_news(self, facts: Mapping[str, Any]) -> bool:
-        state = self._writer.state
-        owed = state.listed(self._drive, facts["id"])
-        row = state.item_row(self._drive, facts["id"])
-        if facts.get("deleted"):
-            if owed is not None:
-                return not owed.get("deleted")
-            return row is not None and row["outcome"] != "gone" and row.get("code") != "vanished"
+def _with_last_name(facts: JsonObject, known: Mapping[str, Any]) -> JsonObject:
+    """A deleted item comes without its name: it gets the one that we know, for the row that will say what became of it."""
+    if not facts.get("deleted"):
+        return facts
+    return {**{name: known[name] for name in ("kind", "name", "parent") if name in known}, **facts}
+
+
+def _is_news(facts: Mapping[str, Any], owed: Mapping[str, Any] | None, row: Mapping[str, Any] | None) -> bool:
+    """owed, row: what we know of the item already."""
+    if facts.get("deleted"):
         if owed is not None:
-            return owed != facts
-        return row is None or row["outcome"] == "gone" or row.get("code") == "vanished" or not same_facts(facts, row)
+            return not owed.get("deleted")
+        return row is not None and row["outcome"] != "gone" and row.get("code") != "vanished"
+    if owed is not None:
+        return owed != facts
+    return row is None or row["outcome"] == "gone" or row.get("code") == "vanished" or not same_facts(facts, row)
 
 
 def _is_usable(item_id: object) -> bool:

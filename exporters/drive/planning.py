@@ -22,6 +22,7 @@ ASK_AGAIN_AFTER = timedelta(hours=24)
 
 MOVED = 1_000_000
 """In the order of work: after everything else."""
+BATCH = 500
 
 
 class Planner:
@@ -51,18 +52,23 @@ class Planner:
         db.execute(
             "INSERT OR IGNORE INTO work SELECT id, 0, NULL, 0 FROM owed WHERE scope = ? AND deleted = 0", (self._drive,)
         )
-        moved = (
-            "SELECT owed.id FROM owed JOIN tree ON tree.scope = owed.scope AND tree.id = owed.id"
-            " WHERE owed.scope = ? AND owed.deleted = 0 AND tree.kind IN ('folder', 'package')"
-        )
-        ids = [found[0] for found in db.execute(moved, (self._drive,)) if self._path_changed(found[0])]
-        for start in ids:
+        for start in self._moved_folders():
             db.execute(
                 "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT tree.id FROM below JOIN tree"
                 " ON tree.scope = ? AND tree.parent = below.id WHERE tree.alive = 1)"
                 " INSERT OR IGNORE INTO work SELECT id, 0, NULL, 0 FROM below",
                 (start, self._drive),
             )
+
+    def _moved_folders(self) -> Iterator[str]:
+        query = (
+            "SELECT owed.id FROM owed JOIN tree ON tree.scope = owed.scope AND tree.id = owed.id WHERE owed.scope = ?"
+            " AND owed.deleted = 0 AND tree.kind IN ('folder', 'package') AND owed.id > ? ORDER BY owed.id LIMIT ?"
+        )
+        after = ""
+        while batch := self._state.db.execute(query, (self._drive, after, BATCH)).fetchall():
+            yield from (item_id for (item_id,) in batch if self._path_changed(item_id))
+            after = batch[-1][0]
 
     def _path_changed(self, item_id: str) -> bool:
         """Whether rows below this folder may say another path: it moved, or it was not known when they were written."""
@@ -101,33 +107,38 @@ class Planner:
         return self._settings.permissions == "shared" and "shared" in facts.get("service", {})
 
     def _force(self, ids: Iterator[str]) -> None:
-        for item_id in list(ids):
-            self._state.db.execute("INSERT OR REPLACE INTO work VALUES (?, 0, NULL, 1)", (item_id,))
+        self._state.db.executemany("INSERT OR REPLACE INTO work VALUES (?, 0, NULL, 1)", ((i,) for i in ids))
 
     def plan(self) -> None:
         """Work out paths. Folders that moved come last of all (`moved_folders`): as long as their own row is not written, what
         lies below them is owed too, however often a run is cut off."""
-        db = self._state.db
-        for (item_id,) in db.execute("SELECT id FROM work").fetchall():
-            path = self._tree.path(item_id) or self._lost_path(item_id)
-            node = self._state.node(self._drive, item_id)
-            depth = -1_000_000 + path.count("/") if node is not None and node[2] != "file" else 0
-            if depth < 0 and self._path_changed(item_id):
-                depth = MOVED
-            values = (depth, path.encode("utf-8", "surrogatepass"), item_id)
-            db.execute("UPDATE work SET depth = ?, path = ? WHERE id = ?", values)
-        db.execute("CREATE INDEX IF NOT EXISTS temp.work_in_order ON work (depth, path, id)")
+        db, after = self._state.db, ""
+        db.execute("DROP INDEX IF EXISTS temp.work_in_order")
+        while batch := db.execute("SELECT id FROM work WHERE id > ? ORDER BY id LIMIT ?", (after, BATCH)).fetchall():
+            db.executemany("UPDATE work SET depth = ?, path = ? WHERE id = ?", [self._planned(i) for (i,) in batch])
+            after = batch[-1][0]
+        db.execute("CREATE INDEX temp.work_in_order ON work (depth, path, id)")
+
+    def _planned(self, item_id: str) -> tuple[int, bytes, str]:
+        """(place in the order of work, path, id)."""
+        path = self._tree.path(item_id) or self._lost_path(item_id)
+        node = self._state.node(self._drive, item_id)
+        depth = -MOVED + path.count("/") if node is not None and node[2] != "file" else 0
+        if depth < 0 and self._path_changed(item_id):
+            depth = MOVED
+        return depth, path.encode("utf-8", "surrogatepass"), item_id
 
     def tasks(self, *, moved_folders: bool) -> Iterator[Task]:
         """The tasks, folders first; or those of moved folders alone. The state may be written to while they are taken."""
         db = self._state.db
-        after: tuple[int, bytes, str] = (1 if moved_folders else -2_000_000, b"", "")
-        query = "SELECT depth, path, id, forced FROM work WHERE (depth, path, id) > (?, ?, ?) ORDER BY depth, path, id LIMIT 500"
-        while batch := db.execute(query, after).fetchall():
+        after: tuple[int, bytes, str] = (1 if moved_folders else -2 * MOVED, b"", "")
+        query = "SELECT depth, path, id, forced FROM work WHERE (depth, path, id) > (?, ?, ?) ORDER BY depth, path, id LIMIT ?"
+        while batch := db.execute(query, (*after, BATCH)).fetchall():
+            known = self._state.known(self._drive, [found[2] for found in batch])
             for depth, path, item_id, forced in batch:
                 if depth == MOVED and not moved_folders:
                     return
-                task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced))
+                task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced), *known[item_id])
                 if task is not None:
                     yield task
             after = batch[-1][:3]
@@ -136,8 +147,9 @@ class Planner:
         node = self._state.node(self._drive, item_id)
         return f"/lost~{node[0] if node else ''}/{node[1] if node else item_id}"
 
-    def _task(self, item_id: str, path: str, forced: bool) -> Task | None:
-        owed, row = self._state.listed(self._drive, item_id), self._state.item_row(self._drive, item_id)
+    def _task(
+        self, item_id: str, path: str, forced: bool, owed: JsonObject | None, row: JsonObject | None
+    ) -> Task | None:
         facts = owed or (facts_of_row(row) if row else None)
         if facts is None or facts.get("deleted"):
             return None
@@ -169,8 +181,9 @@ class Planner:
             versions=self._settings.versions if wants_versions and more else "current",
             have=have,
             wants_permissions=wants_permissions,
-            versions_failed=self._state.row(("versions", facts["id"], "list")) is not None,
-            permissions_failed=self._state.row(("permission", self._drive, facts["id"])) is not None,
+            versions_failed=wants_versions and self._state.row(("versions", facts["id"], "list")) is not None,
+            permissions_failed=wants_permissions
+            and self._state.row(("permission", self._drive, facts["id"])) is not None,
         )
 
     def _another(self, facts: JsonObject) -> str:

@@ -52,6 +52,7 @@ class Places:
     def __init__(self, state: State, scope: str, run_stamp: str) -> None:
         self._state, self._scope, self._stamp = state, scope, run_stamp
         self._folder_places: dict[str, str] = {}
+        self._free: set[str] = set()  # folders that are held, in their own spelling, with all above them
         db = state.db
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS places (folded TEXT PRIMARY KEY, exact TEXT, file INT) WITHOUT ROWID"
@@ -62,11 +63,11 @@ class Places:
             last = self._hold(key, last)
 
     def _hold(self, key: str, beside: str = "") -> str:
-        """Hold a file's place and those of the folders above it, unless they stand above `beside` too."""
+        """Hold a file's place and those of the folders above it, unless they stand above `beside` too, or are held already."""
         insert = "INSERT OR IGNORE INTO places VALUES (?, ?, ?)"
         self._state.db.execute(insert, (folded(key), key, 1))
         folder = key.rpartition("/")[0]
-        while folder and not beside.startswith(f"{folder}/"):
+        while folder and folder not in self._free and not beside.startswith(f"{folder}/"):
             self._state.db.execute(insert, (folded(folder), folder, 0))
             folder = folder.rpartition("/")[0]
         return key
@@ -160,12 +161,16 @@ class Places:
 
     def _blocked(self, key: str) -> bool:
         """Whether a folder above `key` is held by a file, or in another spelling."""
-        folder = key.rpartition("/")[0]
-        while folder:
+        first = folder = key.rpartition("/")[0]
+        while folder and folder not in self._free:
             held = self._held(folder)
             if held is not None and (held[1] or held[0] != folder):
                 return True
             folder = folder.rpartition("/")[0]
+        if first not in self._free and self._held(first) is not None:  # held places stay as they are
+            if len(self._free) > FOLDERS_REMEMBERED:
+                self._free.clear()
+            self._free.add(first)
         return False
 
 

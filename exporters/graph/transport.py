@@ -1,6 +1,8 @@
 """The wire: one `requests.Session`, TLS always verified, foreign exceptions mapped once, here.
 
-Rules of this file: the only importer of requests in this package (lazily). No retries, no redirects, no status codes.
+Rules of this file: the only importer of requests in this package (lazily). No retries, no redirects, no status codes. `requests`
+settles proxies, TLS and the pool of connections of a host once; each request then goes to that pool directly, since its own way
+there costs as much as the request.
 Addresses go out byte for byte as given: `requests` and urllib3 would cut a `#` off and quote braces anew (Q-011), so
 the request target is put back at the last moment, in `_connection_class`. A CA bundle of ours beats REQUESTS_CA_BUNDLE
 in the environment; proxies of the environment hold. Source: dependencies.md 2 (requests); quirks Q-011, Q-016, Q-050.
@@ -11,6 +13,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +22,7 @@ from exporters.graph.errors import ConnectionFailedError, GraphError, RefusedErr
 
 if TYPE_CHECKING:
     import requests
+    import urllib3
     from requests.adapters import HTTPAdapter
 
 CONNECT_SECONDS, READ_SECONDS = 20.0, 120.0
@@ -37,17 +41,20 @@ def wire_url(url: str) -> str:
 class Answer:
     """Status and headers of an answer, and its body: once, by `body` or by `chunks`. MUST be closed."""
 
-    def __init__(self, response: "requests.Response", url: str) -> None:
+    def __init__(self, response: "urllib3.BaseHTTPResponse", url: str) -> None:
         self._response = response
+        self._is_read = False
         self.url = url
-        self.status = response.status_code
+        self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
     def body(self) -> bytes:
         """The whole body, content coding undone; for JSON and errors. Raises: ConnectionFailedError."""
         try:
             with _mapped(self.url):
-                return self._response.content
+                data = self._response.read(decode_content=True)
+                self._is_read = True
+                return data
         finally:
             self.close()
 
@@ -55,14 +62,17 @@ class Answer:
         """The body as it came, nothing decoded. Raises: ConnectionFailedError, also for a body shorter than told."""
         with _mapped(self.url):
             while True:
-                chunk = self._response.raw.read(size_bytes, decode_content=False)
+                chunk = self._response.read(size_bytes, decode_content=False)
                 if not chunk:
+                    self._is_read = True
                     return
                 yield chunk
 
     def close(self) -> None:
         """Give the connection back (read to its end) or drop it."""
-        self._response.close()
+        if not self._is_read:
+            self._response.close()
+        self._response.release_conn()
 
 
 class Transport:
@@ -73,30 +83,29 @@ class Transport:
         self._connections = connections
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
-        self._settings: dict[str, Mapping[str, Any]] = {}
+        self._pools: dict[str, urllib3.HTTPConnectionPool] = {}
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """One request, one answer (its body not read yet). Raises: ConnectionFailedError, UntrustedError."""
-        from requests import PreparedRequest
-        from requests.structures import CaseInsensitiveDict
-
-        session = self._open()
         exact = wire_url(url)
-        request = PreparedRequest()
-        request.method, request.url = method, exact
-        request.headers = CaseInsensitiveDict(headers)
-        request.hooks = {"response": []}
-        request.body = body
-        if body is not None:
-            request.headers["Content-Length"] = str(len(body))
         parts = re.match(r"[A-Za-z][\w+.-]*://[^/?#]*", exact)
-        rest = exact[parts.end() :] if parts else ""
-        _target.value = rest if rest.startswith("/") else f"/{rest}"
+        host = parts[0] if parts else ""
+        rest = exact[len(host) :]
+        target = rest if rest.startswith("/") else f"/{rest}"
+        _target.value = target
         try:
             with _mapped(url):
-                adapter = session.get_adapter(exact)
-                response = adapter.send(
-                    request, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS), **self._how(exact)
+                response = self._pool(host).urlopen(
+                    method,
+                    target,
+                    body=body,
+                    headers=headers,
+                    redirect=False,
+                    assert_same_host=False,
+                    preload_content=False,
+                    decode_content=False,
+                    retries=False,
+                    timeout=_timeout(),
                 )
         finally:
             _target.value = None
@@ -107,6 +116,7 @@ class Transport:
             if self._session is not None:
                 self._session.close()
                 self._session = None
+                self._pools = {}
 
     def _open(self) -> "requests.Session":
         with self._lock:
@@ -119,20 +129,38 @@ class Transport:
                 self._session.adapters.pop("http://", None)  # plain http has no way out
             return self._session
 
-    def _how(self, url: str) -> Mapping[str, Any]:
-        """TLS and proxy settings for the host of `url`; asked of the environment once for each host."""
-        host = urlsplit(url).netloc
-        known = self._settings.get(host)
+    def _pool(self, host: str) -> "urllib3.HTTPConnectionPool":
+        """The connections to a host (scheme and authority); TLS and proxy settings are asked of the environment once for each."""
+        known = self._pools.get(host)
         if known is None:
-            found = self._open().merge_environment_settings(url, {}, False, self.verify, None)
-            known = {"verify": found["verify"] or True, "proxies": found["proxies"]}
-            self._settings[host] = known
+            session = self._open()
+            found = session.merge_environment_settings(host, {}, False, self.verify, None)
+            adapter: Any = session.get_adapter(host)
+            request, verify = _request_to(host), found["verify"] or True
+            known = adapter.get_connection_with_tls_context(request, verify, proxies=found["proxies"], cert=None)
+            adapter.cert_verify(known, host, verify, None)
+            self._pools[host] = known
         return known
 
     @property
     def verify(self) -> str | bool:
         """What to verify against: our bundle, else True (the system's, or what the environment names)."""
         return str(self._ca_bundle) if self._ca_bundle is not None else True
+
+
+@cache
+def _timeout() -> "urllib3.Timeout":
+    import urllib3
+
+    return urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
+
+
+def _request_to(host: str) -> "requests.PreparedRequest":
+    from requests import PreparedRequest
+
+    request = PreparedRequest()
+    request.method, request.url = "GET", f"{host}/"
+    return request
 
 
 def _adapter(connections: int) -> "HTTPAdapter":
@@ -184,6 +212,7 @@ def _mapped(url: str) -> Iterator[None]:
 
 def _failure(error: BaseException, host: str) -> GraphError:
     import requests
+    import urllib3
 
     causes = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
@@ -192,7 +221,12 @@ def _failure(error: BaseException, host: str) -> GraphError:
             code="tls_untrusted",
             action="If a proxy of yours inspects TLS, name its CA in tenant.ca_bundle (or REQUESTS_CA_BUNDLE).",
         )
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+    unusable = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidSchema,
+        urllib3.exceptions.LocationValueError,
+    )
+    if isinstance(error, unusable):
         return RefusedError(f"The address on {host} is not one that can be sent.", code="refused")
     names = [type(cause).__name__ for cause in causes]
     kind = next((text for name, text in _KINDS if any(name in found for found in names)), names[-1])

@@ -38,16 +38,18 @@ class SegmentDamagedError(RunError):
 class ReplacedError(RunError):
     """Another writer wrote this number: whoever gets this has been replaced and must stop at once.
 
-    `writer`: the first line's `writer` of the segment that is there.
+    `writer`, `other_run`: what the first line of the segment that is there says.
     """
 
-    def __init__(self, key: str, writer: Mapping[str, Any]) -> None:
+    def __init__(self, key: str, first: Mapping[str, Any]) -> None:
+        writer = first.get("writer") or {}
         super().__init__(
             f"another writer ({writer.get('host')}, process {writer.get('pid')}) has taken over at {key!r}",
             code="replaced",
             action="Let the other run end; then run this one again if something is left to do.",
         )
         self.writer = dict(writer)
+        self.other_run = str(first.get("run") or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class SegmentLog:
         if there == data:
             return
         found = parse(key, number, there)
-        raise ReplacedError(key, found.first.get("writer") or {}) from error
+        raise ReplacedError(key, found.first) from error
 
 
 def parse(key: str, number: int, data: bytes, *, previous: str | None = None, check_previous: bool = False) -> Segment:

@@ -16,7 +16,7 @@ OWN = Process.of_this_machine()
 
 def refused(writer: Process, *, age: timedelta = timedelta(seconds=30)) -> bool:
     try:
-        refuse_if_alive(Writer.new(writer).described, NOW - age, NOW, OWN, "onedrive/x")
+        refuse_if_alive({"run": "r", "writer": Writer.new(writer).described}, NOW - age, NOW, OWN, "onedrive/x")
     except AnotherWriterError as error:
         assert "onedrive/x" in str(error)
         assert error.action

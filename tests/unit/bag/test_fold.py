@@ -73,8 +73,8 @@ def test_the_merged_fold_equals_the_fold_from_segment_1(runs: list[list[tuple[st
         head_segment = BagWriter(
             store, "onedrive/x", Run("r", ManualClock(datetime(2026, 1, 1, tzinfo=UTC)), lambda: 0)
         )
-        head_segment._read_head()
-        state, position, at = state_from_segments(store, "onedrive/x", head_segment.position.number)
+        head_segment._fold.read_head(head_segment.heads)
+        state, position, at = state_from_segments(store, "onedrive/x", head_segment._fold.position.number)
         source = store.read("onedrive/x/lastcopy/source.json")
         rendered = {name: b"".join(content()) for name, content in render(state, position, at, source)}
         state.close()

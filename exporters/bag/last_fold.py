@@ -1,0 +1,113 @@
+"""The last fold of a bag, as the next writer reads it: its head first, all else only when it is needed.
+
+Rules of this file: nothing of a fold is believed that is not as the tagmanifest says; a fold that is damaged does not exist, and
+the state is made again from segment 1. Source: design §4 (the fold).
+"""
+
+from collections.abc import Callable, Iterator
+
+from exporters.bag.digests import Hashed
+from exporters.bag.fold import read_tagmanifest
+from exporters.bag.formats import HEAD, ITEMS, OWED, PERMISSIONS, JsonObject, load_json
+from exporters.bag.lines import read_lines
+from exporters.bag.state import Heads, State
+from exporters.store.errors import ObjectMissingError
+from exporters.store.protocol import Store
+from exporters.store.segments import START, Position, SegmentLog
+
+
+class LastFold:
+    """What the last fold says. `position`: its segment, START if there is none; `is_damaged`: a file is not as it was written."""
+
+    def __init__(self, store: Store, bag: str, log: SegmentLog) -> None:
+        self._store, self._bag, self._log = store, bag, log
+        self._digests: dict[str, str] = {}
+        self._proven: set[str] = set()
+        self._head: JsonObject = {}
+        self.position: Position = START
+        self.is_damaged = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a fold, and nothing is known against it."""
+        return bool(self.position.number) and not self.is_damaged
+
+    def read_head(self, heads: Heads) -> None:
+        """Read the head, and take over what it says into `heads`."""
+        self._digests = read_tagmanifest(self._store, self._bag) or {}
+        try:
+            data = self._store.read(f"{self._bag}/{HEAD}")
+        except ObjectMissingError:
+            self.is_damaged = self._log.exists(1)
+            return
+        if self._digests.get(HEAD) != Hashed.of(data):
+            self.is_damaged = True
+            return
+        self._head = load_json(data)
+        self.position = Position(self._head["segment"], self._head["sha256"])
+        self._set(heads)
+
+    def _set(self, heads: Heads) -> None:
+        head = self._head
+        heads.cursors, heads.round, heads.closed = dict(head["cursors"]), head["round"], head["closed"]
+
+    def lines(self, name: str) -> Iterator[JsonObject]:
+        """Rows of a small file of the fold, read once before for its digest; none if the fold is damaged."""
+        if not self.exists or (name not in self._proven and not self._prove(name)):
+            return
+        for line in read_lines(self._store, f"{self._bag}/{name}"):
+            yield load_json(line)
+
+    def _prove(self, name: str) -> bool:
+        hashed = Hashed(())
+        try:
+            for _ in read_lines(self._store, f"{self._bag}/{name}", hashed):
+                pass
+        except ObjectMissingError:
+            hashed = Hashed(())
+        if hashed.sha256 != self._digests.get(name):
+            self.is_damaged = True
+            return False
+        self._proven.add(name)
+        return True
+
+    def load(self) -> State | None:
+        """The state at the fold's segment; None if a file does not match the tagmanifest."""
+        if not self.exists:
+            return None
+        state = State()
+        takers: dict[str, Callable[[Iterator[bytes]], None]] = {
+            ITEMS: state.put_rows,
+            OWED: state.put_all_listed,
+            PERMISSIONS: state.put_all_permissions,
+        }
+        for name, take in takers.items():
+            if name == PERMISSIONS and name not in self._digests:
+                continue
+            hashed = Hashed(())
+            try:
+                take(read_lines(self._store, f"{self._bag}/{name}", hashed))
+            except (ObjectMissingError, ValueError):
+                hashed = Hashed(())
+            if hashed.sha256 != self._digests.get(name):
+                self.is_damaged = True
+                state.close()
+                return None
+        self._set(state.heads)
+        if state.heads.round is not None:
+            self._mark_seen(state, state.heads.round)
+        return state
+
+    def _mark_seen(self, state: State, begun: int) -> None:
+        """What the unfinished full round has listed stands in its segments alone."""
+        for number in range(begun, self.position.number + 1):
+            for row in self._log.read(number).rows():
+                ((kind, value),) = row.items()
+                if kind == "round" and value["full"]:
+                    state.forget_seen(value["scope"])
+                elif kind == "seen":
+                    state.mark_seen(value["scope"], value["ids"])
+                elif kind == "listed" and value.get("deleted"):
+                    state.unmark_seen(value["scope"], value["id"])
+                elif kind == "listed":
+                    state.mark_seen(value["scope"], (value["id"],))
