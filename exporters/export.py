@@ -15,8 +15,9 @@ from pathlib import PurePath
 import structlog
 
 from exporters.bag.catalogue import Catalogue
+from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
-from exporters.bag.ledger import Run, open_bag
+from exporters.bag.ledger import BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
@@ -29,17 +30,22 @@ from exporters.store.protocol import Store
 from exporters.store.segments import ReplacedError
 
 SOURCES_AT_ONCE = 4
+WAIT_FOR_OTHER_SECONDS = 200.0
+LOOK_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
     """What is asked of a run. cloud: its name, kept in the bag. accepts_removals: whether a person accepted that much of
-    this source is gone."""
+    this source is gone. gives_way: whether, after this error of one source, the whole run ends for another run's sake.
+    waits_for: whether the run with this id gives way to ours."""
 
     cloud: str
     drive: DriveSettings = field(default_factory=DriveSettings)
     take_over: bool = False
     accepts_removals: Callable[[Source], bool] = lambda source: False
+    gives_way: Callable[[LastcopyError], bool] = lambda error: False
+    waits_for: Callable[[str], bool] = lambda run: False
     sources_at_once: int = SOURCES_AT_ONCE
 
 
@@ -147,7 +153,7 @@ def export_source(
     at = timestamp(run.clock.now())
     try:
         result.bag = catalogue.bag_of(source, cloud=settings.cloud, at=at)
-        with open_bag(store, result.bag, _source_row(source, settings), run) as writer:
+        with _opened(store, result.bag, source, settings, run, progress, stop) as writer:
             exporter = DriveExporter(
                 source,
                 graph,
@@ -165,7 +171,7 @@ def export_source(
                 _take(result, exporter.result)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
     except LastcopyError as error:
-        if isinstance(error, RunError) and not _only_this_source(error):
+        if isinstance(error, RunError) and (settings.gives_way(error) or not _only_this_source(error)):
             raise
         result.problem = error
     except Exception as error:  # noqa: BLE001 - the edge of a unit of work: the other sources go on
@@ -177,6 +183,31 @@ def export_source(
         )
     result.coverage = coverage_of(result, settings.drive)
     return result
+
+
+def _opened(
+    store: Store,
+    bag: str,
+    source: Source,
+    settings: ExportSettings,
+    run: Run,
+    progress: Progress,
+    stop: threading.Event,
+) -> BagWriter:
+    """The bag, for writing. Another run that has it, and gives way to ours when it meets us, is waited for.
+
+    Raises: AnotherWriterError by any other run, or after the time in which one that died is known.
+    """
+    waited = 0.0
+    while True:
+        try:
+            return open_bag(store, bag, _source_row(source, settings), run)
+        except AnotherWriterError as error:
+            if stop.is_set() or waited >= WAIT_FOR_OTHER_SECONDS or not settings.waits_for(error.other_run):
+                raise
+        progress.waiting(LOOK_AGAIN_SECONDS, "another run")
+        run.clock.sleep(LOOK_AGAIN_SECONDS)
+        waited += LOOK_AGAIN_SECONDS
 
 
 def _place(error: BaseException) -> str:

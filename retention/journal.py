@@ -14,7 +14,7 @@ from exporters.bag.fence import Process, Writer
 from exporters.bag.formats import JsonObject, dump_row
 from exporters.clock import Clock, timestamp
 from exporters.store.protocol import Store
-from exporters.store.segments import START, Position, ReplacedError, SegmentLog
+from exporters.store.segments import START, Position, ReplacedError, Segment, SegmentLog
 
 FOLDER = "journal/"
 RACES = 100
@@ -31,8 +31,12 @@ class Journal:
 
     def rows(self) -> Iterator[JsonObject]:
         """All rows, oldest first, read as they are asked for. Raises: SegmentDamagedError."""
-        for segment in self._log.follow(START):
+        for segment in self.segments():
             yield from segment.rows()
+
+    def segments(self) -> Iterator[Segment]:
+        """All segments, oldest first, read as they are asked for. Raises: SegmentDamagedError."""
+        return self._log.follow(START)
 
     def append(self, rows: Sequence[Mapping[str, Any]], *, run: str | None = None) -> None:
         """Append rows (`type` and what belongs to it) as one segment. Raises: errors of the store."""

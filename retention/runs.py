@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from exporters.bag.catalogue import Catalogue
+from exporters.bag.fence import Process
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.clock import Clock, timestamp
 from exporters.discovery import Undiscovered, discover
@@ -30,6 +31,7 @@ from retention.acceptance import NOT_BUILT, NOT_FOUND, UNRECONCILED
 from retention.config import Config
 from retention.journal import Acceptances, Journal
 from retention.opening import claim_root, configured_store, opened_state, opened_tenant, read_root, refuse_foreign
+from retention.rivals import Rivals
 from retention.selection import Names, is_asked, means, unknown_source
 from retention.state.database import State
 from retention.verdicts import Exit
@@ -190,6 +192,7 @@ class _Run:
         self._acceptances = Acceptances(journal.rows())
         self._names = Names(catalogue.records())
         self._outcome = Outcome(new_run_id(clock), timestamp(clock.now()))
+        self._rivals = Rivals(journal, self._outcome.run)
         self._undiscovered: list[Undiscovered] = []
         self._unseen = set(_listed_names(config))
         self._left: dict[str, JsonObject] = {}
@@ -207,6 +210,8 @@ class _Run:
             [{"type": "run_started", "verb": "export", "asked": self._request.as_asked(self._config)}], run=outcome.run
         )
         try:
+            if not self._request.sources and not self._request.take_over:
+                self._rivals.refuse_if_at_work(Process.of_this_machine())
             results = export_sources(
                 self._graph,
                 self._store,
@@ -241,6 +246,8 @@ class _Run:
             drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
             take_over=self._request.take_over,
             accepts_removals=lambda source: self._accepts("mass_disappearance", source),
+            gives_way=self._rivals.outrank,
+            waits_for=self._rivals.yields,
         )
 
     def _sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:

@@ -79,10 +79,22 @@ def refuse_if_alive(
 
 def is_known_dead(writer: Mapping[str, Any], own: Process) -> bool:
     """Whether a writer was of our own boot and pid namespace, and no process (zombies apart) has its pid and start now."""
-    if not own.boot or writer.get("boot") != own.boot:
-        return False
-    started = _started(int(writer.get("pid") or 0))
-    return started is None or started != writer.get("started")
+    return _is_near(writer, own) and not _is_there(writer)
+
+
+def is_known_alive(writer: Mapping[str, Any], own: Process) -> bool:
+    """Whether a writer is another live process of our own boot and pid namespace."""
+    return _is_near(writer, own) and _is_there(writer) and writer.get("pid") != own.pid
+
+
+def _is_near(writer: Mapping[str, Any], own: Process) -> bool:
+    return bool(own.boot) and writer.get("boot") == own.boot
+
+
+def _is_there(writer: Mapping[str, Any]) -> bool:
+    pid = writer.get("pid")
+    started = _started(pid) if isinstance(pid, int) else None
+    return started is not None and started == writer.get("started")
 
 
 def _boot() -> str:

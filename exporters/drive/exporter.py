@@ -45,6 +45,9 @@ class Progress:
     def finished(self, items: int) -> None:
         """So many items are done."""
 
+    def waiting(self, seconds: float, reason: str) -> None:
+        """The work waits that long."""
+
 
 @dataclass(slots=True)
 class DriveResult:

@@ -83,8 +83,8 @@ class Meter(Progress):
             parts.append(f"waiting {waiting[0] - now:.0f} s ({waiting[1]})")
         return ", ".join(parts)
 
-    def note_wait(self, seconds: float, reason: str) -> None:
-        """A request waits that long."""
+    def waiting(self, seconds: float, reason: str) -> None:
+        """A request, or a source, waits that long."""
         with self._lock:
             self._waiting = (self._clock.monotonic() + seconds, reason)
 
@@ -113,7 +113,7 @@ class MeterObserver:
         """The exporter counts them."""
 
     def waiting(self, seconds: float, reason: str) -> None:
-        self._meter.note_wait(seconds, reason)
+        self._meter.waiting(seconds, reason)
 
 
 def show_progress(output: Any) -> bool:

@@ -135,7 +135,7 @@ class Product:
     def __init__(
         self, folder: Path, tenant: Tenant, *, store: Row | None = None, versions: str | int = "all", **changes: Any
     ) -> None:
-        self.folder, self.tenant = folder, tenant
+        self.folder, self.tenant, self.command = folder, tenant, COMMAND
         folder.mkdir(parents=True, exist_ok=True)
         self.store = folder / "store"
         info = tenant.info
@@ -161,7 +161,7 @@ class Product:
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command in a process group of its own."""
         return subprocess.Popen(
-            [*COMMAND, *arguments], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            [*self.command, *arguments], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
 

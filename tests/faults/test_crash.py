@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.changes import lively_changes
-from tests.end_to_end.driving import Product, Tenant, assert_same, wait_for
+from tests.end_to_end.driving import Product, Tenant, assert_same
 from tests.independent import tiny
 from tests.independent.judge import Settings, judge
 from tests.independent.reader import read_store
@@ -110,26 +110,6 @@ def test_a_run_that_is_told_to_stop_goes_on_later(tiny_data: Path, tmp_path: Pat
         assert bags.differences == [], bags.differences[:5]
         product.export()
         assert_same(product.store, reference.store)
-
-
-def test_two_exports_of_one_store_at_a_time(tiny_data: Path, tmp_path: Path) -> None:
-    """One writer per source: the second one says who is at work and stops; the store is that of one."""
-    with Tenant(tiny_data) as tenant:
-        reference = Product(tmp_path / "undisturbed", tenant)
-        reference.export()
-        product = Product(tmp_path / "shared", tenant)
-        tenant.faults({"fault": "delay", "route": "drives/*/items/*/content", "seconds": 0.6})
-        first = product.start("export", "--json")
-        wait_for(lambda: bool(list(product.store.glob("onedrive/*/lastcopy/ledger/000000001.jsonl"))))
-        second = product.run("export", "--json")
-        out, err = first.communicate(timeout=60)
-        tenant.faults()
-        assert first.returncode == 3, (out[-1000:], err[-1000:])
-        assert second.code in (1, 3)
-        assert "at work" in second.out + second.err
-        product.export()
-        assert_same(product.store, reference.store)
-        assert judge(product.store, tenant.truth, Settings(versions="all", leftovers=True)) == []
 
 
 def test_a_stopped_writer_that_wakes_up_changes_nothing(tiny_data: Path, tmp_path: Path) -> None:
