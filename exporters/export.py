@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePath
 
 import structlog
@@ -23,6 +24,14 @@ from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError, RunError, SourceError
+from exporters.graph.errors import (
+    AccessDeniedError,
+    LockedError,
+    NoDriveError,
+    NotFoundError,
+    PermissionMissingError,
+    SiteLockedError,
+)
 from exporters.graph.session import GraphSession
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
@@ -32,6 +41,7 @@ from exporters.store.segments import ReplacedError
 SOURCES_AT_ONCE = 4
 WAIT_FOR_OTHER_SECONDS = 200.0
 LOOK_AGAIN_SECONDS = 2.0
+REFUSALS = (NotFoundError, NoDriveError, AccessDeniedError, PermissionMissingError, LockedError, SiteLockedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,8 @@ class ExportSettings:
 
 @dataclass(slots=True)
 class SourceResult:
-    """What a run came to on one source; counts as in design §6. `problem`: why it could not be copied (further)."""
+    """What a run came to on one source; counts as in design §6. newest: when the newest exception of each code was found.
+    difference: a name for what the service's own counts leave unexplained. problem: why it could not be copied (further)."""
 
     source: Source
     bag: str | None = None
@@ -64,11 +75,17 @@ class SourceResult:
     bytes: int = 0
     downloaded: int = 0
     exceptions: dict[str, int] = field(default_factory=dict)
+    newest: dict[str, datetime] = field(default_factory=dict)
+    difference: str | None = None
     problems: list[str] = field(default_factory=list)
     reconciled: bool = False
     problem: LastcopyError | None = None
     coverage: list[JsonObject] = field(default_factory=list)
     agreements: dict[str, int] = field(default_factory=dict)
+    was_listed: bool = False
+    """Whether an earlier run listed it to the end."""
+    has_refused: bool = False
+    """Whether the service refuses a source that it once listed."""
     segment: int = 0
     segment_sha256: str | None = None
     """The newest segment of the bag when the run left it."""
@@ -154,6 +171,7 @@ def export_source(
     try:
         result.bag = catalogue.bag_of(source, cloud=settings.cloud, at=at)
         with _opened(store, result.bag, source, settings, run, progress, stop) as writer:
+            result.was_listed = writer.heads.cursors.get(source.id, {}).get("kind") == "delta"
             exporter = DriveExporter(
                 source,
                 graph,
@@ -174,6 +192,7 @@ def export_source(
         if isinstance(error, RunError) and (settings.gives_way(error) or not _only_this_source(error)):
             raise
         result.problem = error
+        result.has_refused = result.was_listed and isinstance(error, REFUSALS)
     except Exception as error:  # noqa: BLE001 - the edge of a unit of work: the other sources go on
         structlog.get_logger().warning("defect", run=run.id, at=_place(error), error=type(error).__name__)
         result.problem = SourceError(
@@ -237,7 +256,7 @@ def _take(result: SourceResult, drive: DriveResult) -> None:
     result.copied, result.gone, result.bytes = drive.copied, drive.gone_now, drive.bytes_received
     result.unchanged = max(0, counts["copied"] - drive.copied)
     result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
-    result.agreements = drive.agreements
+    result.agreements, result.newest, result.difference = drive.agreements, drive.newest, drive.difference
     result.reconciled = bool(drive.counts) and drive.unexplained == 0
 
 

@@ -7,7 +7,7 @@ number reads what came first and takes the next. Source: design §4 (the journal
 import getpass
 import hashlib
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exporters.bag.fence import Process, Writer
@@ -71,24 +71,3 @@ def actor() -> JsonObject:
     except (KeyError, OSError):
         user = "unknown"
     return {"user": user, "host": socket.gethostname()}
-
-
-ONCE = frozenset({"mass_disappearance"})
-"""Codes whose acceptance holds for the next run alone: that files vanished once says nothing about the next time."""
-
-
-class Acceptances:
-    """Which exceptions a person accepted by name."""
-
-    def __init__(self, rows: Iterable[JsonObject]) -> None:
-        """rows: of the journal, oldest first."""
-        self._accepted: list[tuple[str, str | None]] = []
-        for row in rows:
-            if row.get("type") == "accepted":
-                self._accepted.append((row["code"], row.get("source")))
-            elif row.get("type") == "run_ended":
-                self._accepted = [entry for entry in self._accepted if entry[0] not in ONCE]
-
-    def covers(self, code: str, names: frozenset[str]) -> bool:
-        """Whether `code` is accepted for a source with these labels (all names that it has had, and its bag)."""
-        return any(accepted == code and (source is None or source in names) for accepted, source in self._accepted)

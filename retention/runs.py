@@ -6,7 +6,7 @@ after the journal says that a run started, it also says how it ended; exit 0 onl
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -27,9 +27,9 @@ from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectExistsError
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
-from retention.acceptance import NOT_BUILT, NOT_FOUND, UNRECONCILED
+from retention.acceptance import MASS, NOT_BUILT, NOT_FOUND, UNRECONCILED, Acceptances, Finding
 from retention.config import Config
-from retention.journal import Acceptances, Journal
+from retention.journal import Journal
 from retention.opening import claim_root, configured_store, opened_state, opened_tenant, read_root, refuse_foreign
 from retention.rivals import Rivals
 from retention.selection import Names, is_asked, means, unknown_source
@@ -196,6 +196,7 @@ class _Run:
         self._undiscovered: list[Undiscovered] = []
         self._unseen = set(_listed_names(config))
         self._left: dict[str, JsonObject] = {}
+        self._refused: list[str] = []
 
     def go(
         self,
@@ -245,7 +246,7 @@ class _Run:
             cloud=self._config.tenant.cloud,
             drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
             take_over=self._request.take_over,
-            accepts_removals=lambda source: self._accepts("mass_disappearance", source),
+            accepts_removals=lambda source: self._accepts(MASS, source),
             gives_way=self._rivals.outrank,
             waits_for=self._rivals.yields,
         )
@@ -277,22 +278,22 @@ class _Run:
         doubts = dict.fromkeys(result.problems, "what the whole copy of this source lacks")
         if result.problem is None and not result.reconciled:
             doubts[UNRECONCILED] = "independent counts of the service differ from the rows"
+        if result.has_refused:
+            doubts[MASS] = "it was copied before, and refuses now: nothing of it is marked gone"
+            self._refused.append(str(result.bag))
         row["coverage"] = [
             *result.coverage,
             *({"class": "whole", "state": "in part", "code": c, "reason": r} for c, r in doubts.items()),
         ]
-        codes = [code for code in result.exceptions if code != ExceptionCode.VANISHED]
-        codes += list(doubts)
-        if result.pending:
-            codes.append("pending")
-        if result.problem is not None:
-            codes.append(result.problem.code)
-        accepted = [code for code in codes if code != "pending" and self._accepts(code, source)]
+        labels = self._names.labels_of(source) | {str(result.bag)}
+        findings = list(_findings(result, doubts))
+        accepted = {found.code for found in findings if self._acceptances.covers(found, labels)}
+        if result.has_refused and result.problem is not None and accepted & {MASS, result.problem.code}:
+            accepted |= {MASS, result.problem.code}  # two names of one thing
         for code in accepted:
             self._outcome.accepted[code] = self._outcome.accepted.get(code, 0) + result.exceptions.get(code, 1)
-        return Found(
-            row, dict(result.exceptions), [c for c in dict.fromkeys(codes) if c not in accepted], result.problem
-        )
+        codes = [found.code for found in findings] + (["pending"] if result.pending else [])
+        return Found(row, dict(result.exceptions), [code for code in codes if code not in accepted], result.problem)
 
     def _accepts(self, code: str, source: Source) -> bool:
         return self._acceptances.covers(code, self._names.labels_of(source))
@@ -337,6 +338,8 @@ class _Run:
         try:
             self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
             ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals, "bags": self._left}
+            if self._refused:
+                ended["refused"] = sorted(self._refused)
             self._journal.append([ended], run=outcome.run)
         except ObjectExistsError:
             raise RunError(f"there is a run {outcome.run} already", code="run_exists", action="Run it again.") from None
@@ -345,6 +348,18 @@ class _Run:
 
     def _accepts_class(self, name: str) -> bool:
         return self._acceptances.covers(NOT_BUILT, frozenset({name}))
+
+
+def _findings(result: SourceResult, doubts: Mapping[str, str]) -> Iterator[Finding]:
+    """What a person may accept of what a source came to, each code once."""
+    found = {
+        code: Finding(code, newest=newest) for code, newest in result.newest.items() if code != ExceptionCode.VANISHED
+    }
+    for code in doubts:
+        found[code] = Finding(code, difference=result.difference if code == UNRECONCILED else None)
+    if result.problem is not None:
+        found[result.problem.code] = Finding(result.problem.code)
+    yield from found.values()
 
 
 def _labels(names: Names, source: Source | Undiscovered) -> frozenset[str]:

@@ -4,10 +4,11 @@ Rules of this file: every folder whose `childCount` we know is compared with our
 `explained` (by named rows), `moving` or `unexplained`, never guessed. Source: design §4 (Whole), docs/formats.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import LISTED_KINDS, JsonObject, dump_json, load_json
 from exporters.bag.state import State
 
 DETAIL_LIMIT = 1000
@@ -111,6 +112,17 @@ def reconcile(state: State) -> JsonObject:
         worst = [v for v in ("unexplained", "moving", "explained") if entry[v]]
         entry["verdict"] = worst[0] if worst else "equal"
     return {"counts": counts(state), "independent": [totals[s] for s in sorted(totals)], "kinds": kinds(state)}
+
+
+def difference_of(independent: Iterable[Mapping[str, Any]]) -> str | None:
+    """A name for what is unexplained in `independent` of a reconciliation, None if nothing is; another difference has another."""
+    unexplained = [
+        [entry["scope"], entry["unexplained"]]
+        + [[d["id"], d["expected"], d["found"]] for d in entry["detail"] if d["verdict"] == "unexplained"]
+        for entry in independent
+        if entry["unexplained"]
+    ]
+    return Hashed.of(dump_json({"unexplained": unexplained})) if unexplained else None
 
 
 def _empty(scope: str) -> JsonObject:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from exporters.clock import Clock, timestamp
 from exporters.drive.download import Captured, Content, Downloader, Held, UnstableContentError, agrees, grade_difference
-from exporters.drive.facts import JsonObject
+from exporters.drive.facts import JsonObject, same_content
 from exporters.errors import ItemError, LastcopyError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.errors import (
@@ -48,8 +48,9 @@ _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One item to work on. facts: as listed. row: what we hold of it, or None. key: place planned for new bytes, None
-    where none are needed. versions: "current", "all" or a number; have: version ids held already."""
+    """One item to work on. facts: as listed. row: what we hold of it, or None. is_owed: a row has to settle it. key: place
+    planned for new bytes, None where none are needed. versions: "current", "all" or a number. attached: rows that hang on it
+    (kinds `version`, `versions`, `permission`), by kind and id."""
 
     facts: JsonObject
     path: str
@@ -57,11 +58,10 @@ class Task:
     key: str | None
     another_key: Callable[[], str]
     version_key: Callable[[str, str, str], str]
+    is_owed: bool = True
     versions: str | int = "current"
-    have: frozenset[str] = frozenset()
     wants_permissions: bool = False
-    permissions_failed: bool = False
-    versions_failed: bool = False
+    attached: Mapping[tuple[str, str], JsonObject] = field(default_factory=dict)
 
     @property
     def asks(self) -> bool:
@@ -83,6 +83,12 @@ class Done:
     was_downloaded: bool = False
     is_new: bool = False
     """Held for the first time, or with newer bytes."""
+
+    def add_exception(self, row: JsonObject, before: JsonObject | None) -> None:
+        """Add an item row that may be an exception, unless it says just what `before` says."""
+        _stays(row, before)
+        if row != before:
+            self.rows.append(("item", row))
 
 
 class Capturer:
@@ -112,7 +118,8 @@ class Capturer:
             row["asked"] = asked
         was_held = task.row is not None and task.row["outcome"] == Outcome.COPIED
         done.is_new = row["outcome"] == Outcome.COPIED and (done.was_downloaded or not was_held)
-        done.rows.append(("item", row))
+        if task.is_owed or row != task.row:
+            done.rows.append(("item", row))
         return done
 
     def _now(self) -> str:
@@ -131,6 +138,7 @@ class Capturer:
                 row.update({name: held[name] for name in ("outcome", "code", "reason") if name in held})
         if row["kind"] == "other":
             _except(row, ExceptionCode.UNKNOWN_KIND)
+            _stays(row, held)
         return row
 
     # -- bytes ------------------------------------------------------------------------------------------------------
@@ -196,6 +204,8 @@ class Capturer:
         if row["name"].lower().endswith(ONENOTE_EXTENSIONS) and code in _GIVEN_UP:
             code = ExceptionCode.ONENOTE_UNAVAILABLE
         _except(row, code, str(error) if code is ExceptionCode.REFUSED else None)
+        if task.row is not None and same_content(task.facts, task.row):
+            _stays(row, task.row)
         return row
 
     # -- versions and permissions -----------------------------------------------------------------------------------
@@ -208,18 +218,19 @@ class Capturer:
         except (ItemError, TransientError, PermissionMissingError) as error:
             row = self._versions_row(task, Outcome.EXCEPTED)
             _except(row, code_of(error), str(error))
-            done.rows.append(("item", row))
+            done.add_exception(row, task.attached.get(("versions", "list")))
             return False
-        if task.versions_failed:
+        if ("versions", "list") in task.attached:
             done.rows.append(("item", self._versions_row(task, Outcome.COPIED)))
         earlier = listed[1:]  # newest first; the newest has no content of its own (Q-030)
         if isinstance(task.versions, int):
             earlier = earlier[: task.versions]
         whole = True
         for version in earlier:
-            if version.get("id") and version["id"] not in task.have:
+            before = task.attached.get(("version", str(version.get("id"))))
+            if version.get("id") and (before is None or before["outcome"] != Outcome.COPIED):
                 row = self._version(task, key, version, done)
-                done.rows.append(("item", row))
+                done.add_exception(row, before)
                 whole = whole and (row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent)
         return whole
 
@@ -280,11 +291,12 @@ class Capturer:
         except (ItemError, TransientError, PermissionMissingError) as error:
             code = ExceptionCode.PERMISSIONS_UNAVAILABLE
             row = self._permission_row(task, Outcome.EXCEPTED, at)
-            done.rows.append(("item", {**row, "code": code.value, "reason": f"{CAUSES[code].reason} {error}"}))
+            row.update(code=code.value, reason=f"{CAUSES[code].reason} {error}")
+            done.add_exception(row, task.attached.get(("permission", task.facts["id"])))
             return False
         value = {"scope": self._drive, "id": task.facts["id"], "captured": at, "permissions": listed}
         done.rows.append(("permissions", value))
-        if task.permissions_failed:
+        if ("permission", task.facts["id"]) in task.attached:
             done.rows.append(("item", self._permission_row(task, Outcome.COPIED, at)))
         return True
 
@@ -321,6 +333,12 @@ def code_of(error: LastcopyError) -> ExceptionCode:
 def _version_code(error: LastcopyError) -> ExceptionCode:
     code = code_of(error)
     return ExceptionCode.VERSION_UNAVAILABLE if code is ExceptionCode.NOT_FOUND_WHILE_LISTED else code
+
+
+def _stays(row: JsonObject, before: JsonObject | None) -> None:
+    """An exception that stays keeps the time and the reason with which it was found: what a person accepted stays accepted."""
+    if before is not None and row["outcome"] == Outcome.EXCEPTED and before.get("code") == row["code"]:
+        row.update({name: before[name] for name in ("captured", "run", "reason") if name in before})
 
 
 def _except(row: JsonObject, code: ExceptionCode, reason: str | None = None) -> None:

@@ -6,13 +6,14 @@ shared out. Source: design §4 (the ledger, Whole).
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from exporters.bag.digests import Hashed
-from exporters.bag.formats import ABOUT, JsonObject
+from exporters.bag.formats import ABOUT, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.bag.reconcile import counts, folder_counts, kinds, uncounted_folders
+from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted_folders
 from exporters.clock import Clock, timestamp
 from exporters.drive.capture import Capturer, Done, Task
 from exporters.drive.crew import Crew, Shift
@@ -56,6 +57,8 @@ class DriveResult:
     counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     exceptions: dict[str, int] = field(default_factory=dict)
+    newest: dict[str, datetime] = field(default_factory=dict)
+    """When the newest exception of each code was found."""
     worked_on: int = 0
     copied: int = 0
     downloaded: int = 0
@@ -63,6 +66,8 @@ class DriveResult:
     gone_now: int = 0
     problems: list[str] = field(default_factory=list)
     unexplained: int = 0
+    difference: str | None = None
+    """A name for what is unexplained (see `reconcile.difference_of`)."""
     agreements: dict[str, int] = field(default_factory=dict)
     """Files whose bytes are not as listed (differs, rewritten); empty where nothing was new, and nothing was read."""
 
@@ -253,31 +258,35 @@ class DriveExporter:
 
     def _count_loaded(self) -> None:
         state, result = self._writer.state, self.result
-        result.counts, result.kinds = counts(state), kinds(state)
-        query = "SELECT code, count(*) FROM rows WHERE outcome = 'excepted' GROUP BY code"
-        result.exceptions = dict(state.db.execute(query).fetchall())
+        reconciliation = reconcile(state)
+        self._take_counts(reconciliation, map(load_json, state.rows("outcome = 'excepted'")))
         result.agreements = state.agreements()
-        result.unexplained = sum(f.verdict == "unexplained" for f in folder_counts(state))
         if uncounted_folders(state, self._source.id):
             result.problems.append("count_unavailable")
-        expected = found = 0
-        for folder in folder_counts(state):
-            expected, found = expected + folder.expected, found + folder.found
-        row = {"scope": self._source.id, "by": "folder.childCount", "expected": expected, "found": found}
-        self._writer.emit("count", {**row, "kind": "drive", "id": self._source.id, "at": timestamp(self._clock.now())})
+        for entry in reconciliation["independent"]:
+            row = {name: entry[name] for name in ("scope", "by", "expected", "found")}
+            at = timestamp(self._clock.now())
+            self._writer.emit("count", {**row, "kind": "drive", "id": self._source.id, "at": at})
 
     def _count_unread(self) -> bool:
         """Nothing was new: the fold's own reconciliation still holds. False if it is not as it was written."""
         reconciliation = self._writer.folded_reconciliation()
         if not reconciliation:
             return False
-        self.result.counts = dict(reconciliation["counts"])
-        self.result.kinds = reconciliation["kinds"]
-        for row in self._writer.exceptions():
-            self.result.exceptions[row["code"]] = self.result.exceptions.get(row["code"], 0) + 1
-        entries = reconciliation["independent"]
-        self.result.unexplained = sum(entry["unexplained"] for entry in entries)
+        self._take_counts(reconciliation, self._writer.exceptions())
         verdicts = ("equal", "explained", "moving", "unexplained")
-        if sum(entry[v] for entry in entries for v in verdicts) < self.result.kinds.get("folder", {}).get("copied", 0):
+        counted = sum(entry[v] for entry in reconciliation["independent"] for v in verdicts)
+        if counted < self.result.kinds.get("folder", {}).get("copied", 0):
             self.result.problems.append("count_unavailable")
         return not self._writer.has_unfinished_work
+
+    def _take_counts(self, reconciliation: JsonObject, excepted: Iterable[JsonObject]) -> None:
+        result = self.result
+        result.counts, result.kinds = dict(reconciliation["counts"]), reconciliation["kinds"]
+        result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
+        result.difference = difference_of(reconciliation["independent"])
+        result.exceptions.clear()
+        for row in excepted:
+            code, captured = row["code"], datetime.fromisoformat(row["captured"])
+            result.exceptions[code] = result.exceptions.get(code, 0) + 1
+            result.newest[code] = max(result.newest.get(code, captured), captured)

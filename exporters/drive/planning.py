@@ -17,7 +17,7 @@ from exporters.drive.tree import Places, Tree
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 ASK_AGAIN_AFTER = timedelta(hours=24)
-"""How long an item that was 'not found' though listed is left alone; other failures are tried in every run."""
+"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
 
 
 MOVED = 1_000_000
@@ -160,12 +160,13 @@ class Planner:
             with self._lock:
                 place = self._places.another if row is not None and row.get("key") else self._places.file
                 key = place(facts.get("parent"), facts["name"], item_id)
-        return self._with_extras(facts, path, row, key)
+        return self._with_extras(facts, path, row, key, is_owed=owed is not None)
 
-    def _with_extras(self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None) -> Task:
+    def _with_extras(
+        self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None, *, is_owed: bool
+    ) -> Task:
         asked = (row or {}).get("asked") or {}
         wants_versions = facts["kind"] == "file" and self._settings.versions != "current"
-        have = self._versions_held(facts["id"]) if wants_versions else frozenset()
         new_sharing = row is None or row.get("service", {}).get("shared") != facts["service"].get("shared")
         wants_permissions = self._is_asked(facts) and (
             new_sharing or not asked.get("permissions") or self._settings.refresh_permissions
@@ -178,12 +179,10 @@ class Planner:
             key=key,
             another_key=lambda: self._another(facts),
             version_key=self._version_key,
+            is_owed=is_owed,
             versions=self._settings.versions if wants_versions and more else "current",
-            have=have,
             wants_permissions=wants_permissions,
-            versions_failed=wants_versions and self._state.row(("versions", facts["id"], "list")) is not None,
-            permissions_failed=wants_permissions
-            and self._state.row(("permission", self._drive, facts["id"])) is not None,
+            attached=self._attached(facts["id"]) if wants_versions or wants_permissions else {},
         )
 
     def _another(self, facts: JsonObject) -> str:
@@ -194,9 +193,13 @@ class Planner:
         with self._lock:
             return self._places.version(item_key, item_id, version_id)
 
-    def _versions_held(self, item_id: str) -> frozenset[str]:
-        query = "SELECT id FROM rows WHERE kind = 'version' AND scope = ? AND outcome = 'copied'"
-        return frozenset(found[0] for found in self._state.db.execute(query, (item_id,)))
+    def _attached(self, item_id: str) -> dict[tuple[str, str], JsonObject]:
+        query = (
+            "SELECT kind, id, row FROM rows WHERE kind IN ('version', 'versions') AND scope = ?1"
+            " UNION ALL SELECT kind, id, row FROM rows WHERE kind = 'permission' AND scope = ?2 AND id = ?1"
+        )
+        found = self._state.db.execute(query, (item_id, self._drive))
+        return {(kind, row_id): load_json(data) for kind, row_id, data in found}
 
     def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, forced: bool) -> bool:
         if row is None or row["kind"] != "file":

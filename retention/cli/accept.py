@@ -31,11 +31,15 @@ def run(context: Context) -> int:
             "--by or --reason is empty", code="usage", action="Give a name and a reason: they go on record."
         )
     with opened_store(config, context.clock, holding=True) as store:
-        row = accept(
+        row, items = accept(
             store, context.clock, code=args.code, source=args.source, by=args.by.strip(), reason=args.reason.strip()
         )
-    output.document({"accepted": row, "exit": int(Exit.COMPLETE)})
+    output.document({"accepted": row, "items": items, "exit": int(Exit.COMPLETE)})
     where = row.get("source", "all sources")
     output.mark("good", f"Accepted by {row['by']}: {row['code']} for {where}. It stands in the journal of the store.")
+    if items:
+        output.say(
+            f"    It covers the {items:,} items that have this code now; what gets it later is open again.", "weak"
+        )
     output.say("Next: lastcopy export")
     return Exit.COMPLETE

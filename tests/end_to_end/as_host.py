@@ -1,6 +1,6 @@
 """The command line as if on another machine: `python as_host.py NAME export …`.
 
-Rules of this file: only what a machine says of itself is replaced (boot id, host name); a process id says nothing across machines.
+Rules of this file: only what a machine says of itself is replaced: boot id and host name.
 """
 
 import socket

@@ -12,7 +12,8 @@ import pytest
 from exporters.clock import ManualClock
 from exporters.store.folder import FolderStore
 from exporters.store.segments import SegmentDamagedError
-from retention.journal import Acceptances, Journal
+from retention.acceptance import Acceptances
+from retention.journal import Journal
 
 CLOCK = ManualClock(datetime(2026, 11, 23, 15, 40, 17, tzinfo=UTC))
 
