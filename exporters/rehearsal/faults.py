@@ -24,7 +24,7 @@ from exporters.rehearsal.documents import parse
 
 KINDS: dict[str, str] = {
     # instead of an answer
-    "status": "any answer: status, headers, body (JSON or text), code, message, inner (a code, or a list of nested ones), retry_after",
+    "status": "any answer: status, headers, body (JSON or text), code, message, inner (a code, or nested ones), retry_after",
     "429": "throttled (Q-040, Q-041); retry_after: seconds, decimal, date, none",
     "503": "throttled with 503 (Q-042); retry_after as above",
     "503-html": "an HTML page of the front door (Q-048)",

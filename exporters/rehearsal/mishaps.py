@@ -6,7 +6,7 @@ Source: reference/graph.md 11; data/graph/errors, throttling.
 
 import base64
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -66,14 +66,8 @@ _ERRORS: dict[str, tuple[int, str, str, str | None]] = {
 
 def instead(rule: Rule, request: Request, now: datetime) -> Response | None:
     """The answer that a fault gives in place of the right one; None if it only damages or hints."""
-    if rule.fault in ("reset", "close"):
-        return Response(200, b" ", cut_after=0, reset=rule.fault == "reset", announced=1)
-    if rule.fault == "silent":
-        return Response(200, silent=rule.number("seconds", 300))
-    if rule.fault == "garbage":
-        return Response(200, raw=str(rule.details.get("text", "\x00\x15\x03 this is no HTTP\r\n\r\n")).encode())
-    if rule.fault == "aadsts":
-        return _sign_in_refusal(rule)
+    if rule.fault in _SPECIAL:
+        return _SPECIAL[rule.fault](rule)
     headers = {"Content-Type": "application/json", **identity(request), **_retry_after(rule, now)}
     if rule.fault in ("503-html", "502", "509"):
         status = int(rule.fault[:3])
@@ -103,6 +97,15 @@ def _sign_in_refusal(rule: Rule) -> Response:
         "error_codes": [number],
     }
     return Response(int(rule.number("status", 401)), render(body), {"Content-Type": "application/json; charset=utf-8"})
+
+
+_SPECIAL: dict[str, Callable[[Rule], Response]] = {
+    "reset": lambda rule: Response(200, b" ", cut_after=0, reset=True, announced=1),
+    "close": lambda rule: Response(200, b" ", cut_after=0, announced=1),
+    "silent": lambda rule: Response(200, silent=rule.number("seconds", 300)),
+    "garbage": lambda rule: Response(200, raw=str(rule.details.get("text", "\x00\x15 no HTTP\r\n\r\n")).encode()),
+    "aadsts": _sign_in_refusal,
+}
 
 
 def _any_status(rule: Rule, request: Request, now: datetime, headers: dict[str, str]) -> Response:
