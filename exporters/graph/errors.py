@@ -70,6 +70,10 @@ class ConnectionFailedError(GraphError, TransientError):
     """No answer, or one that broke off: reset, time-out, DNS, TLS cut off, proxy not reached (Q-050)."""
 
 
+class NoAnswerError(ConnectionFailedError):
+    """Nothing came in time, or next to nothing: each try takes minutes, so there are few."""
+
+
 class MalformedAnswerError(GraphError, TransientError):
     """Success by its status, but the body is truncated, no JSON, or not what was asked for."""
 
@@ -90,6 +94,10 @@ class TenantLapsedError(GraphError, RunError):
 
 class UntrustedError(GraphError, RunError):
     """The certificate of a host cannot be verified. TLS verification cannot be switched off."""
+
+
+class ProxyRefusedError(GraphError, RunError):
+    """The proxy of this machine refuses the connection: asking again does not help."""
 
 
 class ForeignLinkError(GraphError, RunError):

@@ -14,6 +14,7 @@ from exporters.graph.errors import (
     DoubtfulRequestError,
     GraphError,
     MalformedAnswerError,
+    NoAnswerError,
     ServiceTroubleError,
     ThrottledError,
 )
@@ -28,6 +29,7 @@ class Tries:
 
     trouble: int = 6
     connection: int = 7
+    silence: int = 3
     malformed: int = 4
     doubtful: int = 3
 
@@ -35,6 +37,7 @@ class Tries:
         allowed: dict[type[BaseException], int] = {
             ServiceTroubleError: self.trouble,
             ConnectionFailedError: self.connection,
+            NoAnswerError: self.silence,
             MalformedAnswerError: self.malformed,
             DoubtfulRequestError: self.doubtful,
         }
@@ -42,7 +45,7 @@ class Tries:
 
 
 API_TRIES = Tries()
-HOST_TRIES = Tries(trouble=3, connection=3, malformed=1, doubtful=1)  # a new address is the better next step
+HOST_TRIES = Tries(trouble=3, connection=3, silence=2, malformed=1, doubtful=1)  # a new address is the better next step
 
 
 class Patience:
