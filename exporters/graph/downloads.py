@@ -25,7 +25,7 @@ from exporters.graph.errors import (
     ConnectionFailedError,
     ContentChangedError,
     DownloadFailedError,
-    ForeignLinkError,
+    ForeignHostError,
     GaveUpError,
     GraphError,
     ItemGaveUpError,
@@ -226,7 +226,7 @@ class _Source:
             url = _location(answer)
             answer.body()  # read to its end, so that the connection is kept
             if not self.session.cloud.owns_download(url):
-                raise ForeignLinkError(
+                raise ForeignHostError(
                     "The service sent a download to a host that the cloud does not own, or not by https.",
                     code="foreign_link",
                     action="Nothing was sent there. If the host is right, add it to tenant.download_hosts.",

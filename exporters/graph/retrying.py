@@ -21,6 +21,7 @@ from exporters.graph.errors import (
 
 _FIRST_SECONDS, _MOST_SECONDS = 2.0, 120.0
 _UNTOLD_TRIES = 10  # refusals that do not say how long
+_TOLD_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Patience:
         that tells no time may be about one item: Q-028, Q-042)."""
         reset = error.rate_limit.reset if error.rate_limit is not None else None
         told = [seconds for seconds in (error.retry_after, reset) if seconds is not None]
-        if told:
+        if told and max(told) >= _TOLD_SECONDS:  # "at once" is no pause: whoever says so is asked with growing waits
             pause = max(told)
             self._waited += max(pause, 1.0)
             self._next_wait = 0.0  # the budget holds it back

@@ -1,7 +1,7 @@
 """Where faults are tried out: the command line in this process, on a clock that runs fast, and cases as rows of a table.
 
-Rules of this file: what waits (back-off, `Retry-After`) waits by the clock that is passed in, so the hurried clock saves hours and
-changes nothing else; the same clock drives product and tenant. A run that does not end is cut off, and says where it hung.
+Rules of this file: what waits (back-off, `Retry-After`) waits by the clock that is passed in, so the hurried clock saves hours
+and changes nothing else; the same clock drives product and tenant. A run that does not end is cut off, and says where it hung.
 """
 
 import contextlib
