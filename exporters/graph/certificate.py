@@ -31,10 +31,6 @@ def read_certificate(pem: bytes, passphrase: str | None, now: datetime) -> dict[
         raise _unfit(
             what, "Put key and certificate in one PEM file, and its passphrase in the configuration."
         ) from error
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise _unfit(
-            "The key of the certificate is no RSA key.", "Make one with an RSA key: Entra takes no other kind."
-        )
     try:
         certificates = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
