@@ -17,12 +17,12 @@ from exporters.bag.reconcile import counts, folder_counts, kinds, uncounted_fold
 from exporters.clock import Clock, timestamp
 from exporters.drive.capture import Capturer, Done, Task
 from exporters.drive.download import Downloader
-from exporters.drive.facts import SELECT, facts_of, same_facts
+from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
 from exporters.drive.listing import Listing
 from exporters.drive.planning import Planner, facts_of_row, may_succeed
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
-from exporters.errors import ItemError, RunError, TransientError
+from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
@@ -246,10 +246,12 @@ class DriveExporter:
         for folder_id in doubtful[:FOLDERS_READ_AGAIN]:
             path = f"/drives/{segment(scope)}/items/{segment(folder_id)}"
             try:
-                facts = facts_of(self._graph.get(path, params={"$select": SELECT}, cost=Cost.SINGLE), scope)
-            except (ItemError, TransientError):
+                served = self._graph.get(path, params={"$select": SELECT}, cost=Cost.SINGLE)
+            except (ItemError, SourceError, TransientError):
                 continue  # the verdict stays as it is: unexplained
-            row = state.item_row(scope, folder_id)
+            if served.get("id") != folder_id or has_wrong_type(served):
+                continue
+            facts, row = facts_of(served, scope), state.item_row(scope, folder_id)
             if row is None or facts.get("deleted") or facts["kind"] != "folder" or same_facts(facts, row):
                 continue
             self._writer.emit("listed", facts)
