@@ -6,11 +6,13 @@ source. No single item may stop the others: what the service refuses becomes a c
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from exporters.clock import Clock, timestamp
 from exporters.drive.download import Captured, Content, Downloader, Held, UnstableContentError, agrees, grade_difference
 from exporters.drive.facts import JsonObject
-from exporters.errors import ItemError, LastcopyError, TransientError
+from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
+from exporters.graph.answers import identifier_of, number_of, text_of
 from exporters.graph.calls import segment
 from exporters.graph.errors import (
     AccessDeniedError,
@@ -130,13 +132,13 @@ class Capturer:
 
     def _bytes(self, task: Task, row: JsonObject, done: Done) -> JsonObject:
         facts = task.facts
-        for name in ("code", "reason", "since"):
+        for name in ("code", "reason", "since", "there"):
             row.pop(name, None)
         row["run"], row["captured"] = self._run_id, self._now()
         path = f"{self._path(facts['id'])}/content"
         try:
             captured = self._capture(path, str(task.key), task)
-        except (ItemError, TransientError, PermissionMissingError) as error:
+        except (ItemError, SourceError, TransientError) as error:
             return self._failed(row, error, task, done)
         done.bytes_received, done.was_downloaded = captured.size, True
         agreement = agrees(captured, facts["service"]) or grade_difference(facts["name"])
@@ -150,11 +152,16 @@ class Capturer:
         return row
 
     def _capture(self, path: str, key: str, task: Task) -> Captured:
-        content = Content(path, task.facts["service"], _held(task), _patience(task.facts["name"]))
+        content = Content(path, task.facts["service"], _held(task), _patience(task))
+        return _asked_twice(lambda: self._downloader.capture(content, key, task.another_key))
+
+    def _is_there(self, item_id: str) -> bool:
+        """Whether the service still gives the facts of an item (1 unit)."""
         try:
-            return self._downloader.capture(content, key, task.another_key)
-        except NotFoundError:
-            return self._downloader.capture(content, key, task.another_key)  # a fresh replica may lag (Q-013)
+            found = self._graph.get(self._path(item_id), params={"$select": "id"}, cost=Cost.SINGLE)
+        except (ItemError, SourceError, TransientError):
+            return False
+        return found.get("id") == item_id
 
     def _earlier(self, held: Mapping[str, object]) -> JsonObject:
         """The bytes so far as a row of kind `version`, under the key that they have."""
@@ -185,7 +192,11 @@ class Capturer:
         code = code_of(error)
         if row["name"].lower().endswith(ONENOTE_EXTENSIONS) and code in _GIVEN_UP:
             code = ExceptionCode.ONENOTE_UNAVAILABLE
-        _except(row, code, str(error) if code is ExceptionCode.REFUSED else None)
+        if code is ExceptionCode.ACCESS_DENIED and task.facts["service"].get("malware"):
+            code = ExceptionCode.MALWARE  # the listing says why (Q-026)
+        _except(row, code, _reason(code, error))
+        if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and self._is_there(str(row["id"])):
+            row["there"] = True  # its content alone is not found: asked for again in the next run
         return row
 
     # -- versions and permissions -----------------------------------------------------------------------------------
@@ -195,7 +206,8 @@ class Capturer:
         path = f"{self._path(task.facts['id'])}/versions"
         try:
             listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
-        except (ItemError, TransientError, PermissionMissingError) as error:
+            listed = newest_first([v for v in listed if identifier_of(v.get("id"))])
+        except (ItemError, SourceError, TransientError) as error:
             row = self._versions_row(task, Outcome.EXCEPTED)
             _except(row, code_of(error), str(error))
             done.rows.append(("item", row))
@@ -207,10 +219,12 @@ class Capturer:
             earlier = earlier[: task.versions]
         whole = True
         for version in earlier:
-            if version.get("id") and version["id"] not in task.have:
-                row = self._version(task, key, version, done)
-                done.rows.append(("item", row))
-                whole = whole and (row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent)
+            if version["id"] not in task.have:
+                told = self._version(task, key, version, done)
+                if told is None:
+                    continue
+                done.rows.append(("item", told))
+                whole = whole and (told["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(told["code"])].permanent)
         return whole
 
     def _versions_row(self, task: Task, outcome: Outcome) -> JsonObject:
@@ -219,17 +233,17 @@ class Capturer:
         row.update(path=task.path, outcome=outcome.value, captured=self._now(), run=self._run_id)
         return row
 
-    def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject:
+    def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject | None:
+        """The row of a version; None for the one that turns out to be the current one (Q-030)."""
         path = f"{self._path(task.facts['id'])}/versions/{segment(version['id'])}/content"
         key = task.version_key(item_key, task.facts["id"], version["id"])
         try:
-            content = Content(
-                path, {"size": version["size"]} if "size" in version else {}, None, _patience(task.facts["name"])
-            )
-            captured = self._downloader.capture(
-                content, key, lambda: task.version_key(item_key, task.facts["id"], version["id"])
-            )
-        except (ItemError, TransientError, PermissionMissingError) as error:
+            content = Content(path, _service_of(version), None, _patience(task))
+            another = lambda: task.version_key(item_key, task.facts["id"], version["id"])  # noqa: E731
+            captured = _asked_twice(lambda: self._downloader.capture(content, key, another))
+        except CurrentVersionError:
+            return None
+        except (ItemError, SourceError, TransientError) as error:
             return self._version_row(task, version, error=error)
         done.bytes_received += captured.size
         return self._version_row(task, version, captured=captured)
@@ -247,9 +261,9 @@ class Capturer:
             "outcome": Outcome.COPIED.value,
             "captured": self._now(),
             "run": self._run_id,
-            "service": {"size": version["size"]} if "size" in version else {},
+            "service": _service_of(version),
         }
-        if version.get("lastModifiedDateTime"):
+        if text_of(version.get("lastModifiedDateTime")):
             row["modified"] = version["lastModifiedDateTime"]
         if captured is not None:
             same = agrees(captured, row["service"]) is not None
@@ -258,8 +272,7 @@ class Capturer:
             if captured.version_id is not None:
                 row["versionId"] = captured.version_id
         if error is not None:
-            is_current = isinstance(error, CurrentVersionError)
-            _except(row, ExceptionCode.VERSION_UNAVAILABLE if is_current else _version_code(error), str(error))
+            _except(row, _version_code(error), str(error))
         return row
 
     def _permissions(self, task: Task, done: Done) -> bool:
@@ -267,7 +280,7 @@ class Capturer:
         path, at = f"{self._path(task.facts['id'])}/permissions", self._now()
         try:
             listed = [p for page in self._graph.pages(path, cost=Cost.PERMISSIONS) for p in page]
-        except (ItemError, TransientError, PermissionMissingError) as error:
+        except (ItemError, SourceError, TransientError) as error:
             code = ExceptionCode.PERMISSIONS_UNAVAILABLE
             row = self._permission_row(task, Outcome.EXCEPTED, at)
             done.rows.append(("item", {**row, "code": code.value, "reason": f"{CAUSES[code].reason} {error}"}))
@@ -283,9 +296,39 @@ class Capturer:
         return {**row, "path": task.path, "outcome": outcome.value, "captured": at, "run": self._run_id}
 
 
-def _patience(name: str) -> float | None:
-    """Some OneNote sections answer 503 for ever and must not use up the drive's patience (Q-028)."""
-    return ONENOTE_PATIENCE_SECONDS if name.lower().endswith(ONENOTE_EXTENSIONS) else None
+def _asked_twice(capture: Callable[[], Captured]) -> Captured:
+    """ "Not found" is asked once more: a fresh replica may lag (Q-013)."""
+    try:
+        return capture()
+    except NotFoundError:
+        return capture()
+
+
+def newest_first(versions: list[JsonObject]) -> list[JsonObject]:
+    """Versions in the order in which the service is said to list them; by their numbers if it did not."""
+    try:
+        numbers = [tuple(int(part) for part in version["id"].split(".")) for version in versions]
+    except ValueError:
+        return versions
+    if all(one >= other for one, other in pairwise(numbers)):
+        return versions
+    return [
+        version for _, version in sorted(zip(numbers, versions, strict=True), key=lambda pair: pair[0], reverse=True)
+    ]
+
+
+def _service_of(version: JsonObject) -> JsonObject:
+    size = number_of(version.get("size"))
+    return {} if size is None else {"size": size}
+
+
+def _patience(task: Task) -> float | None:
+    """Some OneNote sections answer 503 for ever and must not use up the drive's patience (Q-028): one try is enough for those
+    that did so before."""
+    if not task.facts["name"].lower().endswith(ONENOTE_EXTENSIONS):
+        return None
+    did_so = task.row is not None and task.row.get("code") == ExceptionCode.ONENOTE_UNAVAILABLE
+    return 0.0 if did_so else ONENOTE_PATIENCE_SECONDS
 
 
 def _held(task: Task) -> Held | None:
@@ -306,6 +349,15 @@ def code_of(error: LastcopyError) -> ExceptionCode:
         if isinstance(error, kind):
             return code
     return ExceptionCode.REFUSED
+
+
+def _reason(code: ExceptionCode, error: LastcopyError) -> str | None:
+    """More than the general reason, where the error says more: what is missing, or what a stranger's answer was."""
+    if code is ExceptionCode.REFUSED:
+        return str(error)
+    if code is ExceptionCode.ACCESS_DENIED and error.action:
+        return f"{CAUSES[code].reason} {error.action}"
+    return None
 
 
 def _version_code(error: LastcopyError) -> ExceptionCode:

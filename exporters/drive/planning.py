@@ -144,7 +144,7 @@ class Planner:
         if owed is None and not forced and row is not None and row.get("path") == path:
             return None
         key = None
-        if facts["kind"] == "file" and self._needs_bytes(facts, row, forced):
+        if facts["kind"] == "file" and self._needs_bytes(facts, row, forced or owed is not None):
             with self._lock:
                 place = self._places.another if row is not None and row.get("key") else self._places.file
                 key = place(facts.get("parent"), facts["name"], item_id)
@@ -185,11 +185,12 @@ class Planner:
         query = "SELECT id FROM rows WHERE kind = 'version' AND scope = ? AND outcome = 'copied'"
         return frozenset(found[0] for found in self._state.db.execute(query, (item_id,)))
 
-    def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, forced: bool) -> bool:
+    def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, asks_again: bool) -> bool:
+        """asks_again: what was excepted is worth another try: a person or the clock says so, or its facts have changed."""
         if row is None or row["kind"] != "file":
             return True
         if row["outcome"] == Outcome.EXCEPTED:
-            return row.get("code") == ExceptionCode.VANISHED or forced or not same_content(facts, row)
+            return row.get("code") == ExceptionCode.VANISHED or asks_again or not same_content(facts, row)
         return not same_content(facts, row)
 
 
@@ -209,6 +210,8 @@ def may_succeed(row: JsonObject, now: datetime) -> bool:
     if row["outcome"] != Outcome.EXCEPTED or row["code"] not in set(ExceptionCode):
         return False
     code = ExceptionCode(row["code"])
-    if code is ExceptionCode.NOT_FOUND_WHILE_LISTED:
+    if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and not row.get("there"):
         return now - datetime.fromisoformat(row["captured"]) >= ASK_AGAIN_AFTER
+    if code is ExceptionCode.MALWARE:  # what the listing does not mark was found when it was read, and may pass
+        return "malware" not in row.get("service", {})
     return not CAUSES[code].permanent

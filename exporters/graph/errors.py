@@ -329,7 +329,7 @@ _RULES: tuple[_Rule, ...] = (
           "The application may not read this ({permission} seems to be missing).", _GRANT,
           codes=("Authorization_RequestDenied",)),
     _Rule((403,), AccessDeniedError, "access_denied", "The service refuses access to this item.",
-          "If all items of the source refuse: " + _GRANT + " Items with a retention label may need more.",
+          "If it is so for many: " + _GRANT + " Items with a retention label may need RecordsManagement.Read.All as well.",
           path=_ITEM_PATH),
     _Rule((403,), PermissionMissingError, "permission_missing",
           "The application may not read this ({permission} seems to be missing).", _GRANT),
