@@ -7,6 +7,7 @@ source. No single item may stop the others: what the service refuses becomes a c
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Protocol
 
 from exporters.clock import Clock, timestamp
 from exporters.drive.download import Captured, Content, Downloader, Held, UnstableContentError, agrees, grade_difference
@@ -77,12 +78,27 @@ class Done:
     """Held for the first time, or with newer bytes."""
 
 
+class Watch(Protocol):
+    """Who watches over the contents of a drive. See `refusals`."""
+
+    def served(self) -> None: ...
+
+    def refused(self, error: LastcopyError) -> None: ...
+
+    def check(self) -> None:
+        """Raises: SourceError if the drive is not worth asking any more."""
+        ...
+
+
 class Capturer:
     """Works on tasks of one drive. Safe from many threads."""
 
-    def __init__(self, graph: GraphSession, downloader: Downloader, clock: Clock, drive: str, run_id: str) -> None:
+    def __init__(
+        self, graph: GraphSession, downloader: Downloader, clock: Clock, drive: str, run_id: str, watch: "Watch"
+    ) -> None:
+        """watch: is told which contents were served, and may end the whole."""
         self._graph, self._downloader, self._clock = graph, downloader, clock
-        self._drive, self._run_id = drive, run_id
+        self._drive, self._run_id, self._watch = drive, run_id, watch
 
     def work(self, task: Task) -> Done:
         """Do all of a task. Raises: SourceError, RunError, errors of the store, ReplacedError."""
@@ -136,10 +152,13 @@ class Capturer:
             row.pop(name, None)
         row["run"], row["captured"] = self._run_id, self._now()
         path = f"{self._path(facts['id'])}/content"
+        self._watch.check()
         try:
             captured = self._capture(path, str(task.key), task)
         except (ItemError, SourceError, TransientError) as error:
+            self._watch.refused(error)
             return self._failed(row, error, task, done)
+        self._watch.served()
         done.bytes_received, done.was_downloaded = captured.size, True
         agreement = agrees(captured, facts["service"]) or grade_difference(facts["name"])
         if task.row is not None and task.row.get("key") not in {None, captured.key}:

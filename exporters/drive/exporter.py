@@ -20,6 +20,7 @@ from exporters.drive.download import Downloader
 from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
 from exporters.drive.listing import Listing
 from exporters.drive.planning import Planner, facts_of_row, may_succeed
+from exporters.drive.refusals import Refusals
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
 from exporters.errors import ItemError, RunError, SourceError, TransientError
@@ -88,7 +89,8 @@ class DriveExporter:
         self.result = DriveResult()
         self._is_fulfilled = False
         downloader = Downloader(graph, writer, progress.received)
-        self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id)
+        self._refusals = Refusals()
+        self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id, self._refusals)
 
     def run(self) -> DriveResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
@@ -163,7 +165,7 @@ class DriveExporter:
             planner.add_unasked(refresh_permissions=self._settings.refresh_permissions)
         planner.plan()
         self._progress.listed(self._writer.state.count("SELECT count(*) FROM work"))
-        done = self._take(planner.tasks(moved_folders=False))
+        done = self._take(self._refusals.watching(planner.tasks(moved_folders=False), planner.sample))
         if not self._stop.is_set():
             done += self._take(planner.tasks(moved_folders=True))
         settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))

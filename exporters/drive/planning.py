@@ -22,6 +22,8 @@ ASK_AGAIN_AFTER = timedelta(hours=24)
 
 MOVED = 1_000_000
 """In the order of work: after everything else."""
+SAMPLED = 2
+"""In the column `forced`: its task has been given out already, by `sample`."""
 
 
 class Planner:
@@ -32,6 +34,7 @@ class Planner:
         self._lock = lock
         self._tree = Tree(self._state, drive)
         self._places_made: Places | None = None
+        self._has_sampled = False
         db = self._state.db
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS work (id TEXT PRIMARY KEY, depth INT, path BLOB, forced INT) WITHOUT ROWID"
@@ -127,10 +130,28 @@ class Planner:
             for depth, path, item_id, forced in batch:
                 if depth == MOVED and not moved_folders:
                     return
+                if self._is_sampled(item_id):
+                    continue
                 task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced))
                 if task is not None:
                     yield task
             after = batch[-1][:3]
+
+    def sample(self, number: int) -> list[Task]:
+        """Some files that still owe their bytes, from all over the drive; `tasks` leaves them out from then on."""
+        db, self._has_sampled = self._state.db, True
+        query = (
+            "SELECT work.id, work.path FROM work JOIN owed ON owed.scope = ? AND owed.id = work.id"
+            " WHERE owed.deleted = 0 AND owed.kind = 'file' AND work.forced != ? ORDER BY random() LIMIT ?"
+        )
+        found = db.execute(query, (self._drive, SAMPLED, number)).fetchall()
+        db.executemany("UPDATE work SET forced = ? WHERE id = ?", ((SAMPLED, item_id) for item_id, _ in found))
+        tasks = [self._task(item_id, path.decode("utf-8", "surrogatepass"), False) for item_id, path in found]
+        return [task for task in tasks if task is not None]
+
+    def _is_sampled(self, item_id: str) -> bool:
+        query = "SELECT count(*) FROM work WHERE id = ? AND forced = ?"
+        return self._has_sampled and bool(self._state.count(query, (item_id, SAMPLED)))
 
     def _lost_path(self, item_id: str) -> str:
         node = self._state.node(self._drive, item_id)
