@@ -22,6 +22,7 @@ OF_SOURCES = frozenset(
         NOT_FOUND,
         UNRECONCILED,
         "mass_disappearance",
+        "content_differs",
         "permission_missing",
         "access_denied",
         "site_locked",

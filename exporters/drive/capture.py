@@ -10,8 +10,17 @@ from itertools import pairwise
 from typing import Protocol
 
 from exporters.clock import Clock, timestamp
-from exporters.drive.download import Captured, Content, Downloader, Held, UnstableContentError, agrees, grade_difference
-from exporters.drive.facts import JsonObject
+from exporters.drive.download import (
+    Captured,
+    Content,
+    Downloader,
+    Held,
+    UnstableContentError,
+    WrongContentError,
+    agrees,
+    grade_difference,
+)
+from exporters.drive.facts import JsonObject, same_content
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
 from exporters.graph.answers import identifier_of, number_of, text_of
 from exporters.graph.calls import segment
@@ -44,9 +53,14 @@ _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (ContentChangedError, ExceptionCode.CONTENT_UNSTABLE),
     (UnstableContentError, ExceptionCode.CONTENT_UNSTABLE),
     (DownloadFailedError, ExceptionCode.DOWNLOAD_FAILED),
+    (WrongContentError, ExceptionCode.DOWNLOAD_FAILED),
     (ItemGaveUpError, ExceptionCode.DOWNLOAD_FAILED),
     (TransientError, ExceptionCode.DOWNLOAD_FAILED),
 )
+
+
+_HELD = ("key", "size", "sha256", "agreement", "versionId", "asked", "captured", "run")
+"""What a row says of bytes that are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,8 @@ class Done:
     was_downloaded: bool = False
     is_new: bool = False
     """Held for the first time, or with newer bytes."""
+    is_put_aside: bool = False
+    """The bytes are not as listed, for no known reason, and are to be read again in the next run."""
 
 
 class Watch(Protocol):
@@ -133,8 +149,7 @@ class Capturer:
         row["captured"] = self._now()
         held = task.row
         if held is not None and held["kind"] == facts["kind"]:
-            kept = ("key", "size", "sha256", "agreement", "versionId", "asked", "captured", "run")
-            row.update({name: held[name] for name in kept if name in held})
+            row.update({name: held[name] for name in _HELD if name in held})
             if held["outcome"] == Outcome.EXCEPTED and task.key is None and row["kind"] == "file":
                 row.update({name: held[name] for name in ("outcome", "code", "reason") if name in held})
         if row["kind"] == "other":
@@ -148,8 +163,9 @@ class Capturer:
 
     def _bytes(self, task: Task, row: JsonObject, done: Done) -> JsonObject:
         facts = task.facts
-        for name in ("code", "reason", "since", "there"):
+        for name in ("code", "reason", "since"):
             row.pop(name, None)
+        row["asked"] = {name: value for name, value in (row.get("asked") or {}).items() if name != "again"}
         row["run"], row["captured"] = self._run_id, self._now()
         path = f"{self._path(facts['id'])}/content"
         self._watch.check()
@@ -162,7 +178,9 @@ class Capturer:
         done.bytes_received, done.was_downloaded = captured.size, True
         agreement = agrees(captured, facts["service"]) or grade_difference(facts["name"])
         if task.row is not None and task.row.get("key") not in {None, captured.key}:
-            done.rows.append(("item", self._earlier(task.row)))
+            done.rows += self._replaced(task, task.row)
+        if captured.aside:
+            row["asked"]["again"] = done.is_put_aside = True
         row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=agreement.value)
         row.update(run=self._run_id, captured=self._now())
         row.pop("versionId", None)
@@ -171,7 +189,7 @@ class Capturer:
         return row
 
     def _capture(self, path: str, key: str, task: Task) -> Captured:
-        content = Content(path, task.facts["service"], _held(task), _patience(task))
+        content = Content(path, task.facts["service"], task.facts["name"], _held(task), _patience(task))
         return _asked_twice(lambda: self._downloader.capture(content, key, task.another_key))
 
     def _is_there(self, item_id: str) -> bool:
@@ -181,6 +199,14 @@ class Capturer:
         except (ItemError, SourceError, TransientError):
             return False
         return found.get("id") == item_id
+
+    def _replaced(self, task: Task, held: JsonObject) -> list[tuple[str, JsonObject]]:
+        """What becomes of the bytes that we held: a row of kind `version`; or, if they had been put aside and were not the
+        item's at all, a leftover, which is named when the bag is closed."""
+        if asks_again(held) and same_content(task.facts, held):
+            self._downloader.leave_behind()
+            return []
+        return [("item", self._earlier(held))]
 
     def _earlier(self, held: Mapping[str, object]) -> JsonObject:
         """The bytes so far as a row of kind `version`, under the key that they have."""
@@ -204,6 +230,17 @@ class Capturer:
         return row
 
     def _failed(self, row: JsonObject, error: LastcopyError, task: Task, done: Done) -> JsonObject:
+        held = task.row
+        if (
+            held is not None
+            and held["outcome"] == Outcome.COPIED
+            and held.get("key")
+            and same_content(task.facts, held)
+        ):
+            return {
+                **row,
+                **{name: held[name] for name in _HELD if name in held},
+            }  # a second look failed: as good as before
         if task.row is not None and task.row.get("key"):
             done.rows.append(
                 ("item", self._earlier(task.row))
@@ -215,7 +252,7 @@ class Capturer:
             code = ExceptionCode.MALWARE  # the listing says why (Q-026)
         _except(row, code, _reason(code, error))
         if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and self._is_there(str(row["id"])):
-            row["there"] = True  # its content alone is not found: asked for again in the next run
+            row["asked"] = {"again": True}  # its content alone is not found
         return row
 
     # -- versions and permissions -----------------------------------------------------------------------------------
@@ -257,7 +294,7 @@ class Capturer:
         path = f"{self._path(task.facts['id'])}/versions/{segment(version['id'])}/content"
         key = task.version_key(item_key, task.facts["id"], version["id"])
         try:
-            content = Content(path, _service_of(version), None, _patience(task))
+            content = Content(path, _service_of(version), task.facts["name"], None, _patience(task))
             another = lambda: task.version_key(item_key, task.facts["id"], version["id"])  # noqa: E731
             captured = _asked_twice(lambda: self._downloader.capture(content, key, another))
         except CurrentVersionError:
@@ -356,7 +393,13 @@ def _held(task: Task) -> Held | None:
         return None
     no_hash = not task.facts["service"].get("quickXorHash")
     same_size = task.facts["service"].get("size") == row.get("service", {}).get("size")
-    return Held(row["key"], row["sha256"], row.get("versionId"), no_hash and same_size)
+    may_be_same = (no_hash and same_size) or (asks_again(row) and same_content(task.facts, row))
+    return Held(row["key"], row["sha256"], row.get("versionId"), may_be_same)
+
+
+def asks_again(row: JsonObject) -> bool:
+    """Whether the content of a row is to be asked for in the next run, with or without news."""
+    return bool((row.get("asked") or {}).get("again"))
 
 
 _GIVEN_UP = frozenset({ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.REFUSED})
@@ -374,6 +417,8 @@ def _reason(code: ExceptionCode, error: LastcopyError) -> str | None:
     """More than the general reason, where the error says more: what is missing, or what a stranger's answer was."""
     if code is ExceptionCode.REFUSED:
         return str(error)
+    if isinstance(error, WrongContentError):
+        return f"{CAUSES[code].reason} {str(error).capitalize()}."
     if code is ExceptionCode.ACCESS_DENIED and error.action:
         return f"{CAUSES[code].reason} {error.action}"
     return None

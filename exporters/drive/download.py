@@ -6,15 +6,17 @@ quirks Q-020 to Q-026.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import tenacity
 
 from exporters.bag.digests import Hashed
 from exporters.bag.ledger import BagWriter
+from exporters.drive.doubts import HEAD_BYTES, Body, Doubts, Marks, Wanted, is_explained
 from exporters.drive.facts import JsonObject
 from exporters.drive.quickxorhash import QuickXorHash
 from exporters.errors import ItemError, TransientError
+from exporters.graph.downloads import Download
 from exporters.graph.errors import ContentChangedError
 from exporters.graph.session import GraphSession
 from exporters.outcomes import Agreement
@@ -66,13 +68,15 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What was received and where it lies. `quick_xor`: of the bytes received."""
+    """What was received and where it lies. `quick_xor`: of the bytes received. `aside`: they are not as listed, for no reason
+    that is known, and lie elsewhere than planned until they are read again in the next run."""
 
     key: str
     size: int
     sha256: str
     quick_xor: str
     version_id: str | None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +91,19 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What to copy. path: the route of the content. service: size and quickXorHash as listed.
+    """What to copy. path: the route of the content. service: size and quickXorHash as listed. name: of the item.
     patience_seconds: most waiting on refusals."""
 
     path: str
     service: JsonObject
+    name: str
     held: Held | None = None
     patience_seconds: float | None = None
+
+    @property
+    def is_version(self) -> bool:
+        """Whether it is an earlier version, which has no hash."""
+        return "/versions/" in self.path
 
 
 class _Digests:
@@ -114,22 +124,67 @@ class UnstableContentError(ItemError):
     """Each reading of a content gave other bytes, none of them as listed."""
 
 
+class WrongContentError(ItemError):
+    """What came is evidently not the content that was asked for."""
+
+
 class _DoubtfulBytesError(Exception):
-    """The bytes are not those that are listed; raised at their end, so that the store keeps nothing."""
+    """The bytes are not those that are listed; raised at their end, so that the store keeps nothing. `why`: why they are
+    evidently something else, or None. `is_coded`: they came compressed, though that was not asked for."""
 
-    def __init__(self, sha256: str) -> None:
-        super().__init__(sha256)
-        self.sha256 = sha256
+    def __init__(self, marks: Marks, why: str | None, *, is_coded: bool = False) -> None:
+        super().__init__()
+        self.marks, self.why, self.is_coded = marks, why, is_coded
 
 
-def _doubting(digests: _Digests, service: JsonObject, seen: set[str]) -> Iterator[bytes]:
-    """The chunks, and at their end _DoubtfulBytesError unless they are as listed, or came the same way before."""
-    yield from digests
-    sha256 = digests.sha.sha256
-    received = Captured("", digests.sha.size, sha256, digests.quick_xor.base64(), None)
-    nothing_came = received.size == 0 and bool(service.get("size"))
-    if agrees(received, service) is None and (sha256 not in seen or nothing_came):
-        raise _DoubtfulBytesError(sha256)
+class _PutAsideError(Exception):
+    """Doubtful bytes came twice alike, without a reason that is known: the store keeps nothing under this key."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a content on its way to the store."""
+
+    content: Content
+    download: Download
+    doubts: Doubts
+    aside: bool
+    """Whether doubtful bytes may be kept under this key, for no known reason as well."""
+
+    def checked(self, digests: _Digests, seen: set[Marks]) -> Iterator[bytes]:
+        """The chunks, and at their end an error unless they are as listed, or came the same way before."""
+        service, head = self.content.service, b""
+        for chunk in digests:
+            head = head or chunk[:HEAD_BYTES]
+            yield chunk
+        received = Captured("", digests.sha.size, digests.sha.sha256, digests.quick_xor.base64(), None)
+        if agrees(received, service) is not None and (self.download.is_delimited or service.get("size") is not None):
+            return
+        marks = (received.size, received.sha256)
+        why = self._why(marks, head)
+        if why is not None or marks not in seen:
+            raise _DoubtfulBytesError(marks, why, is_coded=bool(self.download.coding))
+        is_known_type = grade_difference(self.content.name) is Agreement.REWRITTEN
+        if self.aside or is_explained(received.size, service, of_rewritten_type=is_known_type):
+            return
+        if self.content.is_version:  # it has no hash, and nothing but its size to be known by
+            raise _DoubtfulBytesError(marks, "other bytes came than are listed, each time")
+        raise _PutAsideError
+
+    def _why(self, marks: Marks, head: bytes) -> str | None:
+        """Why these bytes are evidently not the content; None if they may be."""
+        service, download = self.content.service, self.download
+        body = Body(marks, head, download.content_type, download.etag or "")
+        why = self.doubts.is_foreign(body, Wanted(self.content.path, self.content.name, service))
+        if why is not None:
+            return why
+        if not download.is_delimited:
+            return "nothing says where the body ends"
+        if download.coding:
+            return "the bytes came compressed, though that was not asked for"
+        if marks[0] < (service.get("size") or 0) and download.goes_on_after(marks[0]):
+            return "the body was cut short"
+        return None
 
 
 class Downloader:
@@ -137,6 +192,7 @@ class Downloader:
 
     def __init__(self, graph: GraphSession, writer: BagWriter, progress: Callable[[int], None]) -> None:
         self._graph, self._writer, self._progress = graph, writer, progress
+        self._doubts = Doubts()
 
     def capture(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         """Copy to `key`; adopt the object there if it has these bytes, else take `another_key`.
@@ -151,6 +207,10 @@ class Downloader:
             with attempt:
                 return self._unless_held(content, key, another_key)
         raise AssertionError("tenacity returns or raises")
+
+    def leave_behind(self) -> None:
+        """An object of this bag is named by no row from now on: a leftover."""
+        self._writer.orphans_possible = True
 
     def _unless_held(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         held = content.held
@@ -169,7 +229,7 @@ class Downloader:
         there = self._writer.store.stat(f"{self._writer.bag}/{key}")
         if there is None:
             try:
-                return self._store(content, key)
+                return self._store(content, key, another_key)
             except ObjectExistsError:
                 pass  # somebody's, or our own whose answer was lost: looked at below
         received = self._only_hash(content)
@@ -181,26 +241,37 @@ class Downloader:
         self._writer.orphans_possible = True
         return self._once(content, another_key(), another_key)
 
-    def _store(self, content: Content, key: str) -> Captured:
+    def _store(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         """Bytes that differ from what is listed are read once more before anything is written: the body may have been wrong
         (a page of an appliance, a flipped bit), or the service keeps other bytes than it lists (Q-022)."""
-        seen: set[str] = set()
-        for _ in range(TRIES):
+        seen: set[Marks] = set()
+        why: str | None = None
+        aside = decoded = False
+        for _ in range(TRIES + 1):
             try:
-                return self._store_once(content, key, seen)
+                return self._store_once(content, key, seen, aside=aside, decoded=decoded)
             except _DoubtfulBytesError as doubt:
-                seen.add(doubt.sha256)
+                why, decoded = doubt.why, doubt.is_coded
+                if why is None:
+                    seen.add(doubt.marks)
+            except _PutAsideError:
+                key, aside = another_key(), True
+        if why is not None:
+            raise WrongContentError(why, code="download_failed", action="Check for a proxy that answers in its place.")
         raise UnstableContentError(
             "each reading gave other bytes", code="content_unstable", action="Run the export again when it is at rest."
         )
 
-    def _store_once(self, content: Content, key: str, seen: set[str]) -> Captured:
+    def _store_once(self, content: Content, key: str, seen: set[Marks], *, aside: bool, decoded: bool) -> Captured:
+        """decoded: undo a content coding that was not asked for; bytes as they came were not those that are listed."""
         size = content.service.get("size")
         with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
-            digests = _Digests(download.chunks(), self._progress)
-            checked = _doubting(digests, content.service, seen)
-            stored: Stored = self._writer.put_payload(key, checked, size=download.total)
-        return Captured(key, stored.size, stored.sha256, digests.quick_xor.base64(), stored.version_id)
+            digests = _Digests(download.decoded() if decoded else download.chunks(), self._progress)
+            checked = _Reading(content, download, self._doubts, aside).checked(digests, seen)
+            total = None if decoded and download.coding else download.total
+            stored: Stored = self._writer.put_payload(key, checked, size=total)
+        found = Captured(key, stored.size, stored.sha256, digests.quick_xor.base64(), stored.version_id)
+        return replace(found, aside=aside and agrees(found, content.service) is None)
 
     def _only_hash(self, content: Content) -> _Digests:
         with self._graph.download(

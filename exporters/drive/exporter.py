@@ -19,7 +19,7 @@ from exporters.drive.capture import Capturer, Done, Task
 from exporters.drive.download import Downloader
 from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
 from exporters.drive.listing import Listing
-from exporters.drive.planning import Planner, facts_of_row, may_succeed
+from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, may_succeed
 from exporters.drive.refusals import Refusals
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
@@ -88,6 +88,7 @@ class DriveExporter:
         self._lock = threading.RLock()
         self.result = DriveResult()
         self._is_fulfilled = False
+        self._has_put_aside = False
         downloader = Downloader(graph, writer, progress.received)
         self._refusals = Refusals()
         self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id, self._refusals)
@@ -110,11 +111,14 @@ class DriveExporter:
             news = listing.run()
             if not (news or extra or listing.was_full or self._writer.has_unfinished_work):
                 break
+            self._has_put_aside = (
+                self._has_put_aside or listing.was_full
+            )  # its beginning dropped the cursor that said so
             removals_decided = self._end_round(listing.was_full)
             did = self._work(extra=extra)
             if not self._stop.is_set():
                 self._is_fulfilled, extra = True, False
-                listing.keep(self._settings.as_kept())
+                listing.keep({**self._settings.as_kept(), **self._to_read_again()})
             if self._stop.is_set() or not (news or did) or not removals_decided:
                 break
             if number == 0 and not did:
@@ -123,9 +127,26 @@ class DriveExporter:
     def _fulfilled(self) -> dict[str, object]:
         """The settings to keep with cursors: wider ones only when the work that they add is done (a run may be cut off)."""
         kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings")
+        again = {"again": True} if kept is not None and kept.get("again") else {}
         if kept is None or self._is_fulfilled or not self._settings.wider_than(kept):
-            return self._settings.as_kept()
-        return {name: kept[name] for name in self._settings.as_kept() if name in kept}
+            return {**self._settings.as_kept(), **again}
+        return {**{name: kept[name] for name in self._settings.as_kept() if name in kept}, **again}
+
+    def _note_put_aside(self) -> None:
+        """Before the first such row is written: a run that is cut off now is followed by one that knows."""
+        cursor = self._writer.heads.cursors.get(self._source.id)
+        self._has_put_aside = True
+        if cursor is not None and not cursor["settings"].get("again"):
+            settings = {**cursor["settings"], "again": True}
+            self._writer.emit("cursor", {"scope": self._source.id, **cursor, "settings": settings})
+
+    def _to_read_again(self) -> dict[str, object]:
+        """Stands with the cursor as long as bytes are put aside until they are read again: the next run has work then."""
+        kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings", {})
+        if not (kept.get("again") or self._has_put_aside):
+            return {}
+        number = self._writer.state.count(f"SELECT count(*) FROM rows WHERE {PUT_ASIDE}")  # noqa: S608 - a constant of ours
+        return {"again": True} if number else {}
 
     # -- one round --------------------------------------------------------------------------------------------------
 
@@ -133,6 +154,8 @@ class DriveExporter:
         """Whether there is work without news: failures worth another try, wider settings, sharing asked again."""
         kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings")
         if self._settings.refresh_permissions or (kept is not None and self._settings.wider_than(kept)):
+            return True
+        if kept is not None and kept.get("again"):
             return True
         now = self._clock.now()
         return any(may_succeed(row, now) for row in self._writer.exceptions())
@@ -174,6 +197,8 @@ class DriveExporter:
     def _take(self, tasks: Iterator[Task]) -> int:
         done = 0
         for outcome in self._in_parallel(tasks):
+            if outcome.is_put_aside:
+                self._note_put_aside()
             for kind, value in outcome.rows:
                 self._writer.emit(kind, value)
             self.result.copied += outcome.is_new
@@ -273,6 +298,8 @@ class DriveExporter:
             if number:
                 result.agreements[grade.value] = number
         result.unexplained = sum(f.verdict == "unexplained" for f in folder_counts(state))
+        if self._to_read_again():
+            result.problems.append("content_differs")
         if uncounted_folders(state, self._source.id):
             result.problems.append("count_unavailable")
         expected = found = 0

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.drive.capture import Task
+from exporters.drive.capture import Task, asks_again
 from exporters.drive.facts import same_content
 from exporters.drive.settings import DriveSettings
 from exporters.drive.tree import Places, Tree
@@ -20,6 +20,8 @@ ASK_AGAIN_AFTER = timedelta(hours=24)
 """How long an item that was 'not found' though listed is left alone; other failures are tried in every run."""
 
 
+PUT_ASIDE = "outcome = 'copied' AND kind = 'file' AND instr(CAST(row AS TEXT), '\"again\":true') > 0"
+"""Rows whose bytes are to be read again, and perhaps a few others."""
 MOVED = 1_000_000
 """In the order of work: after everything else."""
 SAMPLED = 2
@@ -81,9 +83,11 @@ class Planner:
         )
 
     def add_failed(self, now: datetime) -> None:
-        """Excepted rows that may succeed today."""
+        """Excepted rows that may succeed today, and bytes that were put aside until they are read again."""
         rows = map(load_json, self._state.rows("outcome = 'excepted'"))
         self._force(item_of(row) for row in rows if may_succeed(row, now))
+        put_aside = map(load_json, self._state.rows(PUT_ASIDE))
+        self._force(row["id"] for row in put_aside if asks_again(row))
 
     def add_unasked(self, *, refresh_permissions: bool) -> None:
         """Files for which the settings ask more than was done (they were widened), or whose sharing is asked again."""
@@ -167,7 +171,10 @@ class Planner:
         key = None
         if facts["kind"] == "file" and self._needs_bytes(facts, row, forced or owed is not None):
             with self._lock:
-                place = self._places.another if row is not None and row.get("key") else self._places.file
+                is_held = (
+                    row is not None and row.get("key") and not asks_again(row)
+                )  # what was put aside holds no place
+                place = self._places.another if is_held else self._places.file
                 key = place(facts.get("parent"), facts["name"], item_id)
         return self._with_extras(facts, path, row, key)
 
@@ -206,13 +213,13 @@ class Planner:
         query = "SELECT id FROM rows WHERE kind = 'version' AND scope = ? AND outcome = 'copied'"
         return frozenset(found[0] for found in self._state.db.execute(query, (item_id,)))
 
-    def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, asks_again: bool) -> bool:
-        """asks_again: what was excepted is worth another try: a person or the clock says so, or its facts have changed."""
+    def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, is_due: bool) -> bool:
+        """is_due: what was excepted is worth another try: a person or the clock says so, or its facts have changed."""
         if row is None or row["kind"] != "file":
             return True
         if row["outcome"] == Outcome.EXCEPTED:
-            return row.get("code") == ExceptionCode.VANISHED or asks_again or not same_content(facts, row)
-        return not same_content(facts, row)
+            return row.get("code") == ExceptionCode.VANISHED or is_due or not same_content(facts, row)
+        return not same_content(facts, row) or (is_due and asks_again(row))
 
 
 def facts_of_row(row: JsonObject) -> JsonObject:
@@ -231,7 +238,7 @@ def may_succeed(row: JsonObject, now: datetime) -> bool:
     if row["outcome"] != Outcome.EXCEPTED or row["code"] not in set(ExceptionCode):
         return False
     code = ExceptionCode(row["code"])
-    if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and not row.get("there"):
+    if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and not asks_again(row):
         return now - datetime.fromisoformat(row["captured"]) >= ASK_AGAIN_AFTER
     if code is ExceptionCode.MALWARE:  # what the listing does not mark was found when it was read, and may pass
         return "malware" not in row.get("service", {})
