@@ -58,11 +58,11 @@ CAUSES: dict[ExceptionCode, Cause] = {
     ExceptionCode.IRM: Cause("It is protected by rights management and cannot be read by an application.", True),
     ExceptionCode.ACCESS_DENIED: Cause("The service refuses access to this item.", False),
     ExceptionCode.LOCKED: Cause("It is locked or its site is archived.", False),
-    ExceptionCode.ONENOTE_UNAVAILABLE: Cause("This part of a OneNote notebook is never served (Q-028).", True),
+    ExceptionCode.ONENOTE_UNAVAILABLE: Cause("This part of a OneNote notebook is not served (Q-028).", False),
     ExceptionCode.ONENOTE_PARTS_NOT_LISTED: Cause(
         "The parts of this OneNote notebook are not listed by the service; export it from OneNote itself.", True
     ),
-    ExceptionCode.VERSION_UNAVAILABLE: Cause("The service does not serve this earlier version.", True),
+    ExceptionCode.VERSION_UNAVAILABLE: Cause("The service does not serve this earlier version.", False),
     ExceptionCode.PERMISSIONS_UNAVAILABLE: Cause("The service refused to list who can see this item.", False),
     ExceptionCode.CONTENT_UNSTABLE: Cause("It changed each time that it was read.", False),
     ExceptionCode.DOWNLOAD_FAILED: Cause("The download failed each time that it was tried.", False),

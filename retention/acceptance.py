@@ -31,6 +31,7 @@ OF_SOURCES = frozenset(
         NOT_FOUND,
         UNRECONCILED,
         MASS,
+        "content_differs",
         "permission_missing",
         "access_denied",
         "site_locked",

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from exporters.bag.formats import JsonObject
-from exporters.clock import Clock
+from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, LastcopyError
 from exporters.graph.budget import Budget
 from exporters.graph.limits import licence_class
@@ -230,10 +230,11 @@ def _clock(name: str, ask: Callable[[], tuple[datetime, datetime] | None]) -> It
         return
     seconds = (dates[1] - dates[0]).total_seconds()
     told = f"{abs(seconds):,.0f} s {'ahead' if seconds > 0 else 'behind'}" if abs(seconds) >= 1.5 else "equal"
+    times = f"here it is {timestamp(dates[1].replace(microsecond=0))}, there it is {timestamp(dates[0])}"
     action = "Set the clock of this machine (switch NTP on): dates, warnings and signatures depend on it."
     if abs(seconds) > CLOCK_WRONG_SECONDS:
-        yield Check(name, "bad", f"this machine's clock is wrong: {told}", action, Exit.PARTIAL)
+        yield Check(name, "bad", f"this machine's clock is wrong: {told} ({times})", action, Exit.PARTIAL)
     elif abs(seconds) > CLOCK_DOUBTFUL_SECONDS:
-        yield Check(name, "doubtful", f"this machine's clock is {told}", action)
+        yield Check(name, "doubtful", f"this machine's clock is {told} ({times})", action)
     else:
         yield Check(name, "good", told)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from exporters.bag.formats import LAYOUT, JsonObject, dump_json, load_json
 from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, RunError
+from exporters.graph.answers import identifier_of, number_of, object_of, objects_of
 from exporters.graph.budget import Budget
 from exporters.graph.calls import Observer
 from exporters.graph.clouds import Cloud, cloud_named, custom_cloud
@@ -140,9 +141,9 @@ def licences_of(graph: GraphSession) -> int | None:
     try:
         for page in graph.pages("/subscribedSkus", cost=Cost.SUBSCRIBED_SKUS):
             for sku in page:
-                units = sku.get("prepaidUnits") or {}
-                if sku.get("appliesTo", "User") == "User":
-                    total += int(units.get("enabled") or 0) + int(units.get("warning") or 0)
+                units = object_of(sku.get("prepaidUnits"))
+                if (sku.get("appliesTo") or "User") == "User":
+                    total += (number_of(units.get("enabled")) or 0) + (number_of(units.get("warning")) or 0)
     except (PermissionMissingError, AccessDeniedError):
         return None
     return total
@@ -153,9 +154,12 @@ def tenant_of(graph: GraphSession) -> JsonObject:
     try:
         for page in graph.pages("/organization", params={"$select": "id,verifiedDomains"}, cost=Cost.DIRECTORY):
             for organization in page:
-                domains = organization.get("verifiedDomains") or []
+                found = identifier_of(organization.get("id"))
+                if found is None:
+                    continue
+                domains = [d for d in objects_of(organization.get("verifiedDomains")) if identifier_of(d.get("name"))]
                 initial = [d["name"] for d in domains if d.get("isInitial")] or [d["name"] for d in domains]
-                return {"id": organization["id"], "domain": initial[0] if initial else None}
+                return {"id": found, "domain": initial[0] if initial else None}
     except (PermissionMissingError, AccessDeniedError) as error:
         raise RunError(str(error), code="permission_missing", action=error.action) from error
     raise RunError(

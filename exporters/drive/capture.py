@@ -6,11 +6,23 @@ source. No single item may stop the others: what the service refuses becomes a c
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Protocol
 
 from exporters.clock import Clock, timestamp
-from exporters.drive.download import Captured, Content, Downloader, Held, UnstableContentError, agrees, grade_difference
+from exporters.drive.download import (
+    Captured,
+    Content,
+    Downloader,
+    Held,
+    UnstableContentError,
+    WrongContentError,
+    agrees,
+    grade_difference,
+)
 from exporters.drive.facts import JsonObject, same_content
-from exporters.errors import ItemError, LastcopyError, TransientError
+from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
+from exporters.graph.answers import identifier_of, number_of, text_of
 from exporters.graph.calls import segment
 from exporters.graph.errors import (
     AccessDeniedError,
@@ -41,9 +53,14 @@ _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (ContentChangedError, ExceptionCode.CONTENT_UNSTABLE),
     (UnstableContentError, ExceptionCode.CONTENT_UNSTABLE),
     (DownloadFailedError, ExceptionCode.DOWNLOAD_FAILED),
+    (WrongContentError, ExceptionCode.DOWNLOAD_FAILED),
     (ItemGaveUpError, ExceptionCode.DOWNLOAD_FAILED),
     (TransientError, ExceptionCode.DOWNLOAD_FAILED),
 )
+
+
+_HELD = ("key", "size", "sha256", "agreement", "versionId", "asked", "captured", "run")
+"""What a row says of bytes that are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,8 @@ class Done:
     was_downloaded: bool = False
     is_new: bool = False
     """Held for the first time, or with newer bytes."""
+    is_put_aside: bool = False
+    """The bytes are not as listed, for no known reason, and are to be read again in the next run."""
 
     def add_exception(self, row: JsonObject, before: JsonObject | None) -> None:
         """Add an item row that may be an exception, unless it says just what `before` says."""
@@ -91,12 +110,27 @@ class Done:
             self.rows.append(("item", row))
 
 
+class Watch(Protocol):
+    """Who watches over the contents of a drive. See `refusals`."""
+
+    def served(self) -> None: ...
+
+    def refused(self, error: LastcopyError) -> None: ...
+
+    def check(self) -> None:
+        """Raises: SourceError if the drive is not worth asking any more."""
+        ...
+
+
 class Capturer:
     """Works on tasks of one drive. Safe from many threads."""
 
-    def __init__(self, graph: GraphSession, downloader: Downloader, clock: Clock, drive: str, run_id: str) -> None:
+    def __init__(
+        self, graph: GraphSession, downloader: Downloader, clock: Clock, drive: str, run_id: str, watch: "Watch"
+    ) -> None:
+        """watch: is told which contents were served, and may end the whole."""
         self._graph, self._downloader, self._clock = graph, downloader, clock
-        self._drive, self._run_id = drive, run_id
+        self._drive, self._run_id, self._watch = drive, run_id, watch
 
     def work(self, task: Task) -> Done:
         """Do all of a task. Raises: SourceError, RunError, errors of the store, ReplacedError."""
@@ -132,8 +166,7 @@ class Capturer:
         row["captured"] = self._now()
         held = task.row
         if held is not None and held["kind"] == facts["kind"]:
-            kept = ("key", "size", "sha256", "agreement", "versionId", "asked", "captured", "run")
-            row.update({name: held[name] for name in kept if name in held})
+            row.update({name: held[name] for name in _HELD if name in held})
             if held["outcome"] == Outcome.EXCEPTED and task.key is None and row["kind"] == "file":
                 row.update({name: held[name] for name in ("outcome", "code", "reason") if name in held})
         if row["kind"] == "other":
@@ -150,16 +183,22 @@ class Capturer:
         facts = task.facts
         for name in ("code", "reason", "since"):
             row.pop(name, None)
+        row["asked"] = {name: value for name, value in (row.get("asked") or {}).items() if name != "again"}
         row["run"], row["captured"] = self._run_id, self._now()
         path = f"{self._path(facts['id'])}/content"
+        self._watch.check()
         try:
             captured = self._capture(path, str(task.key), task)
-        except (ItemError, TransientError, PermissionMissingError) as error:
+        except (ItemError, SourceError, TransientError) as error:
+            self._watch.refused(error)
             return self._failed(row, error, task, done)
+        self._watch.served()
         done.bytes_received, done.was_downloaded = captured.size, True
         agreement = agrees(captured.size, captured.quick_xor, facts["service"]) or grade_difference(facts["name"])
         if task.row is not None and task.row.get("key") not in {None, captured.key}:
-            done.rows.append(("item", self._earlier(task.row)))
+            done.rows += self._replaced(task, task.row)
+        if captured.aside:
+            row["asked"]["again"] = done.is_put_aside = True
         row.update(key=captured.key, size=captured.size, sha256=captured.sha256, agreement=agreement.value)
         row.update(run=self._run_id, captured=self._now())
         row.pop("versionId", None)
@@ -168,11 +207,24 @@ class Capturer:
         return row
 
     def _capture(self, path: str, key: str, task: Task) -> Captured:
-        content = Content(path, task.facts["service"], _held(task), _patience(task.facts["name"]))
+        content = Content(path, task.facts["service"], task.facts["name"], _held(task), _patience(task))
+        return _asked_twice(lambda: self._downloader.capture(content, key, task.another_key))
+
+    def _is_there(self, item_id: str) -> bool:
+        """Whether the service still gives the facts of an item (1 unit)."""
         try:
-            return self._downloader.capture(content, key, task.another_key)
-        except NotFoundError:
-            return self._downloader.capture(content, key, task.another_key)  # a fresh replica may lag (Q-013)
+            found = self._graph.get(self._path(item_id), params={"$select": "id"}, cost=Cost.SINGLE)
+        except (ItemError, SourceError, TransientError):
+            return False
+        return found.get("id") == item_id
+
+    def _replaced(self, task: Task, held: JsonObject) -> list[tuple[str, JsonObject]]:
+        """What becomes of the bytes that we held: a row of kind `version`; or, if they had been put aside and were not the
+        item's at all, a leftover, which is named when the bag is closed."""
+        if asks_again(held) and same_content(task.facts, held):
+            self._downloader.leave_behind()
+            return []
+        return [("item", self._earlier(held))]
 
     def _earlier(self, held: Mapping[str, object]) -> JsonObject:
         """The bytes so far as a row of kind `version`, under the key that they have."""
@@ -196,6 +248,17 @@ class Capturer:
         return row
 
     def _failed(self, row: JsonObject, error: LastcopyError, task: Task, done: Done) -> JsonObject:
+        held = task.row
+        if (
+            held is not None
+            and held["outcome"] == Outcome.COPIED
+            and held.get("key")
+            and same_content(task.facts, held)
+        ):
+            return {
+                **row,
+                **{name: held[name] for name in _HELD if name in held},
+            }  # a second look failed: as good as before
         if task.row is not None and task.row.get("key"):
             done.rows.append(
                 ("item", self._earlier(task.row))
@@ -203,9 +266,13 @@ class Capturer:
         code = code_of(error)
         if row["name"].lower().endswith(ONENOTE_EXTENSIONS) and code in _GIVEN_UP:
             code = ExceptionCode.ONENOTE_UNAVAILABLE
-        _except(row, code, str(error) if code is ExceptionCode.REFUSED else None)
-        if task.row is not None and same_content(task.facts, task.row):
-            _stays(row, task.row)
+        if code is ExceptionCode.ACCESS_DENIED and task.facts["service"].get("malware"):
+            code = ExceptionCode.MALWARE  # the listing says why (Q-026)
+        _except(row, code, _reason(code, error))
+        if held is not None and same_content(task.facts, held):
+            _stays(row, held)
+        if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and self._is_there(str(row["id"])):
+            row["asked"] = {"again": True}  # its content alone is not found
         return row
 
     # -- versions and permissions -----------------------------------------------------------------------------------
@@ -215,7 +282,8 @@ class Capturer:
         path = f"{self._path(task.facts['id'])}/versions"
         try:
             listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
-        except (ItemError, TransientError, PermissionMissingError) as error:
+            listed = newest_first([v for v in listed if identifier_of(v.get("id"))])
+        except (ItemError, SourceError, TransientError) as error:
             row = self._versions_row(task, Outcome.EXCEPTED)
             _except(row, code_of(error), str(error))
             done.add_exception(row, task.attached.get(("versions", "list")))
@@ -227,11 +295,13 @@ class Capturer:
             earlier = earlier[: task.versions]
         whole = True
         for version in earlier:
-            before = task.attached.get(("version", str(version.get("id"))))
-            if version.get("id") and (before is None or before["outcome"] != Outcome.COPIED):
-                row = self._version(task, key, version, done)
-                done.add_exception(row, before)
-                whole = whole and (row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent)
+            before = task.attached.get(("version", version["id"]))
+            if before is None or before["outcome"] != Outcome.COPIED:
+                told = self._version(task, key, version, done)
+                if told is None:
+                    continue
+                done.add_exception(told, before)
+                whole = whole and (told["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(told["code"])].permanent)
         return whole
 
     def _versions_row(self, task: Task, outcome: Outcome) -> JsonObject:
@@ -240,17 +310,17 @@ class Capturer:
         row.update(path=task.path, outcome=outcome.value, captured=self._now(), run=self._run_id)
         return row
 
-    def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject:
+    def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject | None:
+        """The row of a version; None for the one that turns out to be the current one (Q-030)."""
         path = f"{self._path(task.facts['id'])}/versions/{segment(version['id'])}/content"
         key = task.version_key(item_key, task.facts["id"], version["id"])
         try:
-            content = Content(
-                path, {"size": version["size"]} if "size" in version else {}, None, _patience(task.facts["name"])
-            )
-            captured = self._downloader.capture(
-                content, key, lambda: task.version_key(item_key, task.facts["id"], version["id"])
-            )
-        except (ItemError, TransientError, PermissionMissingError) as error:
+            content = Content(path, _service_of(version), task.facts["name"], None, _patience(task))
+            another = lambda: task.version_key(item_key, task.facts["id"], version["id"])  # noqa: E731
+            captured = _asked_twice(lambda: self._downloader.capture(content, key, another))
+        except CurrentVersionError:
+            return None
+        except (ItemError, SourceError, TransientError) as error:
             return self._version_row(task, version, error=error)
         done.bytes_received += captured.size
         return self._version_row(task, version, captured=captured)
@@ -268,9 +338,9 @@ class Capturer:
             "outcome": Outcome.COPIED.value,
             "captured": self._now(),
             "run": self._run_id,
-            "service": {"size": version["size"]} if "size" in version else {},
+            "service": _service_of(version),
         }
-        if version.get("lastModifiedDateTime"):
+        if text_of(version.get("lastModifiedDateTime")):
             row["modified"] = version["lastModifiedDateTime"]
         if captured is not None:
             same = agrees(captured.size, captured.quick_xor, row["service"]) is not None
@@ -279,8 +349,7 @@ class Capturer:
             if captured.version_id is not None:
                 row["versionId"] = captured.version_id
         if error is not None:
-            is_current = isinstance(error, CurrentVersionError)
-            _except(row, ExceptionCode.VERSION_UNAVAILABLE if is_current else _version_code(error), str(error))
+            _except(row, _version_code(error), str(error))
         return row
 
     def _permissions(self, task: Task, done: Done) -> bool:
@@ -288,7 +357,7 @@ class Capturer:
         path, at = f"{self._path(task.facts['id'])}/permissions", self._now()
         try:
             listed = [p for page in self._graph.pages(path, cost=Cost.PERMISSIONS) for p in page]
-        except (ItemError, TransientError, PermissionMissingError) as error:
+        except (ItemError, SourceError, TransientError) as error:
             code = ExceptionCode.PERMISSIONS_UNAVAILABLE
             row = self._permission_row(task, Outcome.EXCEPTED, at)
             row.update(code=code.value, reason=f"{CAUSES[code].reason} {error}")
@@ -305,9 +374,39 @@ class Capturer:
         return {**row, "path": task.path, "outcome": outcome.value, "captured": at, "run": self._run_id}
 
 
-def _patience(name: str) -> float | None:
-    """Some OneNote sections answer 503 for ever and must not use up the drive's patience (Q-028)."""
-    return ONENOTE_PATIENCE_SECONDS if name.lower().endswith(ONENOTE_EXTENSIONS) else None
+def _asked_twice(capture: Callable[[], Captured]) -> Captured:
+    """ "Not found" is asked once more: a fresh replica may lag (Q-013)."""
+    try:
+        return capture()
+    except NotFoundError:
+        return capture()
+
+
+def newest_first(versions: list[JsonObject]) -> list[JsonObject]:
+    """Versions in the order in which the service is said to list them; by their numbers if it did not."""
+    try:
+        numbers = [tuple(int(part) for part in version["id"].split(".")) for version in versions]
+    except ValueError:
+        return versions
+    if all(one >= other for one, other in pairwise(numbers)):
+        return versions
+    return [
+        version for _, version in sorted(zip(numbers, versions, strict=True), key=lambda pair: pair[0], reverse=True)
+    ]
+
+
+def _service_of(version: JsonObject) -> JsonObject:
+    size = number_of(version.get("size"))
+    return {} if size is None else {"size": size}
+
+
+def _patience(task: Task) -> float | None:
+    """Some OneNote sections answer 503 for ever and must not use up the drive's patience (Q-028): one try is enough for those
+    that did so before."""
+    if not task.facts["name"].lower().endswith(ONENOTE_EXTENSIONS):
+        return None
+    did_so = task.row is not None and task.row.get("code") == ExceptionCode.ONENOTE_UNAVAILABLE
+    return 0.0 if did_so else ONENOTE_PATIENCE_SECONDS
 
 
 def _held(task: Task) -> Held | None:
@@ -316,7 +415,13 @@ def _held(task: Task) -> Held | None:
         return None
     no_hash = not task.facts["service"].get("quickXorHash")
     same_size = task.facts["service"].get("size") == row.get("service", {}).get("size")
-    return Held(row["key"], row["sha256"], row.get("versionId"), no_hash and same_size)
+    may_be_same = (no_hash and same_size) or (asks_again(row) and same_content(task.facts, row))
+    return Held(row["key"], row["sha256"], row.get("versionId"), may_be_same)
+
+
+def asks_again(row: JsonObject) -> bool:
+    """Whether the content of a row is to be asked for in the next run, with or without news."""
+    return bool((row.get("asked") or {}).get("again"))
 
 
 _GIVEN_UP = frozenset({ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.REFUSED})
@@ -328,6 +433,17 @@ def code_of(error: LastcopyError) -> ExceptionCode:
         if isinstance(error, kind):
             return code
     return ExceptionCode.REFUSED
+
+
+def _reason(code: ExceptionCode, error: LastcopyError) -> str | None:
+    """More than the general reason, where the error says more: what is missing, or what a stranger's answer was."""
+    if code is ExceptionCode.REFUSED:
+        return str(error)
+    if isinstance(error, WrongContentError):
+        return f"{CAUSES[code].reason} {str(error).capitalize()}."
+    if code is ExceptionCode.ACCESS_DENIED and error.action:
+        return f"{CAUSES[code].reason} {error.action}"
+    return None
 
 
 def _version_code(error: LastcopyError) -> ExceptionCode:

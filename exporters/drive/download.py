@@ -12,9 +12,11 @@ import tenacity
 
 from exporters.bag.digests import Hashed
 from exporters.bag.ledger import BagWriter
+from exporters.drive.doubts import HEAD_BYTES, Body, Doubts, Marks, Wanted, is_explained
 from exporters.drive.facts import JsonObject
 from exporters.drive.quickxorhash import QuickXorHash
 from exporters.errors import ItemError, TransientError
+from exporters.graph.downloads import Download
 from exporters.graph.errors import ContentChangedError
 from exporters.graph.session import GraphSession
 from exporters.outcomes import Agreement
@@ -66,13 +68,15 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What was received and where it lies. `quick_xor`, `sha256`: of the bytes received."""
+    """What was received and where it lies. `quick_xor`, `sha256`: of the bytes received. `aside`: they are not as listed, for no
+    reason that is known, and lie elsewhere than planned until they are read again in the next run."""
 
     key: str
     size: int
     quick_xor: str
     sha256: str
     version_id: str | None
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +91,23 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What to copy. path: the route of the content. service: size and quickXorHash as listed.
+    """What to copy. path: the route of the content. service: size and quickXorHash as listed. name: of the item.
     patience_seconds: most waiting on refusals."""
 
     path: str
     service: JsonObject
+    name: str
     held: Held | None = None
     patience_seconds: float | None = None
 
+    @property
+    def is_version(self) -> bool:
+        """Whether it is an earlier version, which has no hash."""
+        return "/versions/" in self.path
+
 
 class _Passing:
-    """Chunks on their way, with what the service's own facts are compared with: `size` and `quick_xor` of what has passed."""
+    """Chunks on their way, with what the service's own facts are compared with: `marks` of what has passed."""
 
     def __init__(self, chunks: Iterator[bytes], progress: Callable[[int], None]) -> None:
         self._chunks, self._progress = chunks, progress
@@ -112,7 +122,7 @@ class _Passing:
             yield chunk
 
     @property
-    def marks(self) -> tuple[int, str]:
+    def marks(self) -> Marks:
         """(size, quickXorHash) of what has passed."""
         return self.size, self._quick_xor.base64()
 
@@ -121,21 +131,66 @@ class UnstableContentError(ItemError):
     """Each reading of a content gave other bytes, none of them as listed."""
 
 
+class WrongContentError(ItemError):
+    """What came is evidently not the content that was asked for."""
+
+
 class _DoubtfulBytesError(Exception):
-    """The bytes are not those that are listed; raised at their end, so that the store keeps nothing. `marks`: of the bytes."""
+    """The bytes are not those that are listed; raised at their end, so that the store keeps nothing. `why`: why they are
+    evidently something else, or None. `is_coded`: they came compressed, though that was not asked for."""
 
-    def __init__(self, marks: tuple[int, str]) -> None:
+    def __init__(self, marks: Marks, why: str | None, *, is_coded: bool = False) -> None:
         super().__init__()
-        self.marks = marks
+        self.marks, self.why, self.is_coded = marks, why, is_coded
 
 
-def _doubting(passing: _Passing, service: JsonObject, seen: set[tuple[int, str]]) -> Iterator[bytes]:
-    """The chunks, and at their end _DoubtfulBytesError unless they are as listed, or came the same way before."""
-    yield from passing
-    marks = passing.marks
-    nothing_came = passing.size == 0 and bool(service.get("size"))
-    if agrees(*marks, service) is None and (marks not in seen or nothing_came):
-        raise _DoubtfulBytesError(marks)
+class _PutAsideError(Exception):
+    """Doubtful bytes came twice alike, without a reason that is known: the store keeps nothing under this key."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a content on its way to the store."""
+
+    content: Content
+    download: Download
+    doubts: Doubts
+    aside: bool
+    """Whether doubtful bytes may be kept under this key, for no known reason as well."""
+
+    def checked(self, passing: _Passing, seen: set[Marks]) -> Iterator[bytes]:
+        """The chunks, and at their end an error unless they are as listed, or came the same way before."""
+        service, head = self.content.service, b""
+        for chunk in passing:
+            head = head or chunk[:HEAD_BYTES]
+            yield chunk
+        marks = passing.marks
+        if agrees(*marks, service) is not None and (self.download.is_delimited or service.get("size") is not None):
+            return
+        why = self._why(marks, head)
+        if why is not None or marks not in seen:
+            raise _DoubtfulBytesError(marks, why, is_coded=bool(self.download.coding))
+        is_known_type = grade_difference(self.content.name) is Agreement.REWRITTEN
+        if self.aside or is_explained(marks[0], service, of_rewritten_type=is_known_type):
+            return
+        if self.content.is_version:  # it has no hash, and nothing but its size to be known by
+            raise _DoubtfulBytesError(marks, "other bytes came than are listed, each time")
+        raise _PutAsideError
+
+    def _why(self, marks: Marks, head: bytes) -> str | None:
+        """Why these bytes are evidently not the content; None if they may be."""
+        service, download = self.content.service, self.download
+        body = Body(marks, head, download.content_type, download.etag or "")
+        why = self.doubts.is_foreign(body, Wanted(self.content.path, self.content.name, service))
+        if why is not None:
+            return why
+        if not download.is_delimited:
+            return "nothing says where the body ends"
+        if download.coding:
+            return "the bytes came compressed, though that was not asked for"
+        if marks[0] < (service.get("size") or 0) and download.goes_on_after(marks[0]):
+            return "the body was cut short"
+        return None
 
 
 class Downloader:
@@ -143,6 +198,7 @@ class Downloader:
 
     def __init__(self, graph: GraphSession, writer: BagWriter, progress: Callable[[int], None]) -> None:
         self._graph, self._writer, self._progress = graph, writer, progress
+        self._doubts = Doubts()
 
     def capture(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         """Copy to `key`; adopt the object there if it has these bytes, else take `another_key`.
@@ -159,6 +215,10 @@ class Downloader:
             )
             return retrying(self._unless_held, content, key, another_key)
 
+    def leave_behind(self) -> None:
+        """An object of this bag is named by no row from now on: a leftover."""
+        self._writer.orphans_possible = True
+
     def _unless_held(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         held = content.held
         if held is not None and held.may_be_same:
@@ -168,13 +228,13 @@ class Downloader:
         captured = self._once(content, key, another_key)
         if held is not None and held.sha256 == captured.sha256:
             self._writer.orphans_possible = True  # written before it was known to be the same: named as a leftover
-            return replace(captured, key=held.key, version_id=held.version_id)
+            return replace(captured, key=held.key, version_id=held.version_id, aside=False)
         return captured
 
     def _once(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         if not self._writer.orphans_possible or self._writer.store.stat(f"{self._writer.bag}/{key}") is None:
             try:
-                return self._store(content, key)
+                return self._store(content, key, another_key)
             except ObjectExistsError:
                 pass  # somebody's, or our own whose answer was lost: looked at below
         self._writer.assert_current()
@@ -186,26 +246,38 @@ class Downloader:
         self._writer.orphans_possible = True
         return self._once(content, another_key(), another_key)
 
-    def _store(self, content: Content, key: str) -> Captured:
+    def _store(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         """Bytes that differ from what is listed are read once more before anything is written: the body may have been wrong
         (a page of an appliance, a flipped bit), or the service keeps other bytes than it lists (Q-022)."""
-        seen: set[tuple[int, str]] = set()
-        for _ in range(TRIES):
+        seen: set[Marks] = set()
+        why: str | None = None
+        aside = decoded = False
+        for _ in range(TRIES + 1):
             try:
-                return self._store_once(content, key, seen)
+                return self._store_once(content, key, seen, aside=aside, decoded=decoded)
             except _DoubtfulBytesError as doubt:
-                seen.add(doubt.marks)
+                why, decoded = doubt.why, doubt.is_coded
+                if why is None:
+                    seen.add(doubt.marks)
+            except _PutAsideError:
+                key, aside = another_key(), True
+        if why is not None:
+            raise WrongContentError(why, code="download_failed", action="Check for a proxy that answers in its place.")
         raise UnstableContentError(
             "each reading gave other bytes", code="content_unstable", action="Run the export again when it is at rest."
         )
 
-    def _store_once(self, content: Content, key: str, seen: set[tuple[int, str]]) -> Captured:
+    def _store_once(self, content: Content, key: str, seen: set[Marks], *, aside: bool, decoded: bool) -> Captured:
+        """decoded: undo a content coding that was not asked for; bytes as they came were not those that are listed."""
         size = content.service.get("size")
         with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
-            passing = _Passing(download.chunks(), self._progress)
-            checked = _doubting(passing, content.service, seen)
-            stored: Stored = self._writer.put_payload(key, checked, size=download.total)
-        return Captured(key, stored.size, passing.marks[1], stored.sha256, stored.version_id)
+            passing = _Passing(download.decoded() if decoded else download.chunks(), self._progress)
+            checked = _Reading(content, download, self._doubts, aside).checked(passing, seen)
+            total = None if decoded and download.coding else download.total
+            stored: Stored = self._writer.put_payload(key, checked, size=total)
+        quick_xor = passing.marks[1]
+        is_aside = aside and agrees(stored.size, quick_xor, content.service) is None
+        return Captured(key, stored.size, quick_xor, stored.sha256, stored.version_id, is_aside)
 
     def _only_hash(self, content: Content) -> Captured:
         """The bytes read and dropped; the key is empty."""

@@ -18,12 +18,13 @@ from exporters.clock import Clock, timestamp
 from exporters.drive.capture import Capturer, Done, Task
 from exporters.drive.crew import Crew, Shift
 from exporters.drive.download import Downloader
-from exporters.drive.facts import SELECT, facts_of, same_facts
+from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
 from exporters.drive.listing import Listing
-from exporters.drive.planning import Planner, facts_of_row, may_succeed
+from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, may_succeed
+from exporters.drive.refusals import Refusals
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
-from exporters.errors import ItemError, RunError, TransientError
+from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
@@ -94,8 +95,10 @@ class DriveExporter:
         self._lock = threading.RLock()
         self.result = DriveResult()
         self._is_fulfilled = False
+        self._has_put_aside = False
         downloader = Downloader(graph, writer, progress.received)
-        self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id)
+        self._refusals = Refusals()
+        self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id, self._refusals)
 
     def run(self) -> DriveResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
@@ -115,11 +118,12 @@ class DriveExporter:
             news = listing.run()
             if not (news or extra or listing.was_full or self._writer.has_unfinished_work):
                 break
+            self._has_put_aside |= listing.was_full  # its beginning dropped the cursor that said so
             removals_decided = self._end_round(listing.was_full)
             did = self._work(extra=extra)
             if not self._stop.is_set():
                 self._is_fulfilled, extra = True, False
-                listing.keep(self._settings.as_kept())
+                listing.keep({**self._settings.as_kept(), **self._to_read_again()})
             if self._stop.is_set() or not (news or did) or not removals_decided:
                 break
             if number == 0 and not did:
@@ -128,9 +132,26 @@ class DriveExporter:
     def _fulfilled(self) -> dict[str, object]:
         """The settings to keep with cursors: wider ones only when the work that they add is done (a run may be cut off)."""
         kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings")
+        again = {"again": True} if kept is not None and kept.get("again") else {}
         if kept is None or self._is_fulfilled or not self._settings.wider_than(kept):
-            return self._settings.as_kept()
-        return {name: kept[name] for name in self._settings.as_kept() if name in kept}
+            return {**self._settings.as_kept(), **again}
+        return {**{name: kept[name] for name in self._settings.as_kept() if name in kept}, **again}
+
+    def _note_put_aside(self) -> None:
+        """Before the first such row is written: a run that is cut off now is followed by one that knows."""
+        cursor = self._writer.heads.cursors.get(self._source.id)
+        self._has_put_aside = True
+        if cursor is not None and not cursor["settings"].get("again"):
+            settings = {**cursor["settings"], "again": True}
+            self._writer.emit("cursor", {"scope": self._source.id, **cursor, "settings": settings})
+
+    def _to_read_again(self) -> dict[str, object]:
+        """Stands with the cursor as long as bytes are put aside until they are read again: the next run has work then."""
+        kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings", {})
+        if not (kept.get("again") or self._has_put_aside):
+            return {}
+        number = self._writer.state.count(f"SELECT count(*) FROM rows WHERE {PUT_ASIDE}")  # noqa: S608 - a constant of ours
+        return {"again": True} if number else {}
 
     # -- one round --------------------------------------------------------------------------------------------------
 
@@ -138,6 +159,8 @@ class DriveExporter:
         """Whether there is work without news: failures worth another try, wider settings, sharing asked again."""
         kept = self._writer.heads.cursors.get(self._source.id, {}).get("settings")
         if self._settings.refresh_permissions or (kept is not None and self._settings.wider_than(kept)):
+            return True
+        if kept is not None and kept.get("again"):
             return True
         now = self._clock.now()
         return any(may_succeed(row, now) for row in self._writer.exceptions())
@@ -171,7 +194,7 @@ class DriveExporter:
         planner.plan()
         self._progress.listed(self._writer.state.count("SELECT count(*) FROM work"))
         before = self.result.worked_on
-        self._take_all(planner.tasks(moved_folders=False))
+        self._take_all(self._refusals.watching(planner.tasks(moved_folders=False), planner.sample))
         if not self._stop.is_set():
             self._take_all(planner.tasks(moved_folders=True))
         settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
@@ -195,6 +218,8 @@ class DriveExporter:
             raise
 
     def _take(self, handful: list[Done]) -> None:
+        if any(done.is_put_aside for done in handful):
+            self._note_put_aside()
         self._writer.emit_all(row for done in handful for row in done.rows)
         result = self.result
         for done in handful:
@@ -244,10 +269,12 @@ class DriveExporter:
         for folder_id in doubtful[:FOLDERS_READ_AGAIN]:
             path = f"/drives/{segment(scope)}/items/{segment(folder_id)}"
             try:
-                facts = facts_of(self._graph.get(path, params={"$select": SELECT}, cost=Cost.SINGLE), scope)
-            except (ItemError, TransientError):
+                served = self._graph.get(path, params={"$select": SELECT}, cost=Cost.SINGLE)
+            except (ItemError, SourceError, TransientError):
                 continue  # the verdict stays as it is: unexplained
-            row = state.item_row(scope, folder_id)
+            if served.get("id") != folder_id or has_wrong_type(served):
+                continue
+            facts, row = facts_of(served, scope), state.item_row(scope, folder_id)
             if row is None or facts.get("deleted") or facts["kind"] != "folder" or same_facts(facts, row):
                 continue
             self._writer.emit("listed", facts)
@@ -261,6 +288,8 @@ class DriveExporter:
         reconciliation = reconcile(state)
         self._take_counts(reconciliation, map(load_json, state.rows("outcome = 'excepted'")))
         result.agreements = state.agreements()
+        if self._to_read_again():
+            result.problems.append("content_differs")
         if uncounted_folders(state, self._source.id):
             result.problems.append("count_unavailable")
         for entry in reconciliation["independent"]:

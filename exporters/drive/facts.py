@@ -5,8 +5,10 @@ is compared later is what was served, never what was received. Source: graph.md 
 Q-029.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from exporters.graph.answers import identifier_of, number_of, object_of, text_of
 
 JsonObject = dict[str, Any]
 
@@ -18,61 +20,105 @@ SELECT = (
 _UNSET = ("0001-01-01", "1601-01-01")
 
 
+_FACETS = ("parentReference", "fileSystemInfo", "file", "folder", "package", "remoteItem", "malware", "shared", "publication",
+           "deleted", "root", "createdBy", "lastModifiedBy", "sharepointIds")  # fmt: skip
+_TEXTS = ("name", "eTag", "createdDateTime", "lastModifiedDateTime")
+
+
 def kind_of(item: Mapping[str, Any]) -> str:
     """file, folder, package, shortcut, or other. A shortcut may carry a folder facet, so it is asked for first."""
-    if "remoteItem" in item:
+    if is_facet(item, "remoteItem"):
         return "shortcut"
-    if "package" in item:
+    if is_facet(item, "package"):
         return "package"
-    if "folder" in item or "root" in item:
+    if is_facet(item, "folder") or is_facet(item, "root"):
         return "folder"
-    return "file" if "file" in item else "other"
+    return "file" if is_facet(item, "file") else "other"
+
+
+def is_facet(item: Mapping[str, Any], name: str) -> bool:
+    """Whether an item has this facet: an object, were it an empty one. `null` is the same as nothing."""
+    return isinstance(item.get(name), dict)
+
+
+def has_wrong_type(item: Mapping[str, Any]) -> bool:
+    """Whether something that we rely on is there, and is not what it should be (text where an object belongs, …)."""
+    file, folder, parent = (object_of(item.get(name)) for name in ("file", "folder", "parentReference"))
+    hashes = object_of(file.get("hashes"))
+    return (
+        any(item.get(name) is not None and not isinstance(item[name], dict) for name in _FACETS)
+        or any(_is_odd(item, name, text_of) for name in _TEXTS)
+        or _is_odd(item, "size", number_of)
+        or _is_odd(folder, "childCount", number_of)
+        or _is_odd(parent, "id", identifier_of)
+        or (file.get("hashes") is not None and not isinstance(file["hashes"], dict))
+        or _is_odd(hashes, "quickXorHash", text_of)
+        or _is_odd(file, "mimeType", text_of)
+    )
+
+
+def _is_odd(holder: Mapping[str, Any], name: str, read: Callable[[object], object]) -> bool:
+    return holder.get(name) is not None and read(holder[name]) is None
+
+
+def is_incomplete(item: Mapping[str, Any]) -> bool:
+    """Whether an item lacks what each has: a name, a parent, a kind."""
+    if is_facet(item, "deleted") or is_facet(item, "root"):
+        return False
+    parent = object_of(item.get("parentReference")).get("id")
+    return not text_of(item.get("name")) or identifier_of(parent) is None or kind_of(item) == "other"
 
 
 def facts_of(item: Mapping[str, Any], scope: str) -> JsonObject:
-    """The `listed` row of an item. scope: drive id. Deleted items have no more than their id (business drives)."""
-    if "deleted" in item:
+    """The `listed` row of an item with an id. scope: drive id. Deleted items have no more than their id (business drives).
+
+    An item that is not the root and names no parent gets an empty one: it hangs nowhere, until the service says more.
+    """
+    if is_facet(item, "deleted"):
         return {"scope": scope, "id": item["id"], "deleted": True}
-    parent = _object(item.get("parentReference"))
-    is_root = "root" in item
+    parent = object_of(item.get("parentReference"))
     facts: JsonObject = {
         "scope": scope,
         "id": item["id"],
         "kind": kind_of(item),
-        "name": _text(item.get("name")) or "",
-        "parent": None if is_root else _text(parent.get("id")),
+        "name": text_of(item.get("name")) or "",
+        "parent": None if is_facet(item, "root") else identifier_of(parent.get("id")) or "",
         "service": _service(item),
     }
-    info = _object(item.get("fileSystemInfo"))
+    info = object_of(item.get("fileSystemInfo"))
     for ours, theirs in (("created", "createdDateTime"), ("modified", "lastModifiedDateTime")):
-        value = _text(info.get(theirs)) or _text(item.get(theirs))
+        value = text_of(info.get(theirs)) or text_of(item.get(theirs))
         if value and not value.startswith(_UNSET):
             facts[ours] = value
     return facts
 
 
 def _service(item: Mapping[str, Any]) -> JsonObject:
-    file, folder = _object(item.get("file")), _object(item.get("folder"))
+    file, folder = object_of(item.get("file")), object_of(item.get("folder"))
     service: JsonObject = {
-        "size": _number(item.get("size")) if kind_of(item) != "folder" else None,
-        "quickXorHash": _text(_object(file.get("hashes")).get("quickXorHash")) or None,
-        "eTag": _text(item.get("eTag")),
-        "mimeType": _text(file.get("mimeType")),
-        "listItemUniqueId": _text(_object(item.get("sharepointIds")).get("listItemUniqueId")),
-        "childCount": _number(folder.get("childCount")),
-        "package": _text(_object(item.get("package")).get("type")),
-        "remote": _remote(_object(item.get("remoteItem"))),
-        "malware": _text(_object(item.get("malware")).get("description")) or ("yes" if "malware" in item else None),
-        "shared": _text(_object(item.get("shared")).get("scope")) or ("yes" if "shared" in item else None),
-        "publication": _text(_object(item.get("publication")).get("level")),
+        "size": number_of(item.get("size")) if kind_of(item) != "folder" else None,
+        "quickXorHash": text_of(object_of(file.get("hashes")).get("quickXorHash")) or None,
+        "eTag": text_of(item.get("eTag")),
+        "mimeType": text_of(file.get("mimeType")),
+        "listItemUniqueId": text_of(object_of(item.get("sharepointIds")).get("listItemUniqueId")),
+        "childCount": number_of(folder.get("childCount")),
+        "package": text_of(object_of(item.get("package")).get("type")),
+        "remote": _remote(object_of(item.get("remoteItem"))),
+        "malware": text_of(object_of(item.get("malware")).get("description")) or _yes(item, "malware"),
+        "shared": text_of(object_of(item.get("shared")).get("scope")) or _yes(item, "shared"),
+        "publication": text_of(object_of(item.get("publication")).get("level")),
         "createdBy": _person(item.get("createdBy")),
         "lastModifiedBy": _person(item.get("lastModifiedBy")),
     }
     return {name: value for name, value in service.items() if value is not None}
 
 
+def _yes(item: Mapping[str, Any], name: str) -> str | None:
+    return "yes" if is_facet(item, name) else None
+
+
 def _remote(remote: JsonObject) -> JsonObject | None:
-    parent = _object(remote.get("parentReference"))
+    parent = object_of(remote.get("parentReference"))
     facts = {
         "id": remote.get("id"),
         "drive": parent.get("driveId"),
@@ -84,24 +130,11 @@ def _remote(remote: JsonObject) -> JsonObject | None:
 
 def _person(identity: object) -> str | None:
     for facet in ("user", "application", "device"):
-        who = _object(_object(identity).get(facet))
-        text = _text(who.get("email")) or _text(who.get("displayName")) or _text(who.get("id"))
+        who = object_of(object_of(identity).get(facet))
+        text = text_of(who.get("email")) or text_of(who.get("displayName")) or text_of(who.get("id"))
         if text:
             return text
     return None
-
-
-def _object(value: object) -> JsonObject:
-    """`value` if it is a JSON object, else an empty one: an odd answer about one item must not stop a tenant."""
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """One round of a drive's delta, written into the ledger as it comes.
 
 Rules of this file: a cursor is written when every row of its page is listed; names and paths are nobody's business here; a
-round that brings nothing new reads nothing but the head. Source: design §4 (the ledger), graph.md §5.2, quirks Q-001 to Q-011.
+round that brings nothing new reads nothing but the head; a row that is odd is asked for by itself, and never stops the others; a
+drive without delta is walked. Source: design §4 (the ledger), graph.md §5.2, quirks Q-001 to Q-011.
 """
 
 from collections.abc import Mapping
@@ -9,16 +10,21 @@ from typing import Any
 
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagWriter
-from exporters.drive.facts import SELECT, facts_of, same_facts
-from exporters.errors import SourceError
+from exporters.drive.facts import SELECT, facts_of, has_wrong_type, is_incomplete, same_facts
+from exporters.drive.walk import WALKED, walk
+from exporters.errors import ItemError, SourceError, TransientError
+from exporters.graph.answers import identifier_of
 from exporters.graph.calls import segment
 from exporters.graph.delta import with_params
-from exporters.graph.errors import ResyncRequiredError
+from exporters.graph.errors import GaveUpError, GraphError, RefusedError, ResyncRequiredError, UnsupportedError
+from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 
-RESTARTS = 2
+RESTARTS = 1
 PARAMS = {"$select": SELECT}
 LISTING_SETTINGS = {"select": SELECT}
+READ_AGAIN = 200
+"""Odd rows of a round that are asked for once more by themselves (1 unit each)."""
 
 
 class Listing:
@@ -33,13 +39,14 @@ class Listing:
         self._settings = {**LISTING_SETTINGS, **settings}
         self._begun = False
         self._full = False
+        self._read_again = 0
 
     def run(self) -> bool:
         """List to the end of a round; whether it brought any news. The round is not ended yet: removals come first.
 
         Raises: SourceError if the service asks for a new start again and again; GraphError.
         """
-        for _ in range(RESTARTS + 1):
+        for restart in range(RESTARTS + 1):
             link, params, self._full, resuming = self._where_to_begin()
             self._begun = resuming
             if self._full and not resuming:
@@ -47,7 +54,13 @@ class Listing:
             try:
                 return self._list(link, params)
             except ResyncRequiredError as error:
-                self._restart(error)
+                self._restart(error.location if restart < RESTARTS else None)
+            except (UnsupportedError, RefusedError, GaveUpError) as error:
+                if not _says_no_delta(error):
+                    raise
+                if params is not None or isinstance(error, UnsupportedError):
+                    return self._walk()
+                self._restart(None)  # the link is dead, though nobody says so: a round from the start will tell
         raise SourceError(
             "the service asks again and again to list this drive from the start",
             code="resync_loop",
@@ -64,8 +77,9 @@ class Listing:
         start = f"/drives/{segment(self._drive)}/root/delta"
         heads = self._writer.heads
         cursor = heads.cursors.get(self._drive)
-        anew, self._anew = self._anew and heads.round is None, False
-        if anew or cursor is None or cursor.get("settings", {}).get("select") != SELECT:
+        settings = {} if cursor is None else cursor.get("settings", {})
+        anew, self._anew = (self._anew or bool(settings.get("odd"))) and heads.round is None, False
+        if anew or cursor is None or settings.get("select") != SELECT or cursor["kind"] == WALKED:
             return start, PARAMS, True, False
         unfinished = heads.round is not None
         return cursor["link"], None, unfinished, unfinished or cursor["kind"] == "next"
@@ -74,16 +88,28 @@ class Listing:
         self._writer.emit("round", {"scope": self._drive, "state": "begun", "full": self._full})
         self._begun = True
 
-    def _restart(self, error: ResyncRequiredError) -> None:
+    def _restart(self, location: str | None) -> None:
         """After 410: full, from `Location` with our `$select`; no cursor before it counts."""
         self._full = True
         self._begin_round()
-        if error.location:
-            self._cursor("next", with_params(error.location, PARAMS))
+        if location:
+            self._cursor("next", with_params(location, PARAMS))
+
+    def _walk(self) -> bool:
+        """The drive has no delta (Q-007): folder by folder, and in full each time."""
+        if not self._full:
+            self._full = True
+            self._begin_round()
+        news = False
+        for rows in walk(self._graph, self._writer.state.db, self._drive):
+            news = self._take(rows) or news
+        self._cursor(WALKED, "")
+        return news
 
     def keep(self, settings: Mapping[str, Any]) -> None:
         """Write down that the copy fulfils these settings now."""
-        self._settings = {**LISTING_SETTINGS, **settings}
+        odd = {name: value for name, value in self._settings.items() if name == "odd"}
+        self._settings = {**LISTING_SETTINGS, **settings, **odd}
         cursor = self._writer.heads.cursors.get(self._drive)
         if cursor is not None and cursor["settings"] != self._settings:
             self._cursor(cursor["kind"], cursor["link"])
@@ -104,12 +130,10 @@ class Listing:
 
     def _take(self, rows: list[dict[str, Any]]) -> bool:
         """A page of rows; whether it brought news. The last row of an id counts (Q-003)."""
-        usable = [
-            item for item in rows if _is_usable(item.get("id"))
-        ]  # of the others the folder's childCount will tell
-        known = self._writer.state.known(self._drive, [item["id"] for item in usable]) if usable else {}
+        items = [item for served in rows if (item := self._made_sure(served)) is not None]
+        known = self._writer.state.known(self._drive, [item["id"] for item in items]) if items else {}
         news, unchanged = [], []
-        for item in usable:
+        for item in items:
             owed, row = known[item["id"]]
             facts = _with_last_name(facts_of(item, self._drive), owed or row or {})
             if _is_news(facts, owed, row):
@@ -124,6 +148,30 @@ class Listing:
         if unchanged:
             self._writer.emit("seen", {"scope": self._drive, "ids": unchanged})
         return bool(news)
+
+    def _made_sure(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        """The item; asked for by itself if its row is odd. What cannot be relied on then either has the next run list anew."""
+        item_id = identifier_of(item.get("id"))
+        if item_id is None:
+            self._settings["odd"] = True
+            return None
+        if not (has_wrong_type(item) or is_incomplete(item)):
+            return item
+        again = self._by_itself(item_id)
+        if again is None or has_wrong_type(again):
+            self._settings["odd"] = True
+        return again or item
+
+    def _by_itself(self, item_id: str) -> dict[str, Any] | None:
+        self._read_again += 1
+        if self._read_again > READ_AGAIN:
+            return None
+        path = f"/drives/{segment(self._drive)}/items/{segment(item_id)}"
+        try:
+            found = self._graph.get(path, params=PARAMS, cost=Cost.SINGLE)
+        except (ItemError, SourceError, TransientError):
+            return None
+        return found if found.get("id") == item_id else None
 
 
 def _with_last_name(facts: JsonObject, known: Mapping[str, Any]) -> JsonObject:
@@ -144,7 +192,6 @@ def _is_news(facts: Mapping[str, Any], owed: Mapping[str, Any] | None, row: Mapp
     return row is None or row["outcome"] == "gone" or row.get("code") == "vanished" or not same_facts(facts, row)
 
 
-def _is_usable(item_id: object) -> bool:
-    if not isinstance(item_id, str) or not item_id:
-        return False
-    return not any("\ud800" <= c <= "\udfff" for c in item_id)
+def _says_no_delta(error: GraphError) -> bool:
+    """Whether the service says that it does not do this here, or calls the request wrong each time that it is asked."""
+    return isinstance(error, UnsupportedError) or error.status in (400, 405)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.drive.capture import Task
+from exporters.drive.capture import Task, asks_again
 from exporters.drive.facts import same_content
 from exporters.drive.settings import DriveSettings
 from exporters.drive.tree import Places, Tree
@@ -20,8 +20,15 @@ ASK_AGAIN_AFTER = timedelta(hours=24)
 """How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
 
 
+PUT_ASIDE = (
+    "agreement IN ('differs', 'rewritten') AND outcome = 'copied' AND kind = 'file'"
+    " AND instr(CAST(row AS TEXT), '\"again\":true') > 0"
+)
+"""Rows whose bytes are to be read again, and perhaps a few others."""
 MOVED = 1_000_000
 """In the order of work: after everything else."""
+SAMPLED = 2
+"""In the column `forced`: its task has been given out already, by `sample`."""
 BATCH = 500
 
 
@@ -33,6 +40,7 @@ class Planner:
         self._lock = lock
         self._tree = Tree(self._state, drive)
         self._places_made: Places | None = None
+        self._has_sampled = False
         db = self._state.db
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS work (id TEXT PRIMARY KEY, depth INT, path BLOB, forced INT) WITHOUT ROWID"
@@ -84,9 +92,11 @@ class Planner:
         )
 
     def add_failed(self, now: datetime) -> None:
-        """Excepted rows that may succeed today."""
+        """Excepted rows that may succeed today, and bytes that were put aside until they are read again."""
         rows = map(load_json, self._state.rows("outcome = 'excepted'"))
         self._force(item_of(row) for row in rows if may_succeed(row, now))
+        put_aside = map(load_json, self._state.rows(PUT_ASIDE))
+        self._force(row["id"] for row in put_aside if asks_again(row))
 
     def add_unasked(self, *, refresh_permissions: bool) -> None:
         """Files for which the settings ask more than was done (they were widened), or whose sharing is asked again."""
@@ -138,10 +148,29 @@ class Planner:
             for depth, path, item_id, forced in batch:
                 if depth == MOVED and not moved_folders:
                     return
+                if self._is_sampled(item_id):
+                    continue
                 task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced), *known[item_id])
                 if task is not None:
                     yield task
             after = batch[-1][:3]
+
+    def sample(self, number: int) -> list[Task]:
+        """Some files that still owe their bytes, from all over the drive; `tasks` leaves them out from then on."""
+        db, self._has_sampled = self._state.db, True
+        query = (
+            "SELECT work.id, work.path FROM work JOIN owed ON owed.scope = ? AND owed.id = work.id"
+            " WHERE owed.deleted = 0 AND owed.kind = 'file' AND work.forced != ? ORDER BY random() LIMIT ?"
+        )
+        found = db.execute(query, (self._drive, SAMPLED, number)).fetchall()
+        db.executemany("UPDATE work SET forced = ? WHERE id = ?", ((SAMPLED, item_id) for item_id, _ in found))
+        known = self._state.known(self._drive, [item_id for item_id, _ in found])
+        tasks = [self._task(i, path.decode("utf-8", "surrogatepass"), False, *known[i]) for i, path in found]
+        return [task for task in tasks if task is not None]
+
+    def _is_sampled(self, item_id: str) -> bool:
+        query = "SELECT count(*) FROM work WHERE id = ? AND forced = ?"
+        return self._has_sampled and bool(self._state.count(query, (item_id, SAMPLED)))
 
     def _lost_path(self, item_id: str) -> str:
         node = self._state.node(self._drive, item_id)
@@ -156,9 +185,10 @@ class Planner:
         if owed is None and not forced and row is not None and row.get("path") == path:
             return None
         key = None
-        if facts["kind"] == "file" and self._needs_bytes(facts, row, forced):
+        if facts["kind"] == "file" and self._needs_bytes(facts, row, forced or owed is not None):
+            is_held = row is not None and row.get("key") and not asks_again(row)  # what was put aside holds no place
             with self._lock:
-                place = self._places.another if row is not None and row.get("key") else self._places.file
+                place = self._places.another if is_held else self._places.file
                 key = place(facts.get("parent"), facts["name"], item_id)
         return self._with_extras(facts, path, row, key, is_owed=owed is not None)
 
@@ -201,12 +231,13 @@ class Planner:
         found = self._state.db.execute(query, (item_id, self._drive))
         return {(kind, row_id): load_json(data) for kind, row_id, data in found}
 
-    def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, forced: bool) -> bool:
+    def _needs_bytes(self, facts: JsonObject, row: JsonObject | None, is_due: bool) -> bool:
+        """is_due: what was excepted is worth another try: a person or the clock says so, or its facts have changed."""
         if row is None or row["kind"] != "file":
             return True
         if row["outcome"] == Outcome.EXCEPTED:
-            return row.get("code") == ExceptionCode.VANISHED or forced or not same_content(facts, row)
-        return not same_content(facts, row)
+            return row.get("code") == ExceptionCode.VANISHED or is_due or not same_content(facts, row)
+        return not same_content(facts, row) or (is_due and asks_again(row))
 
 
 def facts_of_row(row: JsonObject) -> JsonObject:
@@ -225,6 +256,8 @@ def may_succeed(row: JsonObject, now: datetime) -> bool:
     if row["outcome"] != Outcome.EXCEPTED or row["code"] not in set(ExceptionCode):
         return False
     code = ExceptionCode(row["code"])
-    if code is ExceptionCode.NOT_FOUND_WHILE_LISTED:
+    if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and not asks_again(row):
         return now - datetime.fromisoformat(row["captured"]) >= ASK_AGAIN_AFTER
+    if code is ExceptionCode.MALWARE:  # what the listing does not mark was found when it was read, and may pass
+        return "malware" not in row.get("service", {})
     return not CAUSES[code].permanent

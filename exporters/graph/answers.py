@@ -1,7 +1,9 @@
 """What may be made of a JSON answer: an object, or a page with its rows and links.
 
-Rules of this file: an answer that is not what was asked for is an error, never an empty result. JSON is read by orjson,
-with the standard library for lone surrogates, which orjson refuses (Q-035). Source: dependencies.md 2 (orjson).
+Rules of this file: an answer that is not what was asked for is an error, never an empty result: no JSON, an error under
+status 200, a page without its rows or with two sets of them. JSON is read by orjson, with the standard library for lone
+surrogates, which orjson refuses (Q-035). Single fields are another matter: each may be missing or odd, and what is not
+of its type counts as missing (`text_of` and its like). Source: dependencies.md 2 (orjson); quirks, rule 4.
 """
 
 import json
@@ -22,10 +24,16 @@ class Page(NamedTuple):
 
 def json_object(answer: Answer) -> JsonObject:
     """The JSON object of an answer. Raises: MalformedAnswerError (truncated, HTML, a list …), ConnectionFailedError."""
-    document = parse_json(answer.body())
-    if isinstance(document, dict):
-        return document
-    raise _malformed(answer, "something that is not the JSON it should be")
+    return _object_in(answer, answer.body())
+
+
+def _object_in(answer: Answer, body: bytes) -> JsonObject:
+    document = parse_json(body)
+    if not isinstance(document, dict):
+        raise _malformed(answer, "something that is not the JSON it should be")
+    if "error" in document and "id" not in document and "value" not in document:
+        raise _malformed(answer, "an error that calls itself a success")
+    return document
 
 
 def parse_json(body: bytes) -> Any:
@@ -35,13 +43,16 @@ def parse_json(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         try:
             return json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
 def rows_of(answer: Answer) -> Page:
-    """A page of a listing. Raises as `json_object`, also for a page without `value`."""
-    document = json_object(answer)
+    """A page of a listing. Raises as `json_object`, also for a page without `value`, or with two of them."""
+    body = answer.body()
+    document = _object_in(answer, body)
+    if body.count(b'"value"') > 1 and _has_double_keys(body):
+        raise _malformed(answer, "a page with two sets of rows")
     rows = document.get("value")
     links = [document.get("@odata.nextLink"), document.get("@odata.deltaLink")]
     sound = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
@@ -57,6 +68,40 @@ def round_of(answer: Answer) -> Page:
     if page.next_link is None and page.delta_link is None:
         raise _malformed(answer, "a page that neither goes on nor ends the round")
     return page
+
+
+def _has_double_keys(body: bytes) -> bool:
+    """Whether a key of the outermost object comes twice; the parsers keep the last one without a word."""
+    pairs = json.loads(body, object_pairs_hook=list)
+    names = [name for name, _ in pairs]
+    return len(set(names)) < len(names)
+
+
+def object_of(value: object) -> JsonObject:
+    """`value` if it is a JSON object, else an empty one: an odd answer about one thing must not stop a tenant."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(value: object) -> list[JsonObject]:
+    """The JSON objects in a list; none if it is no list."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def text_of(value: object) -> str | None:
+    """`value` if it is text."""
+    return value if isinstance(value, str) else None
+
+
+def number_of(value: object) -> int | None:
+    """`value` if it is a whole number from 0 on."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def identifier_of(value: object) -> str | None:
+    """`value` if it can be an id: text that is not empty and has a form in UTF-8."""
+    if not isinstance(value, str) or not value or any("\ud800" <= c <= "\udfff" for c in value):
+        return None
+    return value
 
 
 def _malformed(answer: Answer, what: str) -> MalformedAnswerError:

@@ -17,14 +17,16 @@ def read_certificate(pem: bytes, passphrase: str | None, now: datetime) -> dict[
     Raises: ConfigurationError if the PEM does not hold a key and its certificate; RunError outside its dates.
     """
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
     try:
         key = serialization.load_pem_private_key(pem, passphrase.encode() if passphrase else None)
     except TypeError as error:
         wants = "needs a passphrase" if passphrase is None else "has no passphrase"
         raise _unfit(f"The key of the certificate {wants}.", "Correct tenant.credential.passphrase.") from error
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         what = "The passphrase of the key is wrong." if passphrase else "The certificate file holds no readable key."
         raise _unfit(
             what, "Put key and certificate in one PEM file, and its passphrase in the configuration."
@@ -50,6 +52,10 @@ def read_certificate(pem: bytes, passphrase: str | None, now: datetime) -> dict[
             f"The certificate of the application is valid from {timestamp(leaf.not_valid_before_utc)} only.",
             code="certificate_not_yet_valid",
             action="Check the clock of this machine, or wait until then.",
+        )
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise _unfit(
+            "The key of the certificate is no RSA key.", "Make one with an RSA key: Entra takes no other kind."
         )
     plain = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

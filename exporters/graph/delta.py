@@ -1,8 +1,9 @@
 """Delta rounds: from a start or a saved link to the link that the next round begins with.
 
 Rules of this file: links are never rebuilt; a round ends only with a delta link; 410 is a flow signal, raised as
-ResyncRequiredError with a checked `location`, and never retried here. Source: reference graph.md 5.2; quirks Q-001 to
-Q-005, Q-011; design §4 (after 410 the round begins again as full, from `Location` with our `$select`).
+ResyncRequiredError with a `location` that is checked (None if it leads elsewhere), and never retried here.
+Source: reference graph.md 5.2; quirks Q-001 to Q-005, Q-011; design §4 (after 410 the round begins again as full, from
+`Location` with our `$select`).
 """
 
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from exporters.graph.answers import round_of
 from exporters.graph.calls import Asker, Call, JsonObject, query
-from exporters.graph.errors import ResyncRequiredError
+from exporters.graph.errors import ForeignLinkError, ResyncRequiredError
 from exporters.graph.limits import Cost
 from exporters.graph.pages import LinkTrail
 
@@ -34,13 +35,22 @@ def ask_delta(session: Asker, first: Call) -> Iterator[DeltaPage]:
         try:
             page = session.exchange(call, round_of)
         except ResyncRequiredError as error:
-            if error.location is not None:  # a Location elsewhere is refused before anybody follows it
-                session.call(error.location, cost=Cost.DELTA_FROM_SCRATCH)
+            if error.location is not None and not _is_own(session, error.location):
+                error.location = None  # nobody follows it: the round begins at its start
             raise
+        trail.took(len(page.rows))
         yield DeltaPage(page.rows, page.next_link, None if page.next_link else page.delta_link)
         if page.next_link is None:
             return
         call = session.call(page.next_link, headers=first.headers, cost=Cost.DELTA_WITH_TOKEN, mailbox=first.mailbox)
+
+
+def _is_own(session: Asker, location: str) -> bool:
+    try:
+        session.call(location, cost=Cost.DELTA_FROM_SCRATCH)
+    except ForeignLinkError:
+        return False
+    return True
 
 
 def with_params(link: str, params: Mapping[str, str]) -> str:

@@ -2,7 +2,8 @@
 
 Rules of this file: `/content` leads to a pre-authenticated address, which gets no token (Q-016), is used at once, never
 kept, and asked for anew when it has expired (Q-014) or a transfer broke off (Q-015). Only https, only hosts the cloud
-owns. Parts are joined only if the content is known to be the same. Bodies are taken as they come, nothing is decoded.
+owns. Parts are joined only if the content is known to be the same. Bodies are taken as they come; `decoded` is for hosts
+that compress although nobody asked.
 
     with session.download(f"/drives/{drive}/items/{item}/content", size=size) as download:
         for chunk in download.chunks(): ...
@@ -11,6 +12,7 @@ Source: reference graph.md 5.2; quirks Q-014 to Q-021, Q-025, Q-033; design §10
 """
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,7 +27,7 @@ from exporters.graph.errors import (
     ConnectionFailedError,
     ContentChangedError,
     DownloadFailedError,
-    ForeignLinkError,
+    ForeignHostError,
     GaveUpError,
     GraphError,
     ItemGaveUpError,
@@ -73,12 +75,17 @@ class _Part:
 
 class Download:
     """An open download. status: of the first answer. total: length of the whole content, None if not told.
-    start: where the stream begins. etag: as the download host told it, or None."""
+    start: where the stream begins. etag: as the download host told it, or None. content_type, coding: of the first
+    answer, empty if not told. is_delimited: whether it says where its body ends."""
 
     def __init__(self, source: "_Source", first: _Part, clock: Clock, observer: Observer) -> None:
         self._source, self._part, self._clock, self._observer = source, first, clock, observer
         self.status, self.start = first.answer.status, source.start
         self.total, self.etag = first.total, first.marks[0]
+        self.is_delimited = first.answer.is_delimited
+        self.content_type = header(first.answer.headers, "Content-Type") or ""
+        coding = (header(first.answer.headers, "Content-Encoding") or "").strip().lower()
+        self.coding = "" if coding == "identity" else coding
 
     def chunks(self, size: int = 1 << 20) -> Iterator[bytes]:
         """The bytes from `start` on, in order, each once. To be called once.
@@ -103,6 +110,33 @@ class Download:
                 self._part.answer.close()
             sound = position if position - sound >= _PROGRESS_BYTES else sound
             self._part = self._source.go_on(position, self._part)
+
+    def decoded(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """As `chunks`, with a content coding undone that nobody asked for. Raises further: MalformedAnswerError."""
+        if self.coding not in ("gzip", "x-gzip", "deflate"):
+            yield from self.chunks(size)
+            return
+        inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its head says
+        try:
+            for chunk in self.chunks(size):
+                rest = chunk
+                while rest:
+                    yield inflate.decompress(rest, size)
+                    rest = inflate.unconsumed_tail
+            yield inflate.flush()
+        except zlib.error:
+            raise MalformedAnswerError("The content is not coded as its answer says.", code="malformed") from None
+        if not inflate.eof:
+            raise MalformedAnswerError("The coded content ends early.", code="malformed")
+
+    def goes_on_after(self, position: int) -> bool:
+        """Whether there is content beyond `position`, though an answer ended there by its own length (Q-020)."""
+        try:
+            part = self._source.ask(position)
+        except GraphError:
+            return False
+        part.answer.close()
+        return part.length != 0 and part.begin + (part.length or 1) > position
 
     def close(self) -> None:
         self._part.answer.close()
@@ -226,7 +260,7 @@ class _Source:
             url = _location(answer)
             answer.body()  # read to its end, so that the connection is kept
             if not self.session.cloud.owns_download(url):
-                raise ForeignLinkError(
+                raise ForeignHostError(
                     "The service sent a download to a host that the cloud does not own, or not by https.",
                     code="foreign_link",
                     action="Nothing was sent there. If the host is right, add it to tenant.download_hosts.",

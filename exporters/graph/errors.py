@@ -14,12 +14,20 @@ Q-048, Q-049, Q-052 to Q-058.
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from exporters.errors import ItemError, LastcopyError, RunError, SourceError, TransientError
-from exporters.graph.headers import RateLimit, header, parse_claims, parse_rate_limit, parse_retry_after, server_date
+from exporters.graph.headers import (
+    RateLimit,
+    header,
+    is_set,
+    parse_claims,
+    parse_rate_limit,
+    parse_retry_after,
+    server_date,
+)
 
 Body = bytes | Mapping[str, Any] | None
 
@@ -70,6 +78,10 @@ class ConnectionFailedError(GraphError, TransientError):
     """No answer, or one that broke off: reset, time-out, DNS, TLS cut off, proxy not reached (Q-050)."""
 
 
+class NoAnswerError(ConnectionFailedError):
+    """Nothing came in time, or next to nothing: each try takes minutes, so there are few."""
+
+
 class MalformedAnswerError(GraphError, TransientError):
     """Success by its status, but the body is truncated, no JSON, or not what was asked for."""
 
@@ -92,8 +104,16 @@ class UntrustedError(GraphError, RunError):
     """The certificate of a host cannot be verified. TLS verification cannot be switched off."""
 
 
-class ForeignLinkError(GraphError, RunError):
-    """A link from the service leads to a host that the cloud does not own, or is not https."""
+class ProxyRefusedError(GraphError, RunError):
+    """The proxy of this machine refuses the connection: asking again does not help."""
+
+
+class ForeignLinkError(GraphError, SourceError):
+    """A link of a listing leads to a host that the cloud does not own, or is not https: it is not followed."""
+
+
+class ForeignHostError(GraphError, ItemError):
+    """The same of a download: nothing is sent there, and this content is not had."""
 
 
 class PermissionMissingError(GraphError, SourceError):
@@ -117,7 +137,8 @@ class UserNotFoundError(NotFoundError):
 
 
 class NoDriveError(GraphError, SourceError):
-    """The user has no OneDrive, or the tenant no SharePoint: a normal result (Q-056)."""
+    """The user has no OneDrive, or the tenant no SharePoint: a normal result (Q-056). `code`: `no_drive` where the service
+    says so in so many words, `drive_not_found` for a plain 404."""
 
 
 class NoMailboxError(GraphError, SourceError):
@@ -231,7 +252,7 @@ def permission_for(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """status: of the answer, empty = any. code, text, path: what must hold besides (all that are given)."""
+    """status: of the answer, empty = any. codes, text, path, headers: what must hold besides (all that are given)."""
 
     status: tuple[int, ...]
     error: type[GraphError]
@@ -241,7 +262,7 @@ class _Rule:
     codes: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
     path: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
 
     def fits(self, answer: _Answer) -> bool:
         return (
@@ -249,7 +270,7 @@ class _Rule:
             and (not self.codes or answer.says(*self.codes))
             and (not self.text or answer.mentions(*self.text))
             and (not self.path or re.search(self.path, answer.path, re.IGNORECASE) is not None)
-            and all((header(answer.headers, n) or "").lower() == value for n, value in self.headers.items())
+            and all(is_set(answer.headers, name) for name in self.headers)
         )
 
 
@@ -299,7 +320,7 @@ _RULES: tuple[_Rule, ...] = (
           codes=("malwareDetected", "virusInfected", "virusSuspicious")),
     _Rule((400, 403, 404, 406, 423, 451), MalwareError, "malware",
           "The service found malware in the content and refuses it.",
-          "Accept that it is not copied, or have an administrator release it.", headers={"X-Virus-Infected": "true"}),
+          "Accept that it is not copied, or have an administrator release it.", headers=("X-Virus-Infected",)),
     _Rule((400,), DoubtfulRequestError, "refused", "The service calls the request invalid.", _REPORT,
           codes=("invalidRequest",), path=_DRIVE_PATH),
     _Rule((401,), UnauthorizedError, "unauthorized", "The service does not accept the sign-in.",
@@ -308,13 +329,13 @@ _RULES: tuple[_Rule, ...] = (
           "The application may not read this ({permission} seems to be missing).", _GRANT,
           codes=("Authorization_RequestDenied",)),
     _Rule((403,), AccessDeniedError, "access_denied", "The service refuses access to this item.",
-          "If all items of the source refuse: " + _GRANT + " Items with a retention label may need more.",
+          "If it is so for many: " + _GRANT + " Items with a retention label may need RecordsManagement.Read.All as well.",
           path=_ITEM_PATH),
     _Rule((403,), PermissionMissingError, "permission_missing",
           "The application may not read this ({permission} seems to be missing).", _GRANT),
     _Rule((404,), UserNotFoundError, "not_found", "There is no such user.",
           codes=("ErrorInvalidUser", "Request_ResourceNotFound")),
-    _Rule((404,), NoDriveError, "no_drive", "This user has no OneDrive.", path=_OWN_DRIVE),
+    _Rule((404,), NoDriveError, "drive_not_found", "The service finds no OneDrive of this user.", path=_OWN_DRIVE),
     _Rule((404,), UserNotFoundError, "not_found", "There is no such user.",
           codes=("ResourceNotFound",), path=r"^/users/[^/]+($|\?)"),
     _Rule((404,), NotFoundError, "not_found", "The service does not find it."),

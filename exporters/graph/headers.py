@@ -1,6 +1,7 @@
 """Headers that say when, how much and why: read once, here.
 
-Rules of this file: pure; what cannot be read is None, never an exception. Source: reference graph.md 7.1, 7.3, 11.2;
+Rules of this file: pure; what cannot be read, or cannot be meant (a pause of more than a day), is None, never an
+exception. Source: reference graph.md 7.1, 7.3, 11.2;
 RFC 9110 10.2.3; quirk Q-052.
 """
 
@@ -12,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+LONGEST_SECONDS = 86_400.0
+"""The longest window of the service is a day: whoever tells of a longer wait is not to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +36,37 @@ def header(headers: Mapping[str, str], name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == lowered), None)
 
 
+def is_set(headers: Mapping[str, str], name: str) -> bool:
+    """Whether a header says yes: it is there, and says neither false nor 0."""
+    return (header(headers, name) or "").strip().lower() not in ("", "false", "0", "no")
+
+
 def parse_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Seconds to wait as `Retry-After` says it: integer, decimal, or HTTP date.
 
-    A date is measured from the server's own `Date`, or without one from `now`. None: no header, or not readable.
-    Source: RFC 9110 10.2.3; reference graph.md 7.1.
+    A date is measured from the server's own `Date`, or without one from `now`. None: no header, not readable, or
+    longer than `LONGEST_SECONDS`. Source: RFC 9110 10.2.3; reference graph.md 7.1.
     """
     value = (header(headers, "Retry-After") or "").strip()
     if not value:
         return None
     if re.fullmatch(r"\d+(\.\d*)?|\.\d+", value):
-        return float(value)
+        return _believed(float(value))
     until = _http_date(value)
     if until is None:
         return None
     base = _http_date(header(headers, "Date") or "") or now
-    return max(0.0, (until - base).total_seconds())
+    return _believed(max(0.0, (until - base).total_seconds()))
+
+
+def _believed(seconds: float) -> float | None:
+    return seconds if seconds <= LONGEST_SECONDS else None
 
 
 def _http_date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
@@ -67,10 +80,11 @@ def parse_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
     """The `RateLimit-*` headers, if there is any. Source: graph.md 7.3."""
 
     def number(name: str) -> float | None:
-        match = re.match(r"\s*(\d+(?:\.\d+)?)", header(headers, name) or "")
+        match = re.match(r"\s*(\d{1,15}(?:\.\d+)?)(?!\d)", header(headers, name) or "")
         return float(match[1]) if match else None
 
     limit, remaining, reset = (number(f"RateLimit-{name}") for name in ("Limit", "Remaining", "Reset"))
+    reset = None if reset is None else _believed(reset)
     if limit is None and remaining is None and reset is None:
         return None
     return RateLimit(None if limit is None else int(limit), None if remaining is None else int(remaining), reset)

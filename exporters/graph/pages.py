@@ -13,6 +13,7 @@ from exporters.graph.calls import Asker, Call, JsonObject
 from exporters.graph.errors import PagingLoopError
 
 _MOST_PAGES = 10_000_000
+_MOST_EMPTY_PAGES = 2_000  # one after the other; the service sends some where much was deleted
 
 
 class LinkTrail:
@@ -20,6 +21,17 @@ class LinkTrail:
 
     def __init__(self) -> None:
         self._seen: set[bytes] = set()
+        self._empty = 0
+
+    def took(self, rows: int) -> None:
+        """A page with so many rows came. Raises: PagingLoopError if nothing has come for too many pages."""
+        self._empty = 0 if rows else self._empty + 1
+        if self._empty > _MOST_EMPTY_PAGES:
+            raise PagingLoopError(
+                "The service's listing goes on and on with empty pages.",
+                code="paging_loop",
+                action="Run again; if it stays, report it: the listing cannot be shown to be whole.",
+            )
 
     def step(self, link: str) -> None:
         """Raises: PagingLoopError."""
@@ -40,6 +52,7 @@ def ask_pages(session: Asker, first: Call) -> Iterator[list[JsonObject]]:
     while True:
         trail.step(call.url)
         page = session.exchange(call, rows_of)
+        trail.took(len(page.rows))
         yield page.rows
         if page.next_link is None:
             return

@@ -14,12 +14,14 @@ from exporters.graph.errors import (
     DoubtfulRequestError,
     GraphError,
     MalformedAnswerError,
+    NoAnswerError,
     ServiceTroubleError,
     ThrottledError,
 )
 
 _FIRST_SECONDS, _MOST_SECONDS = 2.0, 120.0
 _UNTOLD_TRIES = 10  # refusals that do not say how long
+_TOLD_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Tries:
 
     trouble: int = 6
     connection: int = 7
+    silence: int = 3
     malformed: int = 4
     doubtful: int = 3
 
@@ -35,6 +38,7 @@ class Tries:
         allowed: dict[type[BaseException], int] = {
             ServiceTroubleError: self.trouble,
             ConnectionFailedError: self.connection,
+            NoAnswerError: self.silence,
             MalformedAnswerError: self.malformed,
             DoubtfulRequestError: self.doubtful,
         }
@@ -42,7 +46,7 @@ class Tries:
 
 
 API_TRIES = Tries()
-HOST_TRIES = Tries(trouble=3, connection=3, malformed=1, doubtful=1)  # a new address is the better next step
+HOST_TRIES = Tries(trouble=3, connection=3, silence=2, malformed=1, doubtful=1)  # a new address is the better next step
 
 
 class Patience:
@@ -61,7 +65,7 @@ class Patience:
         that tells no time may be about one item: Q-028, Q-042)."""
         reset = error.rate_limit.reset if error.rate_limit is not None else None
         told = [seconds for seconds in (error.retry_after, reset) if seconds is not None]
-        if told:
+        if told and max(told) >= _TOLD_SECONDS:  # "at once" is no pause: whoever says so is asked with growing waits
             pause = max(told)
             self._waited += max(pause, 1.0)
             self._next_wait = 0.0  # the budget holds it back

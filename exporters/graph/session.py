@@ -17,7 +17,6 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from importlib import metadata
 from typing import Any, TypeVar
 
 import tenacity
@@ -85,7 +84,6 @@ class GraphSession:
         self._counter = Counter()
         self._closed = threading.Event()
         self._dates: tuple[datetime, datetime] | None = None
-        self._agent = f"NONISV|Lastcopy|Lastcopy/{_version()}"
 
     # -- asking ----------------------------------------------------------------------------------------------------
 
@@ -337,7 +335,6 @@ class GraphSession:
             "Accept": "application/json",
             "Accept-Encoding": "gzip",
             **call.headers,
-            "User-Agent": self._agent,
             "client-request-id": str(uuid.uuid4()),
             "return-client-request-id": "true",
         }
@@ -374,10 +371,3 @@ def _log_retry(call: Call, tried: tenacity.RetryCallState) -> None:
 def _log_answer(call: Call, answer: Answer) -> None:
     request_id = answer.headers.get("request-id")
     event(logging.DEBUG, "answer", path=call.path.partition("?")[0], status=answer.status, request_id=request_id)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("lastcopy")
-    except metadata.PackageNotFoundError:
-        return "0"

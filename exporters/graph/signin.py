@@ -15,7 +15,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ import tenacity
 
 from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, LastcopyError, RunError
+from exporters.graph.answers import object_of
 from exporters.graph.clouds import Cloud
 from exporters.graph.errors import ConnectionFailedError, ServiceTroubleError, TenantLapsedError
 from exporters.graph.headers import server_date
@@ -47,7 +48,7 @@ class Credential:
 @dataclass(frozen=True, slots=True)
 class _Token:
     value: str = field(repr=False)
-    expires_at: float = 0.0  # on the clock's monotonic scale
+    renew_at: float = 0.0  # on the clock's monotonic scale
 
 
 class SignIn:
@@ -91,11 +92,11 @@ class SignIn:
         claims: of a continuous access evaluation challenge (Q-052). Raises: RunError or ConfigurationError, final.
         """
         held = self._tokens.get(scope)
-        if not force and claims is None and held is not None and self._left(held) > _RENEW_BEFORE_SECONDS:
+        if not force and claims is None and held is not None and self._is_fresh(held):
             return held.value
         with self._lock:
             held = self._tokens.get(scope)
-            fresh = held is not None and self._left(held) > _RENEW_BEFORE_SECONDS and held.value != stale
+            fresh = held is not None and self._is_fresh(held) and held.value != stale
             if held is not None and fresh and (not force or stale is not None):
                 return held.value
             renewed = self._acquire(scope, force=force, claims=claims)
@@ -115,8 +116,8 @@ class SignIn:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _left(self, token: _Token) -> float:
-        return token.expires_at - self._clock.monotonic()
+    def _is_fresh(self, token: _Token) -> bool:
+        return self._clock.monotonic() < token.renew_at
 
     def _acquire(self, scope: TokenScope, *, force: bool, claims: str | None) -> _Token:
         address = self._cloud.graph if scope == "graph" else self._sharepoint
@@ -141,39 +142,58 @@ class SignIn:
                 code="sign_in_unreachable",
                 action="Check that this machine reaches the sign-in service, then run again.",
             ) from error
-        event(logging.INFO, "token", scope=scope, seconds=int(result["expires_in"]), forced=force or claims is not None)
-        return _Token(result["access_token"], self._clock.monotonic() + float(result["expires_in"]))
+        seconds = _lifetime(result.get("expires_in"))
+        event(logging.INFO, "token", scope=scope, seconds=int(seconds), forced=force or claims is not None)
+        use_for = max(seconds - _RENEW_BEFORE_SECONDS, seconds / 2)  # of a token that lives for minutes, half of them
+        return _Token(result["access_token"], self._clock.monotonic() + use_for)
 
     def _ask(self, scope: str, force: bool, claims: str | None) -> Mapping[str, Any]:
+        """One try. After trouble the next one gets a new application: MSAL would answer it from its memory of failures."""
+        try:
+            application = self._msal()
+            if force and claims is None:
+                application.remove_tokens_for_client()
+            result = self._of_msal(lambda: application.acquire_token_for_client([scope], claims_challenge=claims))
+        except (ConnectionFailedError, ServiceTroubleError):
+            self._application = None
+            raise
+        if isinstance(result, Mapping) and isinstance(result.get("access_token"), str) and result["access_token"]:
+            return result
+        told = object_of(result)
+        text = str(told.get("error_description") or told.get("error") or "")
+        if not text or self._http.last_status == 429 or any(f"AADSTS{number}" in text for number in _PASSING):
+            self._application = None
+            raise _trouble()
+        raise self._refusal(text)
+
+    def _of_msal(self, call: Callable[[], Any]) -> Any:
+        """What MSAL makes of the answers; it takes them to be right, and stumbles over a page of an appliance."""
         from msal.exceptions import MsalServiceError
 
-        application = self._msal()
-        if force and claims is None:
-            application.remove_tokens_for_client()
         try:
-            result = application.acquire_token_for_client([scope], claims_challenge=claims)
-        except (_SignInStatusError, MsalServiceError):
+            return call()
+        except (_SignInStatusError, MsalServiceError, ValueError, KeyError, TypeError, AttributeError):
             raise _trouble() from None
-        if isinstance(result, Mapping) and result.get("access_token"):
-            return {"expires_in": 3599, **result}
-        raise self._refusal(str((result or {}).get("error_description") or (result or {}).get("error") or ""))
 
     def _msal(self) -> Any:
         if self._application is None:
             import msal
 
             quiet_foreign_loggers()
+            credential = self._msal_credential()
             try:
                 self._application = msal.ConfidentialClientApplication(
                     self._client_id,
                     authority=f"{self._cloud.login}/{self._tenant}",
-                    client_credential=self._msal_credential(),
+                    client_credential=credential,
                     instance_discovery=False,  # our hosts are in `clouds`; a custom one is nobody's business
                     http_client=self._http,
                 )
             except (_SignInStatusError, msal.exceptions.MsalServiceError):
                 raise _trouble() from None
-            except ValueError:  # discovery refused: the tenant is not known there
+            except (ValueError, KeyError, TypeError, AttributeError):
+                if self._http.last_status not in (400, 404):  # no word of the service, but a page of something else
+                    raise _trouble() from None
                 raise self._refusal(self._http.last_problem or "AADSTS90002") from None
         return self._application
 
@@ -206,6 +226,8 @@ class SignIn:
         )
 
 
+_PASSING = ("90033", "90006", "90024")
+"""Refusals that the service calls temporary."""
 _LAPSED = (
     "A subscription of this tenant has lapsed and no tokens are issued for it any more.",
     "Reactivate the subscription in the admin centre while that is possible, then run again.",
@@ -254,7 +276,18 @@ class _SignInStatusError(Exception):
 
 
 def _trouble() -> ServiceTroubleError:
-    return ServiceTroubleError("the sign-in service is in trouble.", code="transient")
+    return ServiceTroubleError(
+        "the sign-in service is in trouble, or something answers in its place.", code="transient"
+    )
+
+
+def _lifetime(told: object) -> float:
+    """Seconds that a token lives; the usual hour if the service does not say so in a way that can be read."""
+    try:
+        seconds = float(str(told))
+    except ValueError:
+        return 3599.0
+    return seconds if 0 < seconds <= 86_400 * 2 else 3599.0
 
 
 class _MsalAnswer:
@@ -273,7 +306,7 @@ class _MsalHttp:
 
     def __init__(self, transport: Transport, clock: Clock) -> None:
         self._transport = transport
-        self.last_problem = ""
+        self.last_problem, self.last_status = "", 0
         self.last_dates: tuple[Any, Any] = (None, None)
         self._clock = clock
 
@@ -305,6 +338,6 @@ class _MsalHttp:
     def _send(self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | None) -> _MsalAnswer:
         answer = self._transport.send(method, url, {"Accept-Encoding": "gzip", **(headers or {})}, body)
         text = answer.body().decode("utf-8", "replace")
-        self.last_problem = text if answer.status >= 400 else ""
+        self.last_problem, self.last_status = text if answer.status >= 400 else "", answer.status
         self.last_dates = (self._clock.now(), server_date(answer.headers))
         return _MsalAnswer(answer.status, text, dict(answer.headers))

@@ -1,31 +1,40 @@
 """The wire: one `requests.Session`, TLS always verified, foreign exceptions mapped once, here.
 
-Rules of this file: the only importer of requests in this package (lazily). No retries, no redirects, no status codes. `requests`
-settles proxies, TLS and the pool of connections of a host once; each request then goes to that pool directly, since its own way
-there costs as much as the request.
-Addresses go out byte for byte as given: `requests` and urllib3 would cut a `#` off and quote braces anew (Q-011), so
-the request target is put back at the last moment, in `_connection_class`. A CA bundle of ours beats REQUESTS_CA_BUNDLE
-in the environment; proxies of the environment hold. Source: dependencies.md 2 (requests); quirks Q-011, Q-016, Q-050.
+Rules of this file: the only importer of requests in this package (lazily). No retries, no redirects, no status codes.
+`requests` settles proxies, TLS and the connections of a host once; each request then goes to that pool directly, since its
+own way there costs as much as the request.
+Nothing is waited for without end: an answer that does not begin, and a body that brings less than a floor, are given up
+(`pace`); JSON beyond `JSON_BYTES` is refused. Every request has our User-Agent (Q-047). Addresses go out byte for byte
+as given: `requests` and urllib3 would cut a `#` off and quote braces anew (Q-011), so the request target is put back at
+the last moment, in `_connection_class`. A CA bundle of ours beats REQUESTS_CA_BUNDLE in the environment; proxies of the
+environment hold. Source: dependencies.md 2 (requests); quirks Q-011, Q-016, Q-047, Q-050.
 """
 
 import re
-import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from exporters.graph.errors import ConnectionFailedError, GraphError, RefusedError, UntrustedError
+from exporters.clock import SystemClock
+from exporters.graph.errors import GraphError, MalformedAnswerError, RefusedError
+from exporters.graph.failures import failure
+from exporters.graph.headers import header
+from exporters.graph.pace import PacedResponse
 
 if TYPE_CHECKING:
     import requests
     import urllib3
     from requests.adapters import HTTPAdapter
 
-CONNECT_SECONDS, READ_SECONDS = 20.0, 120.0
+CONNECT_SECONDS, READ_SECONDS = 20.0, 100.0
+JSON_BYTES = 64 << 20  # the largest pages of the service have a few megabytes
+_LEAST_CHUNK, _SLOW_SECONDS, _QUICK_SECONDS = 16 << 10, 2.0, 0.5
+_CLOCK = SystemClock()  # sockets wait in real time, whatever clock the rest goes by
 _target = threading.local()
 
 
@@ -38,6 +47,15 @@ def wire_url(url: str) -> str:
     return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in raw)
 
 
+def user_agent() -> str:
+    """The decorated form that is served first (Q-047)."""
+    try:
+        version = metadata.version("lastcopy")
+    except metadata.PackageNotFoundError:
+        version = "0"
+    return f"NONISV|Lastcopy|Lastcopy/{version}"
+
+
 class Answer:
     """Status and headers of an answer, and its body: once, by `body` or by `chunks`. MUST be closed."""
 
@@ -48,24 +66,48 @@ class Answer:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
-    def body(self) -> bytes:
-        """The whole body, content coding undone; for JSON and errors. Raises: ConnectionFailedError."""
+    @property
+    def is_delimited(self) -> bool:
+        """Whether the answer says where its body ends; otherwise one that was cut off looks whole."""
+        told = header(self.headers, "Content-Length"), header(self.headers, "Transfer-Encoding")
+        return self.status == 204 or any(value is not None for value in told)
+
+    def body(self, most: int = JSON_BYTES) -> bytes:
+        """The whole body, content coding undone; for JSON and errors.
+
+        Raises: ConnectionFailedError; MalformedAnswerError if it is longer than `most`.
+        """
+        parts, size = [], 0
         try:
             with _mapped(self.url):
-                data = self._response.read(decode_content=True)
-                self._is_read = True
-                return data
+                while part := self._response.read(1 << 20, decode_content=True):
+                    size += len(part)
+                    if size > most:
+                        raise _too_long(most)
+                    parts.append(part)
+            self._is_read = True
+            return b"".join(parts)
         finally:
             self.close()
 
     def chunks(self, size_bytes: int) -> Iterator[bytes]:
-        """The body as it came, nothing decoded. Raises: ConnectionFailedError, also for a body shorter than told."""
+        """The body as it came, nothing decoded. Smaller pieces where it comes slowly, so that little is lost at a break.
+
+        Raises: ConnectionFailedError, also for a body shorter than told.
+        """
+        wanted = min(size_bytes, 8 * _LEAST_CHUNK)
         with _mapped(self.url):
             while True:
-                chunk = self._response.read(size_bytes, decode_content=False)
+                began = _CLOCK.monotonic()
+                chunk = self._response.read(wanted, decode_content=False)
                 if not chunk:
                     self._is_read = True
                     return
+                took = _CLOCK.monotonic() - began
+                if took > _SLOW_SECONDS:
+                    wanted = max(_LEAST_CHUNK, wanted // 4)
+                elif took < _QUICK_SECONDS:
+                    wanted = min(size_bytes, wanted * 2)
                 yield chunk
 
     def close(self) -> None:
@@ -75,11 +117,20 @@ class Answer:
         self._response.release_conn()
 
 
+def _too_long(most: int) -> MalformedAnswerError:
+    return MalformedAnswerError(
+        f"The service answered with more than {most >> 20} MiB where a page of JSON belongs.",
+        code="malformed",
+        action="Run again; if it stays, check for a proxy that answers in the service's place.",
+    )
+
+
 class Transport:
     """Sends prepared requests. Safe from many threads; `connections` bounds those open to one host."""
 
     def __init__(self, ca_bundle: Path | None, *, connections: int = 16) -> None:
         self._ca_bundle = ca_bundle
+        self._agent = user_agent()
         self._connections = connections
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
@@ -99,7 +150,7 @@ class Transport:
                     method,
                     target,
                     body=body,
-                    headers=headers,
+                    headers={"User-Agent": self._agent, **headers},
                     redirect=False,
                     assert_same_host=False,
                     preload_content=False,
@@ -187,6 +238,8 @@ def _connection_class() -> Any:
     from urllib3.connection import HTTPSConnection
 
     class ExactConnection(HTTPSConnection):
+        response_class = PacedResponse
+
         def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
             """urllib3 quotes the target anew; ours goes out as it was given (checked by `wire_url`)."""
             exact = getattr(_target, "value", None)
@@ -205,63 +258,16 @@ def _mapped(url: str) -> Iterator[None]:
 
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        host = urlsplit(url).hostname or "the service"
-        raise _failure(error, host) from None
-
-
-def _failure(error: BaseException, host: str) -> GraphError:
-    import requests
-    import urllib3
-
-    causes = list(_causes(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return UntrustedError(
-            f"The certificate of {host} cannot be verified.",
-            code="tls_untrusted",
-            action="If a proxy of yours inspects TLS, name its CA in tenant.ca_bundle (or REQUESTS_CA_BUNDLE).",
-        )
-    unusable = (
+    except (
         requests.exceptions.InvalidURL,
         requests.exceptions.InvalidSchema,
         urllib3.exceptions.LocationValueError,
-    )
-    if isinstance(error, unusable):
-        return RefusedError(f"The address on {host} is not one that can be sent.", code="refused")
-    names = [type(cause).__name__ for cause in causes]
-    kind = next((text for name, text in _KINDS if any(name in found for found in names)), names[-1])
-    return ConnectionFailedError(
-        f"The connection to {host} failed: {kind}.",
-        code="connection_failed",
-        action="Check network, proxy and name resolution of this machine, then run again.",
-    )
+    ):
+        raise _unsendable(url) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise failure(error, urlsplit(url).hostname or "the service") from None
 
 
-_KINDS = (
-    ("ProxyError", "the proxy could not be used"),
-    ("NameResolutionError", "its name could not be resolved"),
-    ("ConnectTimeout", "no connection in time"),
-    ("ReadTimeout", "no answer in time"),
-    ("IncompleteRead", "the body ended early"),
-    ("ConnectionReset", "it was reset"),
-    ("ConnectionRefused", "it was refused"),
-    ("RemoteDisconnected", "it was closed without an answer"),
-    ("SSL", "TLS was cut off"),
-)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: list[BaseException] = []
-    pending = [error]
-    while pending:
-        current = pending.pop(0)
-        if any(current is known for known in seen):
-            continue
-        seen.append(current)
-        yield current
-        pending += [arg for arg in current.args if isinstance(arg, BaseException)]
-        pending += [
-            e
-            for e in (current.__cause__, current.__context__, getattr(current, "reason", None))
-            if isinstance(e, BaseException)
-        ]
+def _unsendable(url: str) -> GraphError:
+    host = urlsplit(url).hostname or "the service"
+    return RefusedError(f"The address on {host} is not one that can be sent.", code="refused")

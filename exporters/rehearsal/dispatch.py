@@ -5,6 +5,7 @@ last byte of its answer.
 Source: reference/graph.md 2.1, 6, 7, 11, 12.
 """
 
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from exporters.rehearsal.throttling import Verdict
 from exporters.rehearsal.wire import Request, Response
 
 _READING = ("GET", "HEAD")
+_DECORATED = re.compile(r"(NON)?ISV\|[^|]+\|[^|/]+/\S+$")  # the form of User-Agent that is served first (Q-047)
 _REASONS = {
     "missing": ("InvalidAuthenticationToken", "Access token is empty."),
     "unknown": ("InvalidAuthenticationToken", "Access token validation failure. Invalid signature."),
@@ -58,7 +60,7 @@ class Dispatcher:
         call, entry = Call(self.service, request, {}), Entry(name)
 
         def work() -> Response:
-            return self.signin.answer(request)[0]
+            return self.signin.answer(request, skew=call.skew)[0]
 
         return self._run(call, entry, work)
 
@@ -120,7 +122,7 @@ class Dispatcher:
                 call.marks.append("defect")
                 response = failure(ApiError(500, "rehearsalDefect", "A defect of the rehearsal itself."), now, request)
             if rule is not None:
-                response = damage(rule, response, now, self._real)
+                response = damage(rule, request, response, now, self._real)
         self._record(call, entry, response)
         return response
 
@@ -131,6 +133,8 @@ class Dispatcher:
         if rule.fault in HINTS:
             call.faults = frozenset({rule.fault})
             return None
+        if rule.fault == "clock-skew":
+            call.skew = rule.number("seconds", 3600)
         response = instead(rule, call.request, self.service.clock.now())
         if response is not None and response.status in (429, 503):
             call.marks.append("throttled")
@@ -214,6 +218,7 @@ class Dispatcher:
             "bytes": 0,
             "fault": entry.fault,
             "marks": call.marks,
+            "decorated": _DECORATED.match(request.headers.get("user-agent", "")) is not None,
         }
         if "range" in request.headers:
             row["range"] = request.headers["range"]

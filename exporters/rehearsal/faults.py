@@ -24,7 +24,7 @@ from exporters.rehearsal.documents import parse
 
 KINDS: dict[str, str] = {
     # instead of an answer
-    "status": "any answer: status, headers, body (JSON or text), code, message, retry_after",
+    "status": "any answer: status, headers, body (JSON or text), code, message, inner (a code, or nested ones), retry_after",
     "429": "throttled (Q-040, Q-041); retry_after: seconds, decimal, date, none",
     "503": "throttled with 503 (Q-042); retry_after as above",
     "503-html": "an HTML page of the front door (Q-048)",
@@ -38,31 +38,47 @@ KINDS: dict[str, str] = {
     "revoked": "every token given out so far is refused from here on",
     "403": "accessDenied (Q-032)",
     "404": "itemNotFound (Q-013)",
-    "410": "resyncRequired with Location (Q-001); inner: another code",
+    "410": "resyncRequired with Location (Q-001); code, inner: other codes; location: another address, null for none",
+    "no-delta": "this drive has no delta (Q-007); status: 400 or 501",
+    "aadsts": "the sign-in service refuses; number: of AADSTS, message",
     "423": "the site is locked",
     "lapsed": "the tenant's subscription has lapsed (Q-054)",
     "no-spo": "the tenant has no SharePoint (Q-056)",
     "reset": "the connection is reset before an answer (Q-050)",
     "close": "the connection is closed before an answer",
+    "silent": "the request is taken and never answered, for `seconds` or until the client gives up",
+    "garbage": "bytes that are no HTTP; text",
     # another way of content
     "content-direct": "/content answers 200 with the bytes (Q-017)",
     "content-empty": "/content answers 204 (Q-025)",
     "range-ignored": "200 with the whole (Q-018)",
     "range-unsatisfiable": "416 (Q-019)",
     "url-expired": "401 of the download host (Q-014)",
+    "other-file": "the download host serves another file of the drive",
     # the answer, delivered badly
     "truncated-json": "the JSON ends in the middle, with a fitting Content-Length",
     "reset-mid-body": "reset after after_bytes (Q-020)",
     "short-body": "clean close after after_bytes (Q-020)",
     "wrong-length": "Content-Length is off by `by`",
+    "extra-bytes": "`text` stands behind the end of the body, and the connection is kept",
+    "chunked": "the body comes in chunks, without Content-Length",
+    "chunked-cut": "the same, closed after after_bytes without the last chunk (Q-020)",
+    "no-length": "the body ends when the connection does, after after_bytes (default: whole)",
+    "gzip": "the body is compressed, though nobody asked for it",
     "slow": "seconds of real time between pieces",
     "delay": "seconds of real time before the answer",
     "corrupt": "one byte of the body is flipped",
-    "clock-skew": "the Date header is off by seconds (Q-053)",
+    "clock-skew": "the Date header is off by seconds, and so is the clock that a client assertion is judged by (Q-053)",
+    "headers": "headers of the right answer changed; set: {name: value, or null to leave it out}",
+    "wrong-bytes": "the right headers and other bytes; text, fit: as many as the right ones",
     # the answer, changed
     "empty-page": "a page without rows and with a next link (Q-005)",
     "duplicate-rows": "every row of a page twice (Q-003)",
     "missing-row": "a row is left out of a page; index: which",
+    "edit": 'values in the JSON changed; edits: [{at: "value/*/name", to: any value, or drop: true, or add: true to make it}]',
+    "duplicate-keys": "the page has a second, empty `value`",
+    "page-loop": "the next link leads to the page that it stands on",
+    "huge-page": "the JSON is `bytes` long",
 }
 
 

@@ -5,19 +5,29 @@ Source: reference/graph.md 11; data/graph/errors, throttling.
 """
 
 import base64
-from collections.abc import Iterator
+import gzip
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
 from exporters.clock import Clock
 from exporters.rehearsal.documents import parse, render
+from exporters.rehearsal.edits import change_json
 from exporters.rehearsal.faults import Rule
 from exporters.rehearsal.routes.answers import LAPSED, error_body, identity
 from exporters.rehearsal.wire import Request, Response
 
 HINTS = frozenset(
-    {"content-direct", "content-empty", "range-ignored", "range-unsatisfiable", "url-expired", "empty-page"}
+    {
+        "content-direct",
+        "content-empty",
+        "range-ignored",
+        "range-unsatisfiable",
+        "url-expired",
+        "other-file",
+        "empty-page",
+    }
 )
 _HTML = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
 _ERRORS: dict[str, tuple[int, str, str, str | None]] = {
@@ -50,13 +60,14 @@ _ERRORS: dict[str, tuple[int, str, str, str | None]] = {
         None,
     ),
     "no-spo": (400, "BadRequest", "Tenant does not have a SPO license.", None),
+    "no-delta": (400, "invalidRequest", "Parameter 'DeltaToken' not supported for this request.", None),
 }
 
 
 def instead(rule: Rule, request: Request, now: datetime) -> Response | None:
     """The answer that a fault gives in place of the right one; None if it only damages or hints."""
-    if rule.fault in ("reset", "close"):
-        return Response(200, b" ", cut_after=0, reset=rule.fault == "reset", announced=1)
+    if rule.fault in _SPECIAL:
+        return _SPECIAL[rule.fault](rule)
     headers = {"Content-Type": "application/json", **identity(request), **_retry_after(rule, now)}
     if rule.fault in ("503-html", "502", "509"):
         status = int(rule.fault[:3])
@@ -67,12 +78,34 @@ def instead(rule: Rule, request: Request, now: datetime) -> Response | None:
     if rule.fault not in _ERRORS:
         return None
     status, code, message, inner = _ERRORS[rule.fault]
+    status, code = int(rule.details.get("status", status)), str(rule.details.get("code", code))
     body = error_body(code, message, now, request, rule.details.get("inner", inner))
     if rule.fault == "401-claims":
         headers["WWW-Authenticate"] = _challenge(now)
-    if rule.fault == "410":
-        headers["Location"] = str(rule.details.get("location", f"https://{request.headers.get('host')}{request.path}"))
+    location = rule.details.get("location", f"https://{request.headers.get('host')}{request.path}")
+    if rule.fault == "410" and location is not None:
+        headers["Location"] = str(location)
     return Response(status, render(body), headers | rule.details.get("headers", {}))
+
+
+def _sign_in_refusal(rule: Rule) -> Response:
+    number = int(rule.number("number", 50000))
+    text = f"AADSTS{number}: {rule.details.get('message', 'The application is refused.')} Trace ID: 0 Correlation ID: 0"
+    body = {
+        "error": str(rule.details.get("error", "invalid_client")),
+        "error_description": text,
+        "error_codes": [number],
+    }
+    return Response(int(rule.number("status", 401)), render(body), {"Content-Type": "application/json; charset=utf-8"})
+
+
+_SPECIAL: dict[str, Callable[[Rule], Response]] = {
+    "reset": lambda rule: Response(200, b" ", cut_after=0, reset=True, announced=1),
+    "close": lambda rule: Response(200, b" ", cut_after=0, announced=1),
+    "silent": lambda rule: Response(200, silent=rule.number("seconds", 300)),
+    "garbage": lambda rule: Response(200, raw=str(rule.details.get("text", "\x00\x15 no HTTP\r\n\r\n")).encode()),
+    "aadsts": _sign_in_refusal,
+}
 
 
 def _any_status(rule: Rule, request: Request, now: datetime, headers: dict[str, str]) -> Response:
@@ -114,17 +147,36 @@ def _challenge(now: datetime) -> str:
     )
 
 
-def damage(rule: Rule, response: Response, now: datetime, real: Clock) -> Response:
-    """The right answer, changed or delivered badly."""
+def damage(rule: Rule, request: Request, response: Response, now: datetime, real: Clock) -> Response:  # noqa: PLR0912
+    """The right answer, changed or delivered badly: one case a kind."""
     match rule.fault:
         case "duplicate-rows" | "missing-row":
             response.body = _changed_page(rule, response.body)
+        case "edit" | "duplicate-keys" | "page-loop" | "huge-page":
+            change_json(rule, request, response)
+        case "headers":
+            _change_headers(rule, response)
+        case "wrong-bytes":
+            size, text = response.size, str(rule.details.get("text", "These are other bytes. ")).encode()
+            body = (text * (size // len(text) + 1))[:size] if rule.details.get("fit") else text
+            response.stream, response.body = None, body
         case "truncated-json":
             _materialise(response)
             response.body = response.body[: max(1, int(len(response.body) * rule.number("fraction", 0.6)))]
         case "reset-mid-body" | "short-body":
             response.cut_after = min(int(rule.number("after_bytes", response.size // 2)), max(0, response.size - 1))
             response.reset = rule.fault == "reset-mid-body"
+        case "chunked" | "chunked-cut" | "no-length":
+            response.framing = "close" if rule.fault == "no-length" else "chunked"
+            most = response.size // 2 if rule.fault == "chunked-cut" else response.size
+            at = int(rule.number("after_bytes", most))
+            response.cut_after = at if at < response.size else None
+        case "extra-bytes":
+            response.extra = str(rule.details.get("text", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nBAD")).encode()
+        case "gzip":
+            _materialise(response)
+            response.body = gzip.compress(response.body, mtime=0)
+            response.headers["Content-Encoding"] = "gzip"
         case "wrong-length":
             response.announced = max(0, response.size + int(rule.number("by", 10)))
         case "slow":
@@ -140,6 +192,14 @@ def damage(rule: Rule, response: Response, now: datetime, real: Clock) -> Respon
         case _:
             pass
     return response
+
+
+def _change_headers(rule: Rule, response: Response) -> None:
+    for name, value in rule.details.get("set", {}).items():
+        for known in [known for known in response.headers if known.lower() == name.lower()]:
+            del response.headers[known]
+        if value is not None:
+            response.headers[name] = str(value)
 
 
 def _changed_page(rule: Rule, body: bytes) -> bytes:

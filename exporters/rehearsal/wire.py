@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Literal
 from urllib.parse import unquote
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {509: "Bandwidth Limit Exceeded"}
@@ -56,6 +57,10 @@ class Response:
     cut_after: int | None = None
     reset: bool = False
     pause: Callable[[], None] | None = None
+    framing: Literal["length", "chunked", "close"] = "length"  # how the end of the body is told
+    extra: bytes = b""  # sent behind the body, on a connection that is kept
+    raw: bytes | None = None  # sent instead of all: no HTTP at all
+    silent: float = 0.0  # no answer at all, for so many seconds or until the peer gives up
     before_end: Callable[[int], None] | None = None  # told the number of body bytes, before the last are sent
 
     @property
@@ -141,6 +146,8 @@ class Connection:
 
     def _write(self, request: Request, response: Response) -> bool:
         """Send it; False if the connection is at its end."""
+        if response.silent or response.raw is not None:
+            return self._no_http(response)
         reason = _REASONS.get(response.status, "Unknown")
         lines = [f"HTTP/1.1 {response.status} {reason}"]
         headers = response.headers
@@ -148,7 +155,7 @@ class Connection:
             lines.append(f"Date: {self._date()}")
         lines.extend(f"{name}: {value}" for name, value in headers.items())
         if response.status not in (204, 304):
-            lines.append(f"Content-Length: {response.size if response.announced is None else response.announced}")
+            lines.append(_length_line(response))
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
         if request.method == "HEAD":
             response.stream, response.body = None, b""
@@ -157,6 +164,19 @@ class Connection:
             reset(self._sock)
         return whole
 
+    def _no_http(self, response: Response) -> bool:
+        """Nothing, or nonsense; the connection ends with it."""
+        if response.before_end is not None:
+            response.before_end(len(response.raw or b""))
+        if response.raw is not None:
+            self._sock.sendall(response.raw)
+            return False
+        self._sock.settimeout(response.silent)
+        with contextlib.suppress(OSError):
+            while self._sock.recv(65536):
+                pass
+        return False
+
     def _deliver(self, head: bytes, response: Response) -> bool:
         pieces = response.stream if response.stream is not None else iter((response.body,))
         limit = response.size if response.cut_after is None else min(response.cut_after, response.size)
@@ -164,6 +184,8 @@ class Connection:
         for piece in pieces:
             part = piece[: limit - sent]
             sent += len(part)
+            if response.framing == "chunked" and part:
+                part = b"%x\r\n%b\r\n" % (len(part), part)
             if sent >= limit:
                 pending += part
                 break
@@ -173,9 +195,20 @@ class Connection:
                 response.pause()
         if response.before_end is not None:
             response.before_end(sent)
-        if pending:
-            self._sock.sendall(pending)
-        return response.cut_after is None and response.announced is None and sent == response.size
+        whole = response.cut_after is None and sent == response.size
+        if response.framing == "chunked" and whole:
+            pending += b"0\r\n\r\n"
+        if pending or response.extra:
+            self._sock.sendall(pending + response.extra)
+        return whole and response.announced is None and response.framing != "close"
+
+
+def _length_line(response: Response) -> str:
+    if response.framing == "chunked":
+        return "Transfer-Encoding: chunked"
+    if response.framing == "close":
+        return "Connection: close"
+    return f"Content-Length: {response.size if response.announced is None else response.announced}"
 
 
 def reset(sock: socket.socket) -> None:

@@ -1,6 +1,7 @@
 """Every fault of the plan as a client sees it; budgets over the wire; the control port; the server's own life."""
 
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -77,6 +78,7 @@ def a_file(client: Client) -> tuple[str, Row]:
         ("423", 423, "notAllowed"),
         ("lapsed", 403, "unauthorized_client"),
         ("no-spo", 400, "BadRequest"),
+        ("no-delta", 400, "invalidRequest"),
     ],
 )
 def test_answers_in_place_of_the_right_one(client: Client, fault: str, status: int, code: str) -> None:
@@ -227,6 +229,97 @@ def test_faults_on_the_login_host(client: Client) -> None:
     plan(client, fault="500", host="login", route="token", count=1)
     assert client.sign_in().status_code == 500
     assert client.sign_in().status_code == 200
+
+
+def test_q001_410_in_other_forms(client: Client) -> None:
+    path, _ = a_file(client)
+    plan(client, fault="410", route="*", count=1, code="ResyncRequired", inner=["a", "b"], location=None)
+    answer = client.raw(path)
+    error = answer.json()["error"]
+    assert "Location" not in answer.headers
+    assert (error["code"], error["innerError"]["code"], error["innerError"]["innerError"]["code"]) == (
+        "ResyncRequired",
+        "a",
+        "b",
+    )
+
+
+def test_a_page_that_is_edited(client: Client) -> None:
+    path, _ = a_file(client)
+    link = path.partition("/items/")[0] + "/root/delta"
+    right = client.get(link)["value"]
+    edits = [
+        {"at": "value/*/name", "to": 5},
+        {"at": "value/*/eTag", "drop": True},
+        {"at": "value/0/odd", "to": None, "add": True},
+        {"at": "value/1/odd", "to": None},
+        {"at": "@odata.nextLink", "to": "https://elsewhere.example/x"},
+    ]
+    plan(client, fault="edit", route="*/root/delta", edits=edits, count=1)
+    page = client.get(link)
+    assert len(page["value"]) == len(right) and page["@odata.nextLink"] == "https://elsewhere.example/x"
+    assert all(row["name"] == 5 and "eTag" not in row for row in page["value"] if "deleted" not in row)
+    assert page["value"][0]["odd"] is None and "odd" not in page["value"][1]
+    plan(client, fault="duplicate-keys", route="*/root/delta", count=1)
+    assert client.raw(link).text.count('"value":') > 1 and client.get(link)["value"]
+    plan(client, fault="page-loop", route="*/root/delta", count=1)
+    assert client.get(link)["@odata.nextLink"].endswith(link)
+    plan(client, fault="huge-page", route="*/root/delta", bytes=3_000_000, count=1)
+    huge = client.raw(link)
+    assert len(huge.content) == 3_000_000 and huge.json()["value"] == right
+
+
+@pytest.mark.parametrize(
+    "fault", ["chunked", "chunked-cut", "no-length", "gzip", "headers", "wrong-bytes", "other-file"]
+)
+def test_content_delivered_in_other_ways(client: Client, fault: str) -> None:
+    path, row = a_file(client)
+    location = client.raw(f"{path}/content").headers["Location"]
+    right = client.send("GET", location)
+    plan(client, fault=fault, host="download", count=1, text="no", fit=True, set={"ETag": None, "X-Odd": "1"})
+    with client.http.get(location, stream=True, timeout=30, headers={"Accept-Encoding": "identity"}) as answer:
+        if fault == "chunked-cut":
+            with pytest.raises(urllib3.exceptions.ProtocolError):
+                answer.raw.read()
+            return
+        got = answer.raw.read(decode_content=False)
+    if fault in ("chunked", "no-length", "headers"):
+        assert got == right.content and len(got) == row["size"]
+        assert ("Content-Length" in answer.headers) == (fault == "headers")
+    assert ("ETag" in answer.headers) == (fault != "headers") and answer.headers.get("X-Odd") == (
+        "1" if fault == "headers" else None
+    )
+    if fault == "gzip":
+        assert gzip.decompress(got) == right.content and answer.headers["Content-Encoding"] == "gzip"
+    elif fault == "wrong-bytes":
+        assert len(got) == row["size"] and got.startswith(b"nonono")
+    elif fault == "other-file":
+        assert got != right.content and answer.headers["ETag"] != right.headers["ETag"]
+
+
+def test_what_is_no_answer(client: Client) -> None:
+    plan(client, fault="garbage", route="organization", count=1)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        client.raw("/organization")
+    plan(client, fault="silent", route="organization", seconds=0.2, count=1)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        client.raw("/organization")
+    plan(client, fault="extra-bytes", route="organization", count=1)
+    assert client.raw("/organization").status_code == 200
+
+
+def test_sign_in_is_refused_by_number(client: Client) -> None:
+    plan(client, fault="aadsts", host="login", number=53003, count=1)
+    answer = client.sign_in()
+    assert (answer.status_code, answer.json()["error_codes"]) == (401, [53003])
+    assert answer.json()["error_description"].startswith("AADSTS53003: ")
+
+
+def test_q047_undecorated_requests_are_marked(client: Client) -> None:
+    client.control("POST", "reset-requests")
+    for agent in ("NONISV|Contoso|Backup/1.0", "ISV|Contoso|Backup/1.0", "python-requests/2", "NONISV|Contoso|Backup"):
+        client.raw("/organization", **{"User-Agent": agent})
+    assert [row["decorated"] for row in client.control("GET", "requests")] == [True, True, False, False]
 
 
 def test_each_kind_of_fault_is_tested_here() -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporters.clock import SystemClock
+from exporters.clock import Clock, SystemClock
 from exporters.rehearsal.server import Rehearsal
 from exporters.rehearsal.service import Settings as TenantSettings
 from tests.independent.truth import Truth, load
@@ -49,11 +49,18 @@ class Tenant:
     """A running rehearsal tenant, and the truth of it as the judge sees it."""
 
     def __init__(
-        self, data: Path, *, licences: int = WHOLE_TENANT, settings: TenantSettings | None = None, **options: Any
+        self,
+        data: Path,
+        *,
+        licences: int = WHOLE_TENANT,
+        settings: TenantSettings | None = None,
+        clock: Clock | None = None,
+        **options: Any,
     ) -> None:
         self.data = data
         self.truth: Truth = load(data)
-        self.rehearsal = Rehearsal(data, clock=SystemClock(), licences=licences, settings=settings, **options)
+        clock = clock or SystemClock()
+        self.rehearsal = Rehearsal(data, clock=clock, licences=licences, settings=settings, **options)
         self._context = ssl.create_default_context(cafile=self.rehearsal.info["ca_bundle"])
         self._at: int | None = None
         self._then: Callable[[], None] = lambda: None

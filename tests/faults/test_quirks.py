@@ -4,40 +4,13 @@ Rules of this file: a case is a plan and what the run under it must come to; aft
 to an undisturbed one, row by row and byte by byte.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.driving import Product, Row, Tenant, assert_same
-from tests.independent import tiny
+from tests.end_to_end.driving import Tenant
+from tests.faults.desk import CONTENT, DELTA, HTML, Case, Desk, assert_heals, rule, try_case
 from tests.independent.judge import Settings, judge
-
-CONTENT = "drives/*/items/*/content"
-DELTA = "drives/*/root/delta"
-HTML = "<html><body>Something went wrong</body></html>"
-
-
-@dataclass(frozen=True)
-class Case:
-    """A plan, and what a first export under it must come to.
-
-    `code`: exit status; 3 is that of the undisturbed tenant, which holds
-    what nobody can copy. `differs`: codes that stand in the document beyond those of an undisturbed run. `least`: how often the
-    fault must have struck, or the case proves nothing. `error`: code of the error that ends the run."""
-
-    rules: tuple[Row, ...]
-    code: int = 3
-    differs: dict[str, int] = field(default_factory=dict)
-    least: int = 1
-    error: str | None = None
-
-
-def rule(fault: str, route: str = "*", **more: object) -> Row:
-    """One rule of a fault plan."""
-    return {"fault": fault, "route": route, **more}
-
 
 CASES = {
     "q001_410_in_the_first_listing": Case((rule("410", DELTA, after=1, count=1),)),
@@ -90,65 +63,14 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One odd drive."""
-    return tiny.make(tmp_path_factory.mktemp("small") / "tenant", drives=1, files=4)
-
-
-@pytest.fixture(scope="module")
-def tenant(small: Path) -> Iterator[Tenant]:
-    """Served to all cases of this file, one after another."""
-    with Tenant(small) as up:
-        yield up
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tenant: Tenant, tmp_path_factory: pytest.TempPathFactory) -> Product:
-    """What an export without faults comes to."""
-    product = Product(tmp_path_factory.mktemp("undisturbed"), tenant)
-    product.document = product.export()  # type: ignore[attr-defined]
-    return product
-
-
-@pytest.fixture(autouse=True)
-def no_faults_later(tenant: Tenant) -> Iterator[None]:
-    """Each case leaves the tenant as it was."""
-    yield
-    tenant.faults()
-
-
-def assert_heals(product: Product, undisturbed: Product) -> None:
-    """With the fault gone, the next run ends equal to an undisturbed one."""
-    product.tenant.faults()
-    document = product.export()
-    assert document["exceptions"] == undisturbed.document["exceptions"]  # type: ignore[attr-defined]
-    assert_same(product.store, undisturbed.store)
-    assert judge(product.store, product.tenant.truth, Settings(versions="all", leftovers=True)) == []
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_quirk(name: str, tenant: Tenant, undisturbed: Product, tmp_path: Path) -> None:
-    case = CASES[name]
-    product = Product(tmp_path, tenant)
-    tenant.faults(*case.rules)
-    result = product.run("export", "--json", seconds=90)
-    assert tenant.fired() >= case.least, "the fault never struck"
-    assert result.code == case.code, result.err[-2000:] + result.out[-2000:]
-    if case.error is not None:
-        assert result.document["error"]["code"] == case.error
-        assert result.document["error"]["action"]
-    elif case.code == 3:
-        wanted = dict(undisturbed.document["exceptions"])  # type: ignore[attr-defined]
-        for code, number in case.differs.items():
-            wanted[code] = wanted.get(code, 0) + number
-        assert result.document["exceptions"] == wanted
-    assert_heals(product, undisturbed)
+def test_quirk(name: str, tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    try_case(CASES[name], tenant, undisturbed, tmp_path)
 
 
-def test_q001_410_in_a_later_run(tenant: Tenant, undisturbed: Product, tmp_path: Path) -> None:
+def test_q001_410_in_a_later_run(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
     """A token that expired between two runs: one full round, nothing downloaded again, nothing marked gone."""
-    product = Product(tmp_path, tenant)
+    product = Desk(tmp_path, tenant)
     product.export()
     tenant.faults(rule("410", DELTA, count=1))
     tenant.forget_requests()
@@ -157,8 +79,8 @@ def test_q001_410_in_a_later_run(tenant: Tenant, undisturbed: Product, tmp_path:
     assert_heals(product, undisturbed)
 
 
-def test_q001_resync_for_ever_fails_the_drive_loudly(tenant: Tenant, undisturbed: Product, tmp_path: Path) -> None:
-    product = Product(tmp_path, tenant)
+def test_q001_resync_for_ever_fails_the_drive_loudly(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    product = Desk(tmp_path, tenant)
     product.export()
     tenant.faults(rule("410", DELTA))
     result = product.run("export", "--json", seconds=60)
@@ -168,22 +90,22 @@ def test_q001_resync_for_ever_fails_the_drive_loudly(tenant: Tenant, undisturbed
 
 def test_q012_folders_are_never_listed_by_children(tenant: Tenant, tmp_path: Path) -> None:
     tenant.forget_requests()
-    Product(tmp_path, tenant).export()
+    Desk(tmp_path, tenant).export()
     assert not [route for route in tenant.routes() if route.endswith("/children")]
 
 
 def test_q016_no_token_reaches_the_download_host(tenant: Tenant, tmp_path: Path) -> None:
     """The rehearsal's download host refuses any request with an Authorization header, and marks it."""
     tenant.forget_requests()
-    Product(tmp_path, tenant).export()
+    Desk(tmp_path, tenant).export()
     rows = [row for row in tenant.requests() if row["host"] == "download"]
     assert rows and all(row["status"] in (200, 206) for row in rows)
 
 
-def test_q025_zero_bytes_answered_by_204(tenant: Tenant, undisturbed: Product, tmp_path: Path) -> None:
+def test_q025_zero_bytes_answered_by_204(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
     drive = next(iter(tenant.truth.drives.values()))
     empty = next(item_id for item_id in drive.items if drive.path(item_id) == "/empty.txt")
-    product = Product(tmp_path, tenant)
+    product = Desk(tmp_path, tenant)
     tenant.faults(rule("content-empty", f"drives/*/items/{empty}/content"))
     product.export()
     assert tenant.fired() >= 1
@@ -194,7 +116,7 @@ def test_q028_onenote_that_is_never_served(tenant: Tenant, tmp_path: Path) -> No
     """Its exception does not use up the drive's patience: all else is copied."""
     drive = next(iter(tenant.truth.drives.values()))
     sections = [item_id for item_id in drive.items if drive.path(item_id).endswith("Section 0.one")]
-    product = Product(tmp_path, tenant)
+    product = Desk(tmp_path, tenant)
     tenant.faults(rule("503", f"drives/*/items/{sections[0]}/content", retry_after="none", block=False))
     document = product.export()
     assert document["exceptions"]["onenote_unavailable"] == 1
@@ -202,31 +124,31 @@ def test_q028_onenote_that_is_never_served(tenant: Tenant, tmp_path: Path) -> No
     assert judge(product.store, tenant.truth, Settings(versions="all", unreachable=unreachable)) == []
 
 
-def test_q032_a_drive_whose_downloads_are_all_denied(tenant: Tenant, undisturbed: Product, tmp_path: Path) -> None:
-    product = Product(tmp_path, tenant)
+def test_q032_a_drive_whose_downloads_are_all_denied(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    product = Desk(tmp_path, tenant)
     tenant.faults(rule("403", CONTENT))
     assert product.run("export", "--json").code == 3
     assert_heals(product, undisturbed)
 
 
 def test_q046_users_without_a_drive_are_not_asked_in_every_run(tenant: Tenant, tmp_path: Path) -> None:
-    product = Product(tmp_path, tenant)
+    product = Desk(tmp_path, tenant)
     product.export()
     tenant.forget_requests()
     product.export()
     assert "graph users/{user}/drive" not in tenant.routes()
 
 
-def test_q055_423_of_a_locked_site(tenant: Tenant, undisturbed: Product, tmp_path: Path) -> None:
-    product = Product(tmp_path, tenant)
+def test_q055_423_of_a_locked_site(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    product = Desk(tmp_path, tenant)
     tenant.faults(rule("423", DELTA))
     assert product.run("export", "--json").code == 3
     assert_heals(product, undisturbed)
 
 
-def test_a_row_left_out_of_a_page_shows_in_the_counts(tenant: Tenant, undisturbed: Product, tmp_path: Path) -> None:
+def test_a_row_left_out_of_a_page_shows_in_the_counts(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
     """A listing that is short by one item cannot end as complete: the folder's own count says so."""
-    product = Product(tmp_path, tenant)
+    product = Desk(tmp_path, tenant)
     tenant.settings(odd_delta=False)
     tenant.faults(rule("missing-row", DELTA, index=3))
     try:
@@ -241,7 +163,7 @@ def test_a_row_left_out_of_a_page_shows_in_the_counts(tenant: Tenant, undisturbe
 
 def test_a_refusing_drive_does_not_stop_the_others(tiny_data: Path, tmp_path: Path) -> None:
     with Tenant(tiny_data) as both:
-        product = Product(tmp_path, both)
+        product = Desk(tmp_path, both)
         first = next(drive for drive in both.truth.drives.values() if drive.folder == "drives/u00000")
         both.faults(rule("403", f"drives/{first.id}/root/delta"))
         result = product.run("export", "--json")
@@ -258,10 +180,10 @@ def test_a_refusing_drive_does_not_stop_the_others(tiny_data: Path, tmp_path: Pa
     [("drives/*/items/*/permissions", "permissions_unavailable"), ("drives/*/items/*/versions", "version_unavailable")],
 )
 def test_what_hangs_on_an_item_is_refused(
-    tenant: Tenant, undisturbed: Product, tmp_path: Path, route: str, code: str
+    tenant: Tenant, undisturbed: Desk, tmp_path: Path, route: str, code: str
 ) -> None:
     """Sharing or earlier versions that the service refuses to tell are exceptions, and are asked for again."""
-    product = Product(tmp_path, tenant)
+    product = Desk(tmp_path, tenant)
     tenant.faults(rule("403", route))
     document = product.export()
     assert document["exceptions"].get(code) or document["exceptions"].get("access_denied"), document["exceptions"]

@@ -5,7 +5,7 @@ Source: reference/graph.md 11, 2.1, 1.5; data/graph/errors.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -59,10 +59,14 @@ def item_not_found() -> ApiError:
     return ApiError(404, "itemNotFound", "The resource could not be found.")
 
 
-def error_body(code: str, message: str, now: datetime, request: Request, inner: str | None = None) -> Row:
-    """`{"error": …}` as Graph writes it."""
+def error_body(
+    code: str, message: str, now: datetime, request: Request, inner: str | Sequence[str] | None = None
+) -> Row:
+    """`{"error": …}` as Graph writes it. inner: the code inside, or several, each inside the one before."""
     request_id = str(uuid.uuid4())
-    details: Row = {"code": inner} if inner else {}
+    details: Row = {}
+    for inside in reversed([inner] if isinstance(inner, str) else list(inner or ())):
+        details = {"code": inside, **({"innerError": details} if details else {})}
     details["date"] = now.strftime("%Y-%m-%dT%H:%M:%S")
     details["request-id"] = request_id
     details["client-request-id"] = request.headers.get("client-request-id", request_id)

@@ -22,6 +22,7 @@ class Call:
     faults: frozenset[str] = frozenset()  # what a fault plan wants this route to do
     marks: list[str] = field(default_factory=list)
     cost: int = 0
+    skew: float = 0.0  # seconds by which a fault plan wants the clock of the login host to be off
 
 
 Action = Callable[[Call], Response]

@@ -68,8 +68,8 @@ class SignIn:
 
     # -------------------------------------------------------------------------------------------------- routes
 
-    def answer(self, request: Request) -> tuple[Response, str]:
-        """The response, and the name of its route."""
+    def answer(self, request: Request, *, skew: float = 0.0) -> tuple[Response, str]:
+        """The response, and the name of its route. skew: seconds by which the clock of this host is off."""
         segments = request.segments
         name, tail = "unknown", [part.lower() for part in segments[1:]]
         try:
@@ -79,7 +79,7 @@ class SignIn:
                 return self._json(200, self._discovery(segments[0])), name
             if tail == ["oauth2", "v2.0", "token"]:
                 name = "token"
-                return self._json(200, self._token(request, segments[0])), name
+                return self._json(200, self._token(request, segments[0], skew)), name
             if segments[:3] == ["common", "discovery", "instance"]:
                 return self._json(200, self._instance()), "instance"
             raise SignInError(404, "not_found", 90006, "There is no such page on the login host.")
@@ -143,7 +143,7 @@ class SignIn:
         aliases = {"preferred_network": host, "preferred_cache": host, "aliases": [host]}
         return {"tenant_discovery_endpoint": discovery, "api-version": "1.1", "metadata": [aliases]}
 
-    def _token(self, request: Request, tenant: str) -> Row:
+    def _token(self, request: Request, tenant: str, skew: float) -> Row:
         if request.method != "POST":
             raise SignInError(400, "invalid_request", 900561, "The endpoint only accepts POST requests.")
         self._tenant(tenant)
@@ -160,7 +160,7 @@ class SignIn:
         if self._service.subscription_status() == "Deleted":
             raise SignInError(400, "invalid_resource", 500014, LAPSED.format(resource=self._service.hosts.graph))
         if "client_assertion" in form:
-            self._check_assertion(form, request)
+            self._check_assertion(form, request, skew)
         else:
             self._check_secret(form)
         return self._issue(self._audience(form.get("scope", "")))
@@ -230,7 +230,7 @@ class SignIn:
 
     # ---------------------------------------------------------------------------------------------- assertions
 
-    def _check_assertion(self, form: dict[str, str], request: Request) -> None:
+    def _check_assertion(self, form: dict[str, str], request: Request, skew: float) -> None:
         if form.get("client_assertion_type") != _ASSERTION:
             raise SignInError(400, "invalid_request", 900023, "client_assertion_type is not jwt-bearer.")
         try:
@@ -240,7 +240,7 @@ class SignIn:
             self._verify(head["alg"], f"{head_text}.{claims_text}".encode(), _bytes(signature))
         except (ValueError, KeyError, InvalidSignature) as error:
             raise _bad_assertion("Client assertion failed signature validation.") from error
-        self._check_claims(claims, request)
+        self._check_claims(claims, request, skew)
 
     def _check_thumbprint(self, head: dict[str, Any]) -> None:
         registered = {
@@ -267,14 +267,14 @@ class SignIn:
         else:
             raise _bad_assertion(f"The algorithm {algorithm} of the client assertion is not supported.")
 
-    def _check_claims(self, claims: dict[str, Any], request: Request) -> None:
+    def _check_claims(self, claims: dict[str, Any], request: Request, skew: float) -> None:
         client_id = self._service.client_id
         if claims.get("iss") != client_id or claims.get("sub") != client_id:
             raise _bad_assertion("Client assertion: iss and sub must be the application's id.")
         endpoint = f"{self._service.hosts.login}{request.path}"
         if str(claims.get("aud", "")).lower() != endpoint.lower():
             raise _bad_assertion(f"Client assertion audience claim does not match: {endpoint} is expected.")
-        now = self._real.now().timestamp()
+        now = self._real.now().timestamp() + skew
         starts = float(claims.get("nbf", claims.get("iat", now)))
         if not starts - _SKEW <= now <= float(claims.get("exp", 0)) + _SKEW:
             raise SignInError(
@@ -282,7 +282,7 @@ class SignIn:
                 "invalid_client",
                 700024,
                 "Client assertion is not within its valid time range. "
-                f"Current time: {self._real.now():%Y-%m-%dT%H:%M:%SZ}, assertion valid from {_date(starts)}.",
+                f"Current time: {_date(now)}, assertion valid from {_date(starts)}.",
             )
 
     # -------------------------------------------------------------------------------------------------- bodies

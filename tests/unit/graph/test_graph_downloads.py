@@ -12,7 +12,7 @@ from exporters.graph.errors import (
     AccessDeniedError,
     ContentChangedError,
     DownloadFailedError,
-    ForeignLinkError,
+    ForeignHostError,
     ItemGaveUpError,
     MalwareError,
     NotFoundError,
@@ -225,7 +225,7 @@ def test_q033_big_files_are_read_in_ranges_over_content(
 )
 def test_downloads_go_only_to_hosts_the_cloud_owns(service: FakeService, session: GraphSession, location: str) -> None:
     service.graph = lambda asked: Reply(302, b"", {"Location": location})
-    with pytest.raises(ForeignLinkError) as caught:
+    with pytest.raises(ForeignHostError) as caught:
         fetch(session)
     assert "tempauth" not in str(caught.value)
 

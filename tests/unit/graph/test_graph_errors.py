@@ -102,6 +102,12 @@ OWN = [
     ("q058-one", 404, JSON, body("ResourceNotFound"), "/users/u", e.UserNotFoundError, ItemError),
     ("q058-two", 404, JSON, body("ErrorInvalidUser"), "/users/u/messages", e.UserNotFoundError, ItemError),
     ("q058-drive", 404, JSON, body("Request_ResourceNotFound"), "/users/u/drive", e.UserNotFoundError, ItemError),
+    ("q026-header", 403, {"Content-Type": "text/html", "X-Virus-Infected": "TRUE"}, b"<html>", ITEM + "/content", e.MalwareError, ItemError),
+    ("q026-header-no", 403, {"X-Virus-Infected": "false"}, b"", ITEM + "/content", e.AccessDeniedError, ItemError),
+    ("q026-inner", 403, JSON, body("accessDenied", "", "a", "b", "virusSuspicious"), ITEM + "/content", e.MalwareError, ItemError),
+    ("q001-nested", 410, JSON, body("gone", "", "a", "RESYNCREQUIRED"), "/drives/d/root/delta", e.ResyncRequiredError, SourceError),
+    ("q060-drive", 423, JSON, body("notAllowed", "", "resourceLocked"), "/drives/d/root/delta", e.SiteLockedError, SourceError),
+    ("q060-empty", 423, {}, b"", "/users/u/drive", e.SiteLockedError, SourceError),
     ("423-item", 423, JSON, body("resourceLocked"), ITEM, e.LockedError, ItemError),
     ("424", 424, JSON, body("FailedDependency"), ITEM, e.ServiceTroubleError, TransientError),
     ("402", 402, JSON, body("PaymentRequired"), ITEM, e.RefusedError, ItemError),
@@ -161,6 +167,11 @@ def test_missing_permission_is_named(path: str, permission: str) -> None:
         ({"Retry-After": "Mon, 23 Nov 2020 15:40:47 GMT"}, 0.0),
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "86400"}, 86400.0),
+        ({"Retry-After": "1000000"}, None),
+        ({"Retry-After": "9" * 400}, None),
+        ({"Retry-After": "Mon, 23 Nov 2099 15:40:47 GMT"}, None),
+        ({"Retry-After": "Mon, 99 Nov 99999 15:40:47 GMT"}, None),
         ({}, None),
     ],
 )  # fmt: skip
@@ -173,6 +184,11 @@ def test_rate_limit_headers() -> None:
     assert parse_rate_limit(told) == RateLimit(1200, 120, 5.0)
     assert parse_rate_limit({"ratelimit-limit": "1200;w=60"}) == RateLimit(1200, None, None)
     assert parse_rate_limit({"RateLimit-Limit": "x"}) is None
+    assert parse_rate_limit({"RateLimit-Limit": "9" * 400, "RateLimit-Reset": "1e9", "RateLimit-Remaining": "-3"}) in (
+        None,
+        RateLimit(None, None, 1.0),
+    )
+    assert parse_rate_limit({"RateLimit-Reset": "1000000000"}) is None
 
 
 @pytest.mark.parametrize("padding", ["", "=", "=="])

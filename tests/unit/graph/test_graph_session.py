@@ -1,6 +1,7 @@
 """The session against a service of our own: retries, pauses, tokens, pages, delta, batch."""
 
 import base64
+import gzip
 import json
 from itertools import count
 
@@ -22,6 +23,7 @@ from exporters.graph.errors import (
 )
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
+from exporters.graph.transport import Answer
 from tests.unit.graph.fake_service import Asked, FakeService, Reply, error_reply, json_reply
 
 
@@ -203,9 +205,35 @@ def test_a_listing_that_loops_or_lacks_rows_is_an_error(service: FakeService, se
     service.graph = script(json_reply({"value": [], "@odata.nextLink": f"{service.url('graph')}/v1.0/users?a"}))
     with pytest.raises(PagingLoopError):
         list(session.pages("/users", cost=Cost.USERS))
-    service.graph = script(json_reply({"values": []}))
-    with pytest.raises(GaveUpError):
+    numbers = count()
+    link = f"{service.url('graph')}/v1.0/users?n="
+    service.graph = lambda asked: json_reply({"value": [], "@odata.nextLink": f"{link}{next(numbers)}"})
+    with pytest.raises(PagingLoopError, match="empty pages"):
         list(session.pages("/users", cost=Cost.USERS))
+    for wrong in (b'{"values":[]}', b'{"value":[1]}', b'{"value":null}', b"[]", b"", b"[" * 100_000, b"<html>",
+                  b'{"error":{"code":"x"}}', b'{"value":[{"id":"1"}],"value":[]}',
+                  b'{"value":[],"@odata.nextLink":5}'):  # fmt: skip
+        service.graph = script(Reply(200, wrong, {"Content-Type": "application/json"}))
+        with pytest.raises(GaveUpError) as caught:
+            list(session.pages("/users", cost=Cost.USERS))
+        assert caught.value.code == "malformed", wrong[:20]
+
+
+def test_a_page_of_any_size_is_not_taken_in(
+    service: FakeService, session: GraphSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answer.body, "__defaults__", (1 << 20,))
+    packed = gzip.compress(b'{"value":[],"x":"' + b"x" * (4 << 20) + b'"}')
+    for headers, body in (({}, gzip.decompress(packed)), ({"Content-Encoding": "gzip"}, packed)):
+        service.graph = script(Reply(200, body, {"Content-Type": "application/json", **headers}))
+        with pytest.raises(GaveUpError, match="more than 1 MiB"):
+            list(session.pages("/users", cost=Cost.USERS))
+
+
+def test_a_page_may_hold_a_row_called_value(service: FakeService, session: GraphSession) -> None:
+    row = {"id": "1", "name": '"value":', "value": [{"value": 2}]}
+    service.graph = script(json_reply({"value": [row]}))
+    assert list(session.pages("/users", cost=Cost.USERS)) == [[row]]
 
 
 def test_delta_goes_on_to_the_delta_link_and_charges_by_page(service: FakeService, session: GraphSession) -> None:
@@ -240,8 +268,9 @@ def test_q001_410_names_where_to_begin_again(service: FakeService, session: Grap
     assert with_params(location + "&%24select=id", {"$select": "id,name"}) == location + "&%24select=id"
     assert len(service.of("graph")) == 1
     service.graph = script(error_reply(410, "resyncRequired", {"Location": "https://evil.example/delta"}))
-    with pytest.raises(ForeignLinkError):
+    with pytest.raises(ResyncRequiredError) as caught:
         list(session.delta("/drives/d/root/delta"))
+    assert caught.value.location is None, "nobody follows it"
 
 
 def test_q044_inner_refusals_of_a_batch_are_tried_again_alone(
