@@ -229,7 +229,7 @@ def test_missing_right_to_abort_is_named_and_not_fatal(
         store.put("k", broken())
     assert store.abort_stale_uploads(timedelta(0)) == 0
     assert any("money" in note for note in store.describe().notes)
-    assert "abort_multipart_upload" in caplog.text
+    assert "s3:AbortMultipartUpload" in caplog.text
     line.refuse = {"list_multipart_uploads": [refusal("AccessDenied", 403)]}
     assert store.abort_stale_uploads(timedelta(0)) == 0
     assert store.abort_stale_uploads(timedelta(0)) == 1
