@@ -28,10 +28,22 @@ PROBE_KEY = "lastcopy-probe"
 _FIRST = b"Lastcopy made this object to prove that the store keeps create-if-absent. It may stay.\n"
 _SECOND = b"Lastcopy made this object to prove that the store keeps its conditions. It may stay.\n"
 _OURS = (_FIRST, _SECOND)
-_JUNK = b"Lastcopy: this write must be refused.\n"
 _NO_ETAG = '"00000000000000000000000000000000"'
-_ABSENT, _UNCHANGED = "create-if-absent", "replace-if-unchanged"
+_ABSENT, _UNCHANGED, _ABSENT_IN_PARTS = (
+    "create-if-absent",
+    "replace-if-unchanged",
+    "create-if-absent for large objects",
+)
 _OTHER = "Use a store that keeps it (AWS S3, MinIO, Ceph and others do, or a local folder)."
+
+
+def junk(what: str) -> bytes:
+    """What is sent to be refused; if it is found later, it says itself which condition was not kept."""
+    return f"Lastcopy: this write must be refused ({what}).\n".encode()
+
+
+PARTS_JUNK = junk(_ABSENT_IN_PARTS)
+_JUNK = {junk(what): what for what in (_ABSENT, _UNCHANGED, _ABSENT_IN_PARTS)}
 
 
 @runtime_checkable
@@ -73,7 +85,9 @@ def probe(store: Store) -> None:
     except StoreAccessError as error:
         raise StoreUnfitError(str(error), missing=error.right, action=error.action) from error
     except LockNotAppliedError as error:
-        raise StoreUnfitError(str(error), missing="Object Lock", action=error.action) from error
+        raise StoreUnfitError(
+            f"this store does not keep Object Lock: {error}", missing="Object Lock", action=error.action
+        ) from error
     except StoreBusyError as error:
         raise StoreUnreachableError(str(error), code="store_unreachable", action=error.action) from error
     except DigestMismatchError as error:
@@ -91,9 +105,9 @@ def _prove(store: Store) -> None:
         _prove_lock(store, key, lock)
     _prove_match(store, key)
     if isinstance(store, CreatesInParts):
-        with _naming(f"{_ABSENT} for large objects", {"complete_multipart_upload"}):
+        with _naming(_ABSENT_IN_PARTS, {"complete_multipart_upload"}):
             if not store.parts_keep_absence(key):
-                raise _unfit(f"{_ABSENT} for large objects", "replaced an object by a multipart upload")
+                raise _unfit(_ABSENT_IN_PARTS, "replaced an object by a multipart upload")
     _prove_reading(store, key)
     if lock is not None:
         _prove_lock(store, key, lock)
@@ -130,15 +144,16 @@ def _prove_absence(store: Store, key: str, *, locked: bool) -> None:
     except ObjectExistsError:
         pass
     except StoreUnfitError as error:
-        # A store that takes the same object without the condition lacks the condition, else whatever it said.
-        if error.missing != "put_object" or store.stat(key) is not None:
+        # A store that takes (or took) the object without the condition lacks the condition, else whatever it said.
+        if error.missing != "put_object":
             raise
-        store.put(key, _FIRST, durable=True)
+        if store.stat(key) is None:
+            store.put(key, _FIRST, durable=True)
         raise StoreUnfitError(f"this store does not know {_ABSENT}: {error}", missing=_ABSENT, action=_OTHER) from error
     held = _read_back(store, key)
     try:
         with _naming(_ABSENT, {"put_object"}):
-            store.put(key, _JUNK, if_absent=True)
+            store.put(key, junk(_ABSENT), if_absent=True)
     except ObjectExistsError:
         if store.read(key) == held or store.read(key) in _OURS:  # a probe at the same time may have replaced it
             return
@@ -148,7 +163,7 @@ def _prove_absence(store: Store, key: str, *, locked: bool) -> None:
 def _prove_match(store: Store, key: str) -> None:
     try:
         with _naming(_UNCHANGED, {"put_object"}):
-            store.put(key, _JUNK, if_match=_NO_ETAG)
+            store.put(key, junk(_UNCHANGED), if_match=_NO_ETAG)
     except ObjectChangedError:
         pass
     else:
@@ -183,10 +198,10 @@ def _prove_lock(store: Store, key: str, lock: LockPolicy) -> None:
 
 def _read_back(store: Store, key: str) -> bytes:
     held = store.read(key)
-    if held == _JUNK:
+    if held in _JUNK:
         raise StoreUnfitError(
-            f"at an earlier probe this store replaced the object {key!r} against the condition it was given",
-            missing="conditional writes",
+            f"this store does not keep {_JUNK[held]}: at an earlier probe it replaced {key!r} against its condition",
+            missing=_JUNK[held],
             action=f"{_OTHER} If the server has been changed since, remove {key!r} and check again.",
         )
     if held not in _OURS:

@@ -136,7 +136,7 @@ class S3Store:
         if parameters and not str(answer.get("ContentRange", "")).startswith(f"bytes {start}-"):
             body.close()
             raise StoreUnfitError(
-                f"the store sent {answer.get('ContentRange') or 'the whole'} of {key!r} for a range from {start}",
+                f"the store does not serve ranges: it sent {answer.get('ContentRange') or 'the whole'} of {key!r}",
                 missing="ranges",
                 action="Use a store that serves byte ranges.",
             )

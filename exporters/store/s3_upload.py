@@ -21,6 +21,7 @@ from exporters.store.errors import (
     StoreBusyError,
     UploadAbortedError,
 )
+from exporters.store.probe import PARTS_JUNK
 from exporters.store.protocol import Stored
 from exporters.store.retrying import put_settled
 from exporters.store.s3_errors import ConditionRefused, UploadGone
@@ -149,7 +150,7 @@ class Writes:
         Where it does not, the object is replaced by a few bytes, so it must be a probe's.
         """
         upload = self._begin(key)
-        upload.add(b"Lastcopy: this upload must be refused.\n")
+        upload.add(PARTS_JUNK)
         try:
             parameters = {"UploadId": upload.upload_id, "MultipartUpload": {"Parts": upload.parts(upload.finish())}}
             self._store.send("complete_multipart_upload", key, IfNoneMatch="*", **parameters)
