@@ -45,7 +45,7 @@ from exporters.store.retrying import Retries
 from exporters.store.s3_bucket import Bucket
 from exporters.store.s3_client import open_client
 from exporters.store.s3_errors import RangeEmpty, signal_or_error
-from exporters.store.s3_locks import Locks, state_of
+from exporters.store.s3_locks import Locks
 from exporters.store.s3_parts import Measured, blocks, sha256_of, version_of
 from exporters.store.s3_upload import Condition, Writes
 
@@ -92,7 +92,8 @@ class S3Store:
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self.bucket, **parameters)
         except _FOREIGN as error:
-            ours = signal_or_error(error, operation, key, self.bucket, self._clock)
+            asked = f"{operation}_version" if "VersionId" in parameters else operation
+            ours = signal_or_error(error, asked, key, self.bucket, self._clock)
             if self._has_answered and isinstance(ours, StoreSettingError):
                 raise StoreLostError(str(ours), code=ours.code, action=ours.action) from error
             raise ours from error
@@ -259,7 +260,7 @@ class S3Store:
     def lock_state(self, key: str) -> LockState | None:
         """See `Store.lock_state`; the newest version's."""
         check_key(key)
-        return state_of(self.send("head_object", key))
+        return self.locks.read(key)
 
     def abort_stale_uploads(self, older_than: timedelta) -> int:
         """See `Store.abort_stale_uploads`; multipart uploads cost money until they are aborted."""

@@ -51,20 +51,21 @@ class Locks:
         if lock is None:
             self._say_that_it_is_past()
             return
-        found = self._state(key, version_id)
+        found = self.read(key, version_id)
         if set_missing and not lock.satisfied_by(found) and found.mode in {None, lock.mode}:
             retention = {"Mode": lock.mode.upper(), "RetainUntilDate": lock.until}
             version = {"VersionId": version_id} if version_id else {}
             self._store.retries(lambda: self._store.send("put_object_retention", key, Retention=retention, **version))
-            found = self._state(key, version_id)
+            found = self.read(key, version_id)
         if not lock.satisfied_by(found):
             told = f"{found.mode} until {timestamp(found.until)}" if found.until is not None else "not locked"
             raise LockNotAppliedError(key, f"{lock.mode} until {timestamp(lock.until)}", told)
 
-    def _state(self, key: str, version_id: str | None) -> LockState:
+    def read(self, key: str, version_id: str | None = None) -> LockState:
+        """The lock of an object. Raises: ObjectMissingError; StoreAccessError, where one is wanted and may not be read."""
         version = {"VersionId": version_id} if version_id else {}
-        found = state_of(self._store.retries(lambda: self._store.send("head_object", key, **version)))
-        if found.until is None:
+        found = _state_of(self._store.retries(lambda: self._store.send("head_object", key, **version)))
+        if found.until is None and self._lock is not None:
             # Whoever may not read the lock is shown none by HEAD; asking for it alone says which right is missing.
             with contextlib.suppress(ObjectMissingError, StoreBusyError, StoreUnfitError, StoreUnwritableError):
                 self._store.send("get_object_retention", key, **version)
@@ -77,7 +78,7 @@ class Locks:
             )
 
 
-def state_of(answer: dict[str, Any]) -> LockState:
+def _state_of(answer: dict[str, Any]) -> LockState:
     """The lock that an answer to HEAD tells."""
     mode, until = answer.get("ObjectLockMode"), answer.get("ObjectLockRetainUntilDate")
     return LockState(mode.lower() if mode else None, until.astimezone(UTC) if until is not None else None)

@@ -39,11 +39,13 @@ def operation_of(environ: Environ) -> str:
 
 @dataclass
 class Mishap:
-    """One thing that goes wrong. operations: where, all if empty; having: only for requests with this header (as in HTTP);
+    """One thing that goes wrong. operations: where, all if empty; having, query: only for requests with this header, this
+    word in the query;
     after, times: lets so many pass first, then happens so often; the rest: what happens, any of them."""
 
     operations: tuple[str, ...] = ()
     having: str = ""
+    query: str = ""
     after: int = 0
     times: int = 1 << 30
     strip: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class Mishap:
         if self.operations and operation not in self.operations:
             return False
         if self.having and f"HTTP_{self.having.upper().replace('-', '_')}" not in environ:
+            return False
+        if self.query not in environ.get("QUERY_STRING", ""):
             return False
         if self.after > 0:
             self.after -= 1
