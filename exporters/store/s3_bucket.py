@@ -132,7 +132,8 @@ class Bucket:
                 return {}
             raise
         except _UNKNOWN as error:
-            self.note(f"Not known: {error}")
+            missing = f" ({error.right} is missing)" if isinstance(error, StoreAccessError) else ""
+            self.note(f"Not known{missing}: {error}.")
             return None
 
 

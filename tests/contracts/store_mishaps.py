@@ -56,6 +56,7 @@ class Mishap:
     change_body: Callable[[bytes], bytes] | None = None
     lose: bool = False
     then: Callable[[], None] | None = None
+    afterwards: Callable[[], None] | None = None
 
     def fits(self, environ: Environ, operation: str) -> bool:
         """Whether it happens to this request; counts."""
@@ -113,6 +114,8 @@ class Between:
         body = b"".join(self._application(environ, lambda *arguments: told.extend(arguments)))
         status, headers = told[0], list(told[1])
         for mishap in happening:
+            if mishap.afterwards is not None:
+                mishap.afterwards()
             if mishap.lose:
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 raise ConnectionAbortedError
