@@ -25,6 +25,7 @@ from exporters.store.errors import (
     ObjectExistsError,
     ObjectMissingError,
     StoreBusyError,
+    StoreClockError,
     StoreLostError,
     StoreSettingError,
     StoreUnfitError,
@@ -44,7 +45,7 @@ from exporters.store.protocol import (
 from exporters.store.retrying import Retries
 from exporters.store.s3_bucket import Bucket
 from exporters.store.s3_client import open_client
-from exporters.store.s3_errors import RangeEmpty, signal_or_error
+from exporters.store.s3_errors import RangeEmpty, says_nothing, signal_or_error
 from exporters.store.s3_locks import Locks
 from exporters.store.s3_parts import Measured, blocks, sha256_of, version_of
 from exporters.store.s3_upload import Condition, Writes
@@ -94,11 +95,22 @@ class S3Store:
         except _FOREIGN as error:
             asked = f"{operation}_version" if "VersionId" in parameters else operation
             ours = signal_or_error(error, asked, key, self.bucket, self._clock)
+            if says_nothing(error):
+                ours = self._reason() or ours
             if self._has_answered and isinstance(ours, StoreSettingError):
                 raise StoreLostError(str(ours), code=ours.code, action=ours.action) from error
             raise ours from error
         self._has_answered = True
         return answer
+
+    def _reason(self) -> Exception | None:
+        """Answers to HEAD have no body. Why a bare 400 or 403 came may stand in that of another request."""
+        try:
+            self._client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
+        except _FOREIGN as error:
+            ours = signal_or_error(error, "list_objects_v2", "", self.bucket, self._clock)
+            return ours if isinstance(ours, StoreSettingError | StoreClockError) else None
+        return None
 
     @property
     def retries(self) -> Retries:

@@ -106,6 +106,11 @@ def signal_or_error(error: Exception, operation: str, key: str, bucket: str, clo
     )
 
 
+def says_nothing(error: Exception) -> bool:
+    """Whether a refusal is a bare status, as of HEAD, that could mean several things."""
+    return isinstance(error, boto.ClientError) and str(error.response.get("Error", {}).get("Code")) in {"400", "403"}
+
+
 def _answered(error: boto.ClientError, operation: str, key: str, bucket: str, clock: Clock) -> Exception:
     answer: dict[str, Any] = dict(error.response)
     code = str(answer.get("Error", {}).get("Code", ""))

@@ -80,6 +80,8 @@ class Between:
         self._application = application
         self.mishaps: list[Mishap] = []
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.queries: list[tuple[str, str]] = []
+        self.endpoint = self.bucket = ""
 
     @property
     def counts(self) -> Counter[str]:
@@ -98,6 +100,7 @@ class Between:
             "content-type": environ.get("CONTENT_TYPE", ""),
         }
         self.seen.append((operation, unquote(environ["PATH_INFO"].lstrip("/").partition("/")[2]), headers))
+        self.queries.append((operation, environ.get("QUERY_STRING", "")))
         happening = [mishap for mishap in self.mishaps if mishap.fits(environ, operation)]
         for mishap in happening:
             for name in mishap.strip:
