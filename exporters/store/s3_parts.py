@@ -6,6 +6,7 @@ Rules of this file: no network; memory is one part that is being filled. Source:
 
 import base64
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -80,22 +81,23 @@ def blocks(chunks: Iterable[bytes | memoryview], size: int | None) -> Iterator[b
     A block is the receiver's own: nothing here holds or changes it afterwards.
     """
     number = 1
-    held = bytearray()
-    wanted = part_bytes(size, number)
+    held = io.BytesIO()  # gives up its own buffer, where joining chunks would hold a part twice
+    length, wanted = 0, part_bytes(size, number)
     for chunk in chunks:
         rest = memoryview(chunk)
         while len(rest) > 0:
-            if len(held) == wanted:
-                full = bytes(held)
-                held = bytearray()
+            if length == wanted:
+                full = held.getvalue()
+                held, length = io.BytesIO(), 0
                 yield full
                 del full
                 number += 1
                 wanted = part_bytes(size, number)
-            taken = rest[: wanted - len(held)]
-            held += taken
+            taken = rest[: wanted - length]
+            held.write(taken)
+            length += len(taken)
             rest = rest[len(taken) :]
-    yield bytes(held)
+    yield held.getvalue()
 
 
 def checksum(digest: bytes) -> str:

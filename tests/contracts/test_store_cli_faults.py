@@ -4,11 +4,13 @@ Each is a filter on the wire in front of moto. A run that cannot go on ends with
 when the trouble is over the next run ends whole (issue 4, item 7 and line d).
 """
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
-from exporters.clock import SystemClock
+from exporters.clock import SystemClock, timestamp
 from exporters.rehearsal.server import Rehearsal
 from tests.contracts.cli_tenant import QUIET_SOURCES, Desk
 from tests.contracts.store_mishaps import Between, Mishap
@@ -134,3 +136,24 @@ def test_q081_a_server_without_checksums_in_its_answers(desk: Desk, between: Bet
     exported = desk.run("export", "--json")
     assert exported.exit == 0, exported.out + exported.err
     assert desk.run("verify", "--level", "stored", "--json").exit == 0
+
+
+def test_q021_stale_uploads_are_aborted_when_an_export_starts(desk: Desk, between: Between) -> None:
+    """Those of over two days, below the prefix; never those of a writer that may live, nor a neighbour's."""
+    s3 = client(between.endpoint)
+    ages = {"contoso/stale": 3.0, "contoso/live": 1.9, "contoso-other/stale": 30.0}
+    for key in ages:
+        s3.create_multipart_upload(Bucket=between.bucket, Key=key)
+
+    def dated(body: bytes) -> bytes:
+        for key, days in ages.items():
+            begun = timestamp(SystemClock().now() - timedelta(days=days)).encode()
+            pattern = rb"(<Key>" + key.replace("/", "(?:/|%2F)").encode() + rb"</Key>.*?<Initiated>)[^<]*"
+            body = re.sub(pattern, rb"\g<1>" + begun, body, flags=re.S)
+        return body
+
+    between.mishaps = [Mishap(("list_multipart_uploads",), change_body=dated)]
+    assert desk.run("export", "--json").exit == 0
+    between.mishaps = []
+    left = s3.list_multipart_uploads(Bucket=between.bucket)["Uploads"]
+    assert sorted(upload["Key"] for upload in left) == ["contoso-other/stale", "contoso/live"]
