@@ -282,11 +282,15 @@ class FolderStore:
 
     def sync(self) -> None:
         """See `Store.sync`: one `syncfs` of the file system, which also reports earlier write errors."""
-        if not self._unfinished.is_open and not os.path.isdir(self._root):
-            return
-        fd = self._open_root("")
         with mapped(""):
-            sync_file_system(fd)
+            if self._unfinished.is_open:
+                sync_file_system(self._open_root(""))
+            elif os.path.isdir(self._root):  # what another process put may be named next, and it may be read-only
+                fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    sync_file_system(fd)
+                finally:
+                    os.close(fd)
 
     def now(self) -> datetime:
         """See `Store.now`: the modification time that a new file gets."""
