@@ -247,7 +247,11 @@ def refuse_foreign(root: JsonObject | None, tenant: JsonObject) -> None:
 
 
 def claim_root(store: Store, tenant: JsonObject, clock: Clock) -> None:
-    """Make sure that the store is this tenant's; an empty one becomes so. Raises: ConfigurationError for another's."""
+    """Make sure that the store is this tenant's; an empty one becomes so. Called before anything else of a run is written.
+
+    Raises: ConfigurationError for another's, or for a store without a clock, by which writers judge each other.
+    """
+    store.now()
     root = read_root(store)
     if root is None:
         if next(store.list("sources/"), None) is not None:
@@ -261,4 +265,6 @@ def claim_root(store: Store, tenant: JsonObject, clock: Clock) -> None:
             store.put(ROOT, dump_json(made), if_absent=True, durable=True)
         except ObjectExistsError:
             root = read_root(store)
+    if root is not None:
+        store.confirm(ROOT)
     refuse_foreign(root, tenant)

@@ -29,7 +29,7 @@ _KEY = {
 }
 _NO_LINKS = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS, errno.ENOLCK}
 _BUSY = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EAGAIN, errno.EINTR, errno.EBUSY}
-_WRITE_BYTES = 1 << 18
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class mapped:
@@ -80,45 +80,14 @@ def store_error(error: OSError, key: str) -> LastcopyError:
     return StoreUnwritableError(f"{what} cannot be used: {said}", code=code, action=action)
 
 
-class WholeWriter:
-    """Writes to a descriptor that it owns, all or an error; gathers small chunks. Raises mapped errors only."""
-
-    def __init__(self, fd: int, key: str) -> None:
-        self._fd = fd
-        self._key = key
-        self._held = bytearray()
-
-    def write(self, chunk: bytes) -> None:
-        """Take a chunk; written at once if it is large."""
-        if len(self._held) + len(chunk) < _WRITE_BYTES:
-            self._held += chunk
-            return
-        if self._held:
-            self._write_all(self._held)
-            self._held = bytearray()
-        self._write_all(chunk)
-
-    def finish(self, *, durable: bool) -> None:
-        """Write what is held; `durable`: and sync the file to disk."""
-        if self._held:
-            self._write_all(self._held)
-            self._held = bytearray()
-        if durable:
-            with mapped(self._key):
-                os.fsync(self._fd)
-
-    def close(self) -> None:
-        """Close the descriptor, once. Some network file systems tell only here that a write failed."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            with mapped(self._key):
-                os.close(fd)
-
-    def _write_all(self, data: bytes | bytearray) -> None:
-        with mapped(self._key), memoryview(data) as view:
-            done = 0
-            while done < len(view):
-                done += os.write(self._fd, view[done:])
+def write_all(fd: int, data: bytes, key: str) -> None:
+    """Write all of `data`, or raise a mapped error: a full disk takes a part first and says so at the next call."""
+    try:
+        done = os.write(fd, data)
+        while done < len(data):
+            done += os.write(fd, memoryview(data)[done:])
+    except OSError as error:
+        raise store_error(error, key) from error
 
 
 def sync_folder(path: str) -> None:
@@ -151,8 +120,7 @@ def etag_of(facts: os.stat_result) -> str:
 
 def moment_of(nanoseconds: int) -> datetime:
     """Nanoseconds since 1970 as an instant."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=rest // 1_000)
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1_000)
 
 
 def info_of(key: str, facts: os.stat_result) -> ObjectInfo:

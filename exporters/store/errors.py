@@ -97,6 +97,22 @@ class StoreUnreachableError(RunError):
     """The store did not answer within all tries."""
 
 
+class StoreLostError(RunError):
+    """What the configuration names has answered, and now does not exist or does not take its credentials any more."""
+
+
+class ObjectTooLargeError(ItemError):
+    """The object is larger than this store can hold; nothing was stored."""
+
+    def __init__(self, key: str, size: int, largest: int, what: str) -> None:
+        super().__init__(
+            f"{key!r} has {size:,} bytes or more; {what} holds at most {largest:,}",
+            code="object_too_large",
+            action="Keep this file outside the store, or use a folder as the store.",
+        )
+        self.key, self.size, self.largest = key, size, largest
+
+
 class StoreUnwritableError(RunError):
     """The store cannot be written to (read-only, no rights, gone, input/output error)."""
 

@@ -1,36 +1,30 @@
-# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH118, PTH120, PTH123
+# ruff: noqa: PTH104, PTH108, PTH112, PTH120, PTH123
 # Plain calls of the system, not pathlib: they are the cost of a small object, and their errors are told apart.
 """A store that is a folder of this machine (or a mounted one).
 
 Rules of this file: an object comes into being by a hard link or a rename of a finished temporary file, never by writing
 to its own name; no symbolic link below the root is followed; replacing is done under one lock file, so that of two
-processes one wins. Nothing is synced to disk one by one unless asked: `sync()` does it for all.
+processes one wins. Nothing is synced to disk one by one unless asked: `sync()` does it for all. `put` and `stat` lie on the
+path of every file that is copied: what they do is spelt out in plain calls (docs/decisions/0015).
 Source: design §4, Q-021.
 """
 
 import contextlib
-import fcntl
 import hashlib
-import itertools
 import os
-import secrets
 import stat as modes
-import threading
-import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from exporters.store.disk import (
-    WholeWriter,
     etag_of,
     info_of,
     mapped,
-    moment_of,
+    store_error,
     sync_file_system,
-    sync_folder,
+    write_all,
 )
 from exporters.store.errors import (
     DigestMismatchError,
@@ -41,11 +35,12 @@ from exporters.store.errors import (
     SourceLengthError,
     StoreBusyError,
     StoreFullError,
+    StoreUnfitError,
     StoreUnwritableError,
 )
+from exporters.store.places import Places
 from exporters.store.protocol import (
     CHUNK_BYTES,
-    TEMPORARY,
     Content,
     LockState,
     ObjectInfo,
@@ -55,27 +50,24 @@ from exporters.store.protocol import (
     check_key,
     check_prefix,
 )
+from exporters.store.unfinished import NEW, Unfinished
 from exporters.store.walk import walk
 
-_KNOWN_FOLDERS = 20_000
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+# O_NONBLOCK: a FIFO put there by someone must not stop us for ever.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_GATHERED_BYTES = 1 << 18
+_GATHERED_CHUNKS = 64
 
 
 class FolderStore:
     """The `Store` below one folder. `root`: made at the first write if only its last component is missing."""
 
     def __init__(self, root: Path, *, url: str | None = None) -> None:
-        self._root = os.path.realpath(root)
         self.url = url if url is not None else f"file:{root}"
-        self._temporary = os.path.join(self._root, TEMPORARY)
-        self._token = secrets.token_hex(8)
-        self._numbers = itertools.count()
-        self._guard = threading.Lock()
-        self._known: dict[str, None] = {}
-        self._durable: set[str] = set()
-        self._root_fd: int | None = None
-        self._finalizer: weakref.finalize[Any, Any] | None = None
-        self._exact: bool | None = None
+        self._root = os.path.realpath(root)
+        self._places = Places(self._root)
+        self._unfinished = Unfinished(self._root)
+        self._temporary = self._unfinished.folder
 
     # -- reading
 
@@ -112,19 +104,22 @@ class FolderStore:
 
     def stat(self, key: str) -> ObjectInfo | None:
         """See `Store.stat`."""
-        path = self._path(key)
-        if not self._folder_is_safe(key, os.path.dirname(path)):
+        path = self._places.find(key)
+        if path is None:
             return None
         try:
             info = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            with mapped(key):
-                raise error
+            raise store_error(error, key) from error
         if modes.S_ISLNK(info.st_mode):
             raise KeyRefusedError(key, "it is a symbolic link")
-        return info_of(key, info) if modes.S_ISREG(info.st_mode) else None
+        if not modes.S_ISREG(info.st_mode):
+            return None
+        if not self._places.exact and not self._is_spelt(key):
+            return None
+        return info_of(key, info)
 
     def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[ObjectInfo]:
         """See `Store.list`. Holds the names of the directories on the way; names that are not UTF-8 are left out."""
@@ -152,94 +147,129 @@ class FolderStore:
         """See `Store.put`."""
         if if_absent and if_match is not None:
             raise ValueError("if_absent and if_match exclude each other")
-        path = self._path(key)
-        self._make_folder(key, os.path.dirname(path), durable=durable)
-        if if_absent and os.path.lexists(path):
-            self._refuse_folder(key, path)
-            raise ObjectExistsError(key)
-        temporary = self._temporary_name()
+        if not self._unfinished.is_open:
+            check_key(key)
+            self._open_root(key)
+        path = self._places.make(key)
+        if if_absent and (size is None or size > _GATHERED_BYTES) and os.path.lexists(path):
+            raise self._taken(key, path)  # before much is read or written in vain; the link itself decides
+        temporary = self._unfinished.name()
         try:
-            length, digest = self._write(key, temporary, content, size, durable=durable)
+            length, digest, info = self._write(key, temporary, content, size, durable=durable)
             if size is not None and length != size:
                 raise SourceLengthError(key, size, length)
             if sha256 is not None and digest != sha256:
                 raise DigestMismatchError(key, sha256, digest)
-            info = self._publish(key, temporary, path, if_absent=if_absent, if_match=if_match)
-        finally:
-            with contextlib.suppress(FileNotFoundError), mapped(key, FileNotFoundError):
+            if if_absent:
+                self._link(key, temporary, path)
+            else:
+                info = self._replace(key, temporary, path, if_match)
+        except BaseException:
+            with contextlib.suppress(OSError):
                 os.unlink(temporary)
+            raise
+        if if_absent:
+            try:
+                os.unlink(temporary)
+            except OSError as error:
+                with mapped(key, FileNotFoundError), contextlib.suppress(FileNotFoundError):
+                    raise error
         if durable:
-            self._sync_folders(key, os.path.dirname(path))
+            self._places.make_durable(key)
         return Stored(key, length, digest, etag_of(info))
 
     def _write(
         self, key: str, temporary: str, content: bytes | Iterable[bytes], size: int | None, *, durable: bool
-    ) -> tuple[int, str]:
-        """Write the temporary file; return length and SHA-256. Errors out of `content` pass through untouched."""
-        with mapped(key):
-            fd = os.open(temporary, _NEW, 0o666)
-        digest = hashlib.sha256()
-        length = 0
-        writer = WholeWriter(fd, key)
-        with contextlib.closing(writer):
-            for chunk in (content,) if isinstance(content, bytes) else content:
-                length += len(chunk)
-                if size is not None and length > size:
-                    raise SourceLengthError(key, size, length)
-                digest.update(chunk)
-                writer.write(chunk)
-            writer.finish(durable=durable)
-        return length, digest.hexdigest()
-
-    def _publish(self, key: str, temporary: str, path: str, *, if_absent: bool, if_match: str | None) -> os.stat_result:
+    ) -> tuple[int, str, os.stat_result]:
+        """Write the temporary file; return length, SHA-256 and facts. Errors out of `content` pass through untouched."""
         try:
-            with mapped(key, FileExistsError, FileNotFoundError, IsADirectoryError):
-                if not if_absent:
-                    return self._replace(key, temporary, path, if_match)
-                os.link(temporary, path, follow_symlinks=False)
-                return os.lstat(temporary)
-        except (FileExistsError, IsADirectoryError):
-            self._refuse_folder(key, path)
-            raise ObjectExistsError(key) from None
-        except FileNotFoundError:
-            self._known.clear()
-            raise StoreBusyError(
-                f"while {key!r} was written, its folder or its temporary file was removed",
-                code="removed_meanwhile",
-                action="Keep other programs away from the store's folder.",
-            ) from None
+            fd = os.open(temporary, NEW, 0o666)
+        except OSError as error:
+            raise store_error(error, key) from error
+        length = 0
+        try:
+            if isinstance(content, bytes):
+                length, digest = len(content), hashlib.sha256(content)
+                write_all(fd, content, key)
+            else:
+                digest = hashlib.sha256()
+                for chunk in gathered(content):
+                    length += len(chunk)
+                    if size is not None and length > size:
+                        raise SourceLengthError(key, size, length)
+                    digest.update(chunk)
+                    write_all(fd, chunk, key)
+            if durable:
+                with mapped(key):
+                    os.fsync(fd)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+            raise
+        try:
+            os.close(fd)  # some network file systems tell only here that a write failed, and when it happened
+            info = os.lstat(temporary)
+        except OSError as error:
+            raise store_error(error, key) from error
+        return length, digest.hexdigest(), info
+
+    def _link(self, key: str, temporary: str, path: str) -> None:
+        try:
+            os.link(temporary, path, follow_symlinks=False)
+        except FileExistsError:
+            raise self._taken(key, path) from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._removed(key) from None
+        except OSError as error:
+            raise store_error(error, key) from error
 
     def _replace(self, key: str, temporary: str, path: str, if_match: str | None) -> os.stat_result:
         """Rename under the lock file, with a modification time after the replaced one's: so no etag ever comes back."""
-        with self._replacing():
-            try:
-                before = os.lstat(path)
-            except FileNotFoundError:
-                before = None
-            if before is not None and not modes.S_ISREG(before.st_mode):
-                raise KeyRefusedError(key, "a folder or a special file has this name")
-            if if_match is not None and (before is None or etag_of(before) != if_match):
-                raise ObjectChangedError(key)
-            after = os.lstat(temporary)
-            for step in (1_000, 10_000_000, 2_000_000_000) if before is not None else ():
-                if before is not None and after.st_mtime_ns > before.st_mtime_ns:
-                    break
-                moment = (before.st_mtime_ns if before is not None else 0) + step
-                os.utime(temporary, ns=(moment, moment))
-                after = os.lstat(temporary)
-            os.rename(temporary, path)
-            return after
-
-    @contextmanager
-    def _replacing(self) -> Iterator[None]:
-        fd = os.open(
-            os.path.join(self._temporary, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666
-        )
+        through = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(fd)
+            with mapped(key, *through), self._unfinished.locked():
+                try:
+                    before = os.lstat(path)
+                except FileNotFoundError:
+                    before = None
+                if before is not None and not modes.S_ISREG(before.st_mode):
+                    raise KeyRefusedError(key, "a folder or a special file has this name")
+                if before is not None:
+                    self._places.require_spelling(key)
+                if if_match is not None and (before is None or etag_of(before) != if_match):
+                    raise ObjectChangedError(key)
+                after = os.lstat(temporary)
+                for step in (1_000, 10_000_000, 2_000_000_000) if before is not None else ():
+                    if before is not None and after.st_mtime_ns > before.st_mtime_ns:
+                        break
+                    moment = (before.st_mtime_ns if before is not None else 0) + step
+                    os.utime(temporary, ns=(moment, moment))
+                    after = os.lstat(temporary)
+                os.rename(temporary, path)
+                return after
+        except IsADirectoryError:
+            raise KeyRefusedError(key, "a folder has this name") from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._removed(key) from None
+
+    def _taken(self, key: str, path: str) -> Exception:
+        """The error for a new object whose name is held: by an object, or by what is none."""
+        with mapped(key), contextlib.suppress(FileNotFoundError):
+            if not modes.S_ISREG(os.lstat(path).st_mode):
+                return KeyRefusedError(key, "a folder or a symbolic link has this name")
+            self._places.require_spelling(key)
+        return ObjectExistsError(key)
+
+    def _removed(self, key: str) -> Exception:
+        """The error for a folder, or a temporary file, that vanished while an object was written."""
+        self._places.forget()
+        if not os.path.isdir(self._temporary):
+            return store_error(FileNotFoundError(2, ""), "")
+        return StoreBusyError(
+            f"while {key!r} was written, its folder or its temporary file was removed",
+            code="removed_meanwhile",
+            action="Keep other programs away from the store's folder.",
+        )
 
     # -- the rest of the protocol
 
@@ -252,23 +282,20 @@ class FolderStore:
 
     def sync(self) -> None:
         """See `Store.sync`: one `syncfs` of the file system, which also reports earlier write errors."""
-        if self._root_fd is None and not os.path.isdir(self._root):
-            return
-        fd = self._open_root("")
         with mapped(""):
-            sync_file_system(fd)
+            if self._unfinished.is_open:
+                sync_file_system(self._open_root(""))
+            elif os.path.isdir(self._root):  # what another process put may be named next, and it may be read-only
+                fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    sync_file_system(fd)
+                finally:
+                    os.close(fd)
 
     def now(self) -> datetime:
         """See `Store.now`: the modification time that a new file gets."""
         self._open_root("")
-        temporary = self._temporary_name()
-        with mapped(""):
-            fd = os.open(temporary, _NEW, 0o666)
-            try:
-                return moment_of(os.fstat(fd).st_mtime_ns)
-            finally:
-                os.close(fd)
-                os.unlink(temporary)
+        return self._unfinished.now()
 
     def lock_state(self, key: str) -> LockState | None:
         """See `Store.lock_state`: folders know no locks."""
@@ -276,20 +303,15 @@ class FolderStore:
             raise ObjectMissingError(key)
         return None
 
+    def confirm(self, key: str, version_id: str | None = None) -> None:
+        """See `Store.confirm`: a folder gives nothing beyond the bytes."""
+        check_key(key)
+
     def abort_stale_uploads(self, older_than: timedelta) -> int:
         """See `Store.abort_stale_uploads`."""
         if not os.path.isdir(self._temporary):
             return 0
-        limit = self.now() - older_than
-        count = 0
-        with mapped(""), os.scandir(self._temporary) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    info = entry.stat(follow_symlinks=False)
-                    if entry.name.startswith("put-") and moment_of(info.st_mtime_ns) < limit:
-                        os.unlink(entry.path)
-                        count += 1
-        return count
+        return self._unfinished.remove_older(self.now() - older_than)
 
     def describe(self) -> StoreDescription:
         """See `Store.describe`."""
@@ -301,31 +323,20 @@ class FolderStore:
 
     def close(self) -> None:
         """See `Store.close`."""
-        if self._finalizer is not None:
-            self._finalizer()
-            self._root_fd = None
+        self._unfinished.close()
 
-    # -- paths
-
-    def _path(self, key: str) -> str:
-        check_key(key)
-        return os.path.join(self._root, key)
-
-    def _temporary_name(self) -> str:
-        return os.path.join(self._temporary, f"put-{self._token}-{next(self._numbers)}")
+    # -- the folder itself
 
     def _open_object(self, key: str) -> tuple[int, os.stat_result]:
-        path = self._path(key)
-        if not self._folder_is_safe(key, os.path.dirname(path)):
+        path = self._places.find(key)
+        if path is None:
             raise ObjectMissingError(key)
         try:
-            # O_NONBLOCK: a FIFO put there by someone must not stop us for ever.
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            fd = os.open(path, _READ)
         except (FileNotFoundError, NotADirectoryError):
             raise ObjectMissingError(key) from None
         except OSError as error:
-            with mapped(key):
-                raise error
+            raise store_error(error, key) from error
         info = os.fstat(fd)
         if not modes.S_ISREG(info.st_mode):
             os.close(fd)
@@ -333,74 +344,35 @@ class FolderStore:
         return fd, info
 
     def _open_root(self, key: str) -> int:
-        """Make root and temporary folder if missing; the descriptor kept open lets `syncfs` report lost writes."""
-        with self._guard:
-            if self._root_fd is None:
-                with mapped(key):
-                    for folder in (self._root, self._temporary):
-                        with contextlib.suppress(FileExistsError):
-                            os.mkdir(folder)
-                    fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                self._finalizer = weakref.finalize(self, os.close, fd)
-                self._root_fd = fd
-            return self._root_fd
+        fd = self._unfinished.open(key)
+        self._places.exact = bool(self._unfinished.keeps_apart)
+        return fd
 
-    def _folder_is_safe(self, key: str, folder: str) -> bool:
-        """False if the folder is missing. Raises: KeyRefusedError where a component is a symbolic link."""
-        return self._check_folder(key, folder, make=False)
-
-    def _make_folder(self, key: str, folder: str, *, durable: bool) -> None:
-        self._open_root(key)
-        self._check_folder(key, folder, make=True)
-
-    def _check_folder(self, key: str, folder: str, *, make: bool) -> bool:
-        if folder == self._root or folder in self._known:
-            return True
-        if not self._check_folder(key, os.path.dirname(folder), make=make):
+    def _is_spelt(self, key: str) -> bool:
+        try:
+            self._places.require_spelling(key)
+        except KeyRefusedError:
             return False
-        with mapped(key):
-            try:
-                mode = os.lstat(folder).st_mode
-            except (FileNotFoundError, NotADirectoryError):
-                if not make:
-                    return False
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(folder)
-                mode = os.lstat(folder).st_mode
-        if modes.S_ISLNK(mode):
-            raise KeyRefusedError(key, "it leads through a symbolic link")
-        if not modes.S_ISDIR(mode):
-            if not make:
-                return False
-            raise KeyRefusedError(key, "an object has the name of one of its folders")
-        if len(self._known) >= _KNOWN_FOLDERS:
-            self._known.clear()
-        self._known[folder] = None
         return True
 
-    def _refuse_folder(self, key: str, path: str) -> None:
-        """A folder or link that has the name of a new object is no object that exists."""
-        with contextlib.suppress(FileNotFoundError):
-            if not modes.S_ISREG(os.lstat(path).st_mode):
-                raise KeyRefusedError(key, "a folder or a symbolic link has this name")
-
-    def _sync_folders(self, key: str, folder: str) -> None:
-        """Sync the folder, and those above it whose entry below may be new."""
-        with mapped(key):
-            sync_folder(folder)
-            while folder != self._root and folder not in self._durable:
-                above = os.path.dirname(folder)
-                sync_folder(above)
-                self._durable.add(folder)
-                folder = above
-
     def _exact_keys(self) -> bool:
-        if self._exact is None and os.path.isdir(self._root):
-            name = self._temporary_name()
-            with contextlib.suppress(OSError, StoreUnwritableError, StoreFullError):
+        if self._unfinished.keeps_apart is None and os.path.isdir(self._root):
+            with contextlib.suppress(StoreUnwritableError, StoreFullError, StoreUnfitError):
                 self._open_root("")
-                Path(name + "-\u00e9").touch()
-                variants = (name + "-\u00c9", name + "-e\u0301")
-                self._exact = not any(os.path.lexists(variant) for variant in variants)
-                os.unlink(name + "-\u00e9")
-        return bool(self._exact)
+        return bool(self._unfinished.keeps_apart)
+
+
+def gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces worth a call of the system: small chunks are joined, large ones stay as they are."""
+    held: list[bytes] = []
+    length = 0
+    for chunk in chunks:
+        if not chunk:
+            continue
+        held.append(chunk)
+        length += len(chunk)
+        if length >= _GATHERED_BYTES or len(held) >= _GATHERED_CHUNKS:
+            yield b"".join(held) if len(held) > 1 else held[0]
+            held, length = [], 0
+    if held:
+        yield b"".join(held) if len(held) > 1 else held[0]

@@ -84,7 +84,8 @@ class StoreFeatures:
 @dataclass(frozen=True, slots=True)
 class StoreDescription:
     """For `check`: what the store says of itself. None where it cannot be known. `wanted_lock`: what the
-    configuration asks for; `default_lock`: what the bucket gives by itself; `notes`: sentences worth showing."""
+    configuration asks for; `lock_is_past`: its date was past when the store was opened, so nothing is locked;
+    `default_lock`: what the bucket gives by itself; `notes`: sentences worth showing."""
 
     kind: Literal["folder", "s3"]
     url: str
@@ -93,6 +94,7 @@ class StoreDescription:
     default_lock: str | None = None
     encryption: str | None = None
     wanted_lock: LockPolicy | None = None
+    lock_is_past: bool = False
     free_bytes: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -187,6 +189,17 @@ class Store(Protocol):
 
     def lock_state(self, key: str) -> LockState | None:
         """The lock of an object, read from the store; None where the store knows no locks. ObjectMissingError."""
+        ...
+
+    def confirm(self, key: str, version_id: str | None = None) -> None:
+        """Make sure that an object which somebody else put (or we, and the answer was lost) is what our own put would be.
+
+        To be called before a row names an object that was adopted. version_id: of that object, None for its newest. A lock
+        that was asked for is read back, set where it is missing or ends too early, and read back again: on return it is
+        there. Nothing where no lock is asked for (the object need not even exist then), nor in a folder.
+        Called twice, in parallel, cut off: the lock is only ever set or extended. Raises: LockNotAppliedError;
+        ObjectMissingError; StoreAccessError.
+        """
         ...
 
     def abort_stale_uploads(self, older_than: timedelta) -> int:

@@ -38,6 +38,19 @@ class Retries:
 
     def __call__(self, work: Callable[[], T]) -> T:
         """Call `work` until it succeeds. Raises: StoreUnreachableError at the bound; its other errors at once."""
+        try:
+            return work()  # what nearly always is all; what follows costs more than a call of a folder
+        except StoreBusyError as error:
+            return self._again(work, error)
+
+    def _again(self, work: Callable[[], T], first: StoreBusyError) -> T:
+        failed: list[StoreBusyError] = [first]
+
+        def once() -> T:
+            if failed:
+                raise failed.pop()
+            return work()
+
         trying = tenacity.Retrying(
             sleep=self._clock.sleep,
             stop=tenacity.stop_after_attempt(self._attempts),
@@ -46,7 +59,7 @@ class Retries:
             reraise=True,
         )
         try:
-            return trying(work)
+            return trying(once)
         except StoreBusyError as error:
             raise StoreUnreachableError(
                 f"the store did not answer in {self._attempts} tries: {error}",
@@ -207,6 +220,7 @@ class RetryingStore:
             info = self._inner.stat(key)
             if info is None or info.size != len(content) or self._inner.read(key) != content:
                 return None
+            self._inner.confirm(key, info.version_id)
         except ObjectMissingError:
             return None
         return Stored(key, len(content), hashlib.sha256(content).hexdigest(), info.etag, info.version_id)
@@ -223,6 +237,10 @@ class RetryingStore:
         """See `Store.lock_state`."""
         return self._retries(lambda: self._inner.lock_state(key))
 
+    def confirm(self, key: str, version_id: str | None = None) -> None:
+        """See `Store.confirm`."""
+        self._retries(lambda: self._inner.confirm(key, version_id))
+
     def abort_stale_uploads(self, older_than: timedelta) -> int:
         """See `Store.abort_stale_uploads`."""
         return self._retries(lambda: self._inner.abort_stale_uploads(older_than))
@@ -235,6 +253,14 @@ class RetryingStore:
         """See `probe.CreatesInParts`; True for a store that does not create in parts."""
         prove = getattr(self._inner, "parts_keep_absence", None)
         return True if prove is None else bool(self._retries(lambda: prove(key)))
+
+    def create_locked(self, key: str, content: bytes) -> None:
+        """See `probe.CreatesInParts`; a plain create for a store that does not create in parts."""
+        create = getattr(self._inner, "create_locked", None)
+        if create is None:
+            self.put(key, content, if_absent=True, durable=True)
+        else:
+            create(key, content)
 
     def close(self) -> None:
         """See `Store.close`."""

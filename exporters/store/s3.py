@@ -9,28 +9,26 @@ Source: design §4 (S3), quirks Q-081, Q-082.
 from __future__ import annotations
 
 import contextlib
-import logging
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
-from urllib.parse import unquote_plus
 
 import botocore.exceptions
 import urllib3.exceptions
 
-from exporters.clock import Clock, timestamp
+from exporters.clock import Clock
 from exporters.store.errors import (
-    LockNotAppliedError,
     ObjectExistsError,
     ObjectMissingError,
-    StoreAccessError,
     StoreBusyError,
+    StoreClockError,
+    StoreLostError,
     StoreSettingError,
     StoreUnfitError,
-    StoreUnwritableError,
 )
 from exporters.store.protocol import (
     CHUNK_BYTES,
@@ -45,12 +43,13 @@ from exporters.store.protocol import (
     check_prefix,
 )
 from exporters.store.retrying import Retries
+from exporters.store.s3_bucket import Bucket
 from exporters.store.s3_client import open_client
-from exporters.store.s3_errors import RangeEmpty, UploadGone, signal_or_error
+from exporters.store.s3_errors import RangeEmpty, says_nothing, signal_or_error
+from exporters.store.s3_locks import Locks
 from exporters.store.s3_parts import Measured, blocks, sha256_of, version_of
 from exporters.store.s3_upload import Condition, Writes
 
-_log = logging.getLogger("lastcopy.store")
 _FOREIGN = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -68,21 +67,16 @@ class S3Store:
         lock: LockPolicy | None = None,
         retries: Retries | None = None,
     ) -> None:
-        """prefix: without `/` at its ends. lock: given to every object. Raises: StoreSettingError."""
-        if lock is not None and lock.until <= clock.now():
-            raise StoreSettingError(
-                f"objects would be locked until {timestamp(lock.until)}, which is past",
-                key="store.object_lock.until",
-                action="Give a date in the future, or leave out store.object_lock.",
-            )
+        """prefix: without `/` at its ends. lock: given to every object; nothing is locked if its date is past."""
         self.bucket = bucket
         self.prefix = f"{prefix}/" if prefix else ""
         self.url = f"s3://{bucket}/{prefix}" if prefix else f"s3://{bucket}"
+        self._prefix_bytes = len(self.prefix.encode())
         self._clock = clock
-        self._lock = lock
         self._retries = retries or Retries(clock)
-        self._notes: dict[str, None] = {}
-        self._bucket_facts: tuple[bool | None, bool | None, str | None] | None = None
+        self._has_answered = False
+        self.locks = Locks(self, lock, is_past=lock is not None and lock.until <= clock.now())
+        self.about = Bucket(self)
         self._client: Any = open_client(bucket, region, endpoint_url, clock)
         self._writes = Writes(self)
 
@@ -91,25 +85,41 @@ class S3Store:
     def send(self, operation: str, key: str = "", **parameters: Any) -> dict[str, Any]:
         """Send one request, once. operation: a method of the client; key: ours, without the store's prefix.
 
-        Raises: errors of `store.errors`, and the signals of `s3_errors`.
+        Raises: errors of `store.errors`, and the signals of `s3_errors`. What would be a mistake in the configuration is
+        StoreLostError once the bucket has answered: then something was touched, and it changed meanwhile.
         """
         if key:
             parameters["Key"] = self.prefix + key
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(Bucket=self.bucket, **parameters)
         except _FOREIGN as error:
-            raise signal_or_error(error, operation, key, self.bucket, self._clock) from error
+            asked = f"{operation}_version" if "VersionId" in parameters else operation
+            ours = signal_or_error(error, asked, key, self.bucket, self._clock)
+            if says_nothing(error):
+                ours = self._reason() or ours
+            if self._has_answered and isinstance(ours, StoreSettingError):
+                raise StoreLostError(str(ours), code=ours.code, action=ours.action) from error
+            raise ours from error
+        self._has_answered = True
         return answer
+
+    def _reason(self) -> Exception | None:
+        """Answers to HEAD have no body. Why a bare 400 or 403 came may stand in that of another request."""
+        try:
+            self._client.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix, MaxKeys=1)
+        except _FOREIGN as error:
+            ours = signal_or_error(error, "list_objects_v2", "", self.bucket, self._clock)
+            return ours if isinstance(ours, StoreSettingError | StoreClockError) else None
+        return None
 
     @property
     def retries(self) -> Retries:
         """How often a request of `put` is repeated."""
         return self._retries
 
-    @property
-    def lock(self) -> LockPolicy | None:
-        """The lock that every object is given."""
-        return self._lock
+    def note(self, sentence: str) -> None:
+        """Log a sentence once, and keep it for `describe`."""
+        self.about.note(sentence)
 
     # -- reading
 
@@ -139,7 +149,7 @@ class S3Store:
         if parameters and not str(answer.get("ContentRange", "")).startswith(f"bytes {start}-"):
             body.close()
             raise StoreUnfitError(
-                f"the store sent {answer.get('ContentRange') or 'the whole'} of {key!r} for a range from {start}",
+                f"the store does not serve ranges: it sent {answer.get('ContentRange') or 'the whole'} of {key!r}",
                 missing="ranges",
                 action="Use a store that serves byte ranges.",
             )
@@ -216,49 +226,36 @@ class S3Store:
         """See `Store.put`; every put is durable. One request up to the part size, else a multipart upload."""
         if if_absent and if_match is not None:
             raise ValueError("if_absent and if_match exclude each other")
-        check_key(key, len(self.prefix.encode()))
-        measured = Measured(key, content, size)
-        condition = Condition(if_absent, if_match)
+        check_key(key, self._prefix_bytes)
+        measured, condition = Measured(key, content, size), Condition(if_absent, if_match)
         parts = blocks(measured, size)
-        first = [block for block in (next(parts), next(parts, None)) if block is not None]
+        first = [next(parts)]
+        if size is None or size > len(first[0]):  # of unknown length: whether there is more
+            first.extend(islice(parts, 1))
         if len(first) == 1:
-            return self._writes.whole(key, first[0], measured.check(sha256), condition)
+            return self._writes.whole(key, first.pop(), measured.check(sha256), condition)
         if if_absent and self._retries(lambda: self.stat(key)) is not None:
             raise ObjectExistsError(key)  # before gigabytes are sent in vain; the condition itself decides at the end
         first.reverse()
         return self._writes.in_parts(key, chain(_taken(first), parts), measured, sha256, condition)
 
-    def check_lock(self, key: str, version_id: str | None) -> None:
-        """Read the lock of a new object back; where the creating request did not bring it, set it, and read again.
-
-        Some servers ignore the lock of a multipart upload. Nothing names the object before this returns.
-        Raises: LockNotAppliedError.
-        """
-        lock = self._lock
-        if lock is None:
-            return
-        version = {"VersionId": version_id} if version_id else {}
-
-        def read_back() -> LockState:
-            return _lock_of(self._retries(lambda: self.send("head_object", key, **version)))
-
-        found = read_back()
-        if found.until is None:
-            retention = {"Mode": lock.mode.upper(), "RetainUntilDate": lock.until}
-            self._retries(lambda: self.send("put_object_retention", key, Retention=retention, **version))
-            found = read_back()
-        if not lock.satisfied_by(found):
-            told = f"{found.mode} until {timestamp(found.until)}" if found.until is not None else "not locked"
-            raise LockNotAppliedError(key, f"{lock.mode} until {timestamp(lock.until)}", told)
+    def confirm(self, key: str, version_id: str | None = None) -> None:
+        """See `Store.confirm`."""
+        check_key(key)
+        self.locks.settle(key, version_id)
 
     # -- the rest of the protocol
 
     @property
     def features(self) -> StoreFeatures:
         """See `Store.features`."""
-        versioning, locks, _ = self._facts()
+        facts = self.about.facts()
         return StoreFeatures(
-            conditional_writes=True, object_lock=bool(locks), versioning=versioning, exact_keys=True, local=False
+            conditional_writes=True,
+            object_lock=bool(facts.object_lock),
+            versioning=facts.versioning,
+            exact_keys=True,
+            local=False,
         )
 
     def sync(self) -> None:
@@ -275,103 +272,42 @@ class S3Store:
     def lock_state(self, key: str) -> LockState | None:
         """See `Store.lock_state`; the newest version's."""
         check_key(key)
-        return _lock_of(self.send("head_object", key))
+        return self.locks.read(key)
 
     def abort_stale_uploads(self, older_than: timedelta) -> int:
         """See `Store.abort_stale_uploads`; multipart uploads cost money until they are aborted."""
-        limit = self.now() - older_than
-        parameters: dict[str, Any] = {"Prefix": self.prefix, "EncodingType": "url"}
-        count = 0
-        try:
-            while True:
-                page = self.send("list_multipart_uploads", **parameters)
-                decode = unquote_plus if page.get("EncodingType") == "url" else str
-                for upload in page.get("Uploads", ()):
-                    if upload["Initiated"].astimezone(UTC) < limit:
-                        key = decode(upload["Key"])[len(self.prefix) :]
-                        with contextlib.suppress(UploadGone):
-                            self.send("abort_multipart_upload", key, UploadId=upload["UploadId"])
-                            count += 1
-                if not page.get("IsTruncated"):
-                    return count
-                parameters["KeyMarker"] = decode(page["NextKeyMarker"])
-                parameters["UploadIdMarker"] = page["NextUploadIdMarker"]
-        except (StoreAccessError, StoreUnfitError) as error:
-            self.note(f"Unfinished uploads stay where they are and cost money: {error}")
-            return count
-
-    def abandon_upload(self, key: str, upload_id: str) -> None:
-        """Abort one upload that failed; what cannot be aborted is noted, for it must not hide the failure itself."""
-        try:
-            self.send("abort_multipart_upload", key, UploadId=upload_id)
-        except UploadGone:
-            return
-        except (StoreAccessError, StoreUnfitError, StoreBusyError, StoreUnwritableError, ObjectMissingError) as error:
-            self.note(f"An unfinished upload stays in the bucket and costs money until it is aborted: {error}")
-
-    def note(self, sentence: str) -> None:
-        """Log a sentence once, and keep it for `describe`."""
-        if sentence not in self._notes and len(self._notes) < 100:
-            self._notes[sentence] = None
-            _log.warning("%s", sentence)
+        return self.about.abort_uploads(self.now() - older_than)
 
     def describe(self) -> StoreDescription:
         """See `Store.describe`."""
-        self._bucket_facts = None
-        versioning, locks, default = self._facts()
+        facts = self.about.facts(anew=True)
+        encryption = self.about.encryption()
+        self.about.try_listing_uploads()
         return StoreDescription(
             "s3",
             self.url,
-            versioning=versioning,
-            object_lock=locks,
-            default_lock=default,
-            encryption=self._encryption(),
-            wanted_lock=self._lock,
-            notes=tuple(self._notes),
+            versioning=facts.versioning,
+            object_lock=facts.object_lock,
+            default_lock=facts.default_lock,
+            encryption=encryption,
+            wanted_lock=self.locks.wanted,
+            lock_is_past=self.locks.is_past,
+            notes=self.about.notes,
         )
 
     def parts_keep_absence(self, key: str) -> bool:
         """See `probe.CreatesInParts`."""
         return self._writes.parts_keep_absence(key)
 
+    def create_locked(self, key: str, content: bytes) -> None:
+        """See `probe.CreatesInParts`."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        self._writes.whole(key, content, sha256, Condition(if_absent=True), set_missing_lock=False)
+
     def close(self) -> None:
         """See `Store.close`."""
         self._writes.close()
         self._client.close()
-
-    def _facts(self) -> tuple[bool | None, bool | None, str | None]:
-        """Versioning, Object Lock, default retention; asked once. None where we may not know."""
-        if self._bucket_facts is None:
-            self.send("head_bucket")
-            answer = self._fact("get_bucket_versioning")
-            versioning = None if answer is None else answer.get("Status") == "Enabled"
-            answer = self._fact("get_object_lock_configuration")
-            settings = None if answer is None else answer.get("ObjectLockConfiguration", {})
-            locks = None if settings is None else settings.get("ObjectLockEnabled") == "Enabled"
-            rule = (settings or {}).get("Rule", {}).get("DefaultRetention", {})
-            length = f"{rule['Days']} days" if rule.get("Days") else f"{rule.get('Years')} years"
-            self._bucket_facts = versioning, locks, f"{rule['Mode'].lower()}, {length}" if "Mode" in rule else None
-        return self._bucket_facts
-
-    def _encryption(self) -> str | None:
-        answer = self._fact("get_bucket_encryption")
-        if answer is None:
-            return None
-        rules = answer.get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
-        return next((str(rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]) for rule in rules), "none")
-
-    def _fact(self, operation: str) -> dict[str, Any] | None:
-        """An answer about the bucket; {} if that is not configured, None if it may not or cannot be asked."""
-        try:
-            return self.send(operation)
-        except StoreSettingError as error:
-            # 404 is also the answer for what was never configured, and the bucket itself has just answered.
-            if error.code == "no_such_bucket":
-                return {}
-            raise
-        except (StoreAccessError, StoreUnfitError, StoreUnwritableError) as error:
-            self.note(f"Not known: {error}")
-            return None
 
 
 def _taken(held: list[bytes]) -> Iterator[bytes]:
@@ -382,8 +318,3 @@ def _taken(held: list[bytes]) -> Iterator[bytes]:
 
 def _range(start: int, end: int | None) -> str:
     return f"bytes={start}-" if end is None else f"bytes={start}-{end - 1}"
-
-
-def _lock_of(answer: dict[str, Any]) -> LockState:
-    mode, until = answer.get("ObjectLockMode"), answer.get("ObjectLockRetainUntilDate")
-    return LockState(mode.lower() if mode else None, until.astimezone(UTC) if until is not None else None)

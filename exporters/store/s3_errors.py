@@ -4,12 +4,15 @@ Rules of this file: one table; nobody else looks at status codes, error codes or
 Source: the S3 API reference (error responses), quirks Q-053, Q-081, Q-082.
 """
 
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import botocore.exceptions as boto
 
 from exporters.clock import Clock, timestamp
-from exporters.errors import LastcopyError
+from exporters.errors import ItemError, LastcopyError
 from exporters.store.errors import (
     KeyRefusedError,
     ObjectMissingError,
@@ -30,10 +33,14 @@ RIGHTS = {
     "abort_multipart_upload": "s3:AbortMultipartUpload",
     "get_object": "s3:GetObject",
     "head_object": "s3:GetObject",
+    "head_object_version": "s3:GetObjectVersion",
     "head_bucket": "s3:ListBucket",
     "list_objects_v2": "s3:ListBucket",
     "list_multipart_uploads": "s3:ListBucketMultipartUploads",
+    "get_object_retention": "s3:GetObjectRetention",
+    "get_object_retention_version": "s3:GetObjectRetention",
     "put_object_retention": "s3:PutObjectRetention",
+    "put_object_retention_version": "s3:PutObjectRetention",
     "get_bucket_versioning": "s3:GetBucketVersioning",
     "get_object_lock_configuration": "s3:GetBucketObjectLockConfiguration",
     "get_bucket_encryption": "s3:GetEncryptionConfiguration",
@@ -50,6 +57,8 @@ _CREDENTIALS = {
     "InvalidSecurity", "AccountProblem", "NotSignedUp",
 }  # fmt: skip
 _REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
+_KEYS = {"KMS.DisabledException", "KMS.InvalidStateException", "KMS.NotFoundException", "KMS.KMSInvalidStateException"}
+_NAMED_RIGHT = re.compile(r"not authorized to perform:? ((?:s3|kms):[A-Za-z]+)")
 _FULL = {"InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "507"}
 
 
@@ -97,6 +106,11 @@ def signal_or_error(error: Exception, operation: str, key: str, bucket: str, clo
     )
 
 
+def says_nothing(error: Exception) -> bool:
+    """Whether a refusal is a bare status, as of HEAD, that could mean several things."""
+    return isinstance(error, boto.ClientError) and str(error.response.get("Error", {}).get("Code")) in {"400", "403"}
+
+
 def _answered(error: boto.ClientError, operation: str, key: str, bucket: str, clock: Clock) -> Exception:
     answer: dict[str, Any] = dict(error.response)
     code = str(answer.get("Error", {}).get("Code", ""))
@@ -107,7 +121,8 @@ def _answered(error: boto.ClientError, operation: str, key: str, bucket: str, cl
         _signal(code, status)
         or _missing(code, status, key, bucket)
         or _setting(code, status, bucket, clock, str(headers.get("date", "unknown")))
-        or _busy(code, status, headers)
+        or _busy(code, status, headers, clock)
+        or _refused(code, status, operation, key, bucket, str(answer.get("Error", {}).get("Message", "")))
         or _final(code, status, operation, key, bucket)
     )
 
@@ -139,10 +154,12 @@ def _setting(code: str, status: int, bucket: str, clock: Clock, served: str) -> 
     return None
 
 
-def _busy(code: str, status: int, headers: dict[str, str]) -> LastcopyError | None:
+def _busy(code: str, status: int, headers: dict[str, str], clock: Clock) -> LastcopyError | None:
     if code not in _BUSY and status not in _BUSY_STATUS:
         return None
-    return StoreBusyError(f"the store said {code or status}", code="store_busy", retry_after=_retry_after(headers))
+    return StoreBusyError(
+        f"the store said {code or status}", code="store_busy", retry_after=_retry_after(headers, clock)
+    )
 
 
 def _signal(code: str, status: int) -> Exception | None:
@@ -157,20 +174,43 @@ def _signal(code: str, status: int) -> Exception | None:
     return None
 
 
+def _refused(code: str, status: int, operation: str, key: str, bucket: str, said: str) -> LastcopyError | None:
+    """A right that is missing, by the name that AWS gives it (of a KMS key too), else by the operation."""
+    if status not in {401, 403} and code not in _KEYS and not code.startswith("KMS."):
+        return None
+    what = f"the bucket {bucket!r} refuses {operation}" + (f" of {key!r}" if key else "") + f" ({code or status})"
+    if status not in {401, 403}:
+        return StoreAccessError(
+            what, right="kms:GenerateDataKey", action="Enable the bucket's KMS key, or give the bucket another one."
+        )
+    named = _NAMED_RIGHT.search(said)
+    right = named[1] if named else RIGHTS.get(operation, operation)
+    if right.startswith("kms:"):
+        return StoreAccessError(
+            f"{what}: {right} is missing on the bucket's KMS key",
+            right=right,
+            action="Allow kms:GenerateDataKey and kms:Decrypt on the key that encrypts the bucket (deploy/README.md).",
+        )
+    return StoreAccessError(
+        what,
+        right=right,
+        action=f"Allow {right} (all that is needed: deploy/bucket-policy.json), and the use of its KMS key if any.",
+    )
+
+
 def _final(code: str, status: int, operation: str, key: str, bucket: str) -> LastcopyError:
     if code in _FULL or status == 507:
         return StoreFullError(
             f"no room in {bucket!r}: {code}", code="store_full", action="Raise the quota, and run again."
         )
-    if status in {401, 403}:
-        right = RIGHTS.get(operation, operation)
-        return StoreAccessError(
-            f"the bucket {bucket!r} refuses {operation}" + (f" of {key!r}" if key else "") + f" ({code or status})",
-            right=right,
-            action=f"Allow {right} (all that is needed: deploy/bucket-policy.json), and the use of its KMS key if any.",
-        )
     if code == "KeyTooLongError":
         return KeyRefusedError(key, "the store calls it too long")
+    if code == "EntityTooLarge":
+        return ItemError(
+            f"the store calls {key!r} too large",
+            code="object_too_large",
+            action="Keep this file outside the store, or use a store that takes larger ones.",
+        )
     if "ObjectLock" in code or (code == "InvalidRequest" and operation in {"put_object", "create_multipart_upload"}):
         return StoreUnfitError(
             f"the bucket {bucket!r} takes no locked objects ({code})",
@@ -199,6 +239,11 @@ def _credentials(bucket: str, said: str) -> StoreSettingError:
     )
 
 
-def _retry_after(headers: dict[str, str]) -> float | None:
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else None
+def _retry_after(headers: dict[str, str], clock: Clock) -> float | None:
+    value = headers.get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (parsedate_to_datetime(value).astimezone(UTC) - clock.now()).total_seconds())
+    except ValueError:
+        return None

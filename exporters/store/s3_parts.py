@@ -1,18 +1,20 @@
 """Cutting a stream into the parts of a multipart upload.
 
 Rules of this file: no network; memory is one part that is being filled. Source: design §4 (part size), S3 limits:
-10,000 parts of 5 MiB to 5 GiB, the last may be smaller.
+10,000 parts of 5 MiB to 5 GiB, the last may be smaller; 5 TiB in all.
 """
 
 import base64
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporters.store.errors import DigestMismatchError, SourceLengthError
+from exporters.store.errors import DigestMismatchError, ObjectTooLargeError, SourceLengthError
 
 MIB = 1 << 20
 SMALLEST_PART = 8 * MIB
+LARGEST_OBJECT = 5 << 40
 _PARTS_WANTED = 9_000
 _PARTS_PER_SIZE = 1_000
 
@@ -30,7 +32,10 @@ def part_bytes(size: int | None, number: int) -> int:
 
 
 class Measured:
-    """Chunks as they pass, with their length and SHA-256. Raises SourceLengthError as soon as too much came."""
+    """Chunks as they pass, with their length and SHA-256.
+
+    Raises SourceLengthError as soon as too much came, ObjectTooLargeError as soon as more is announced or came than S3 takes.
+    """
 
     def __init__(self, key: str, content: bytes | Iterable[bytes], size: int | None) -> None:
         self._key = key
@@ -38,6 +43,7 @@ class Measured:
         self._size = size
         self._digest = hashlib.sha256()
         self.length = 0
+        self._refuse_too_large(size or 0)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
         if isinstance(self._content, bytes):
@@ -52,7 +58,12 @@ class Measured:
         self.length += len(chunk)
         if self._size is not None and self.length > self._size:
             raise SourceLengthError(self._key, self._size, self.length)
+        self._refuse_too_large(self.length)
         self._digest.update(chunk)
+
+    def _refuse_too_large(self, length: int) -> None:
+        if length > LARGEST_OBJECT:
+            raise ObjectTooLargeError(self._key, length, LARGEST_OBJECT, "an object in S3")
 
     def check(self, sha256: str | None) -> str:
         """Return the SHA-256 of all. Raises: SourceLengthError, DigestMismatchError."""
@@ -65,22 +76,28 @@ class Measured:
 
 
 def blocks(chunks: Iterable[bytes | memoryview], size: int | None) -> Iterator[bytes]:
-    """Yield blocks of `part_bytes` each, the last shorter; one empty block if there is nothing."""
+    """Yield blocks of `part_bytes` each, the last shorter; one empty block if there is nothing.
+
+    A block is the receiver's own: nothing here holds or changes it afterwards.
+    """
     number = 1
-    held: list[bytes | memoryview] = []
-    room = part_bytes(size, number)
+    held = io.BytesIO()  # gives up its own buffer, where joining chunks would hold a part twice
+    length, wanted = 0, part_bytes(size, number)
     for chunk in chunks:
         rest = memoryview(chunk)
         while len(rest) > 0:
-            if room == 0:
-                yield b"".join(held)
-                held = []
+            if length == wanted:
+                full = held.getvalue()
+                held, length = io.BytesIO(), 0
+                yield full
+                del full
                 number += 1
-                room = part_bytes(size, number)
-            held.append(rest[:room])
-            room -= len(held[-1])
-            rest = rest[len(held[-1]) :]
-    yield b"".join(held)
+                wanted = part_bytes(size, number)
+            taken = rest[: wanted - length]
+            held.write(taken)
+            length += len(taken)
+            rest = rest[len(taken) :]
+    yield held.getvalue()
 
 
 def checksum(digest: bytes) -> str:

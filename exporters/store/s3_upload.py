@@ -1,15 +1,15 @@
 """Writing to S3: in one request, or in parts side by side.
 
 Rules of this file: each request is repeated here, bounded, because only here the bytes are at hand; a conditional
-write whose answer was lost is settled by what the bucket then holds. Parts in flight are counted for the whole store, so
-memory does not grow with the number of uploads. Source: design §4 (S3, lost answers).
+write whose answer was lost is settled by what the bucket then holds. Bytes in flight are counted for the whole store, so
+memory does not grow with the number of uploads or the size of their parts. Source: design §4 (S3, lost answers).
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from exporters.store.errors import (
     StoreBusyError,
     UploadAbortedError,
 )
+from exporters.store.probe import PARTS_JUNK
 from exporters.store.protocol import Stored
 from exporters.store.retrying import put_settled
 from exporters.store.s3_errors import ConditionRefused, UploadGone
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from exporters.store.s3 import S3Store
 
 PARTS_IN_FLIGHT = 4
+BYTES_IN_FLIGHT = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,32 @@ class Condition:
         return ObjectExistsError(key) if self.if_absent else ObjectChangedError(key)
 
 
+class Room:
+    """Lets through so many bytes at once; what is larger than all of it goes alone."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._taken = total, 0
+        self._changed = threading.Condition()
+
+    def take(self, size: int) -> None:
+        """Wait until there is room for `size` bytes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._taken == 0 or self._taken + size <= self._total)
+            self._taken += size
+
+    def give_back(self, size: int) -> None:
+        """They have gone."""
+        with self._changed:
+            self._taken -= size
+            self._changed.notify_all()
+
+
 class Writes:
     """The writing half of an S3Store. Safe from many threads."""
 
     def __init__(self, store: S3Store) -> None:
         self._store = store
-        self._permits = threading.BoundedSemaphore(PARTS_IN_FLIGHT)
+        self._room = Room(BYTES_IN_FLIGHT)
         self._pool: ThreadPoolExecutor | None = None
         self._guard = threading.Lock()
 
@@ -79,11 +101,13 @@ class Writes:
         if pool is not None:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def whole(self, key: str, content: bytes, sha256: str, condition: Condition) -> Stored:
+    def whole(
+        self, key: str, content: bytes, sha256: str, condition: Condition, *, set_missing_lock: bool = True
+    ) -> Stored:
         """Store an object with one request. sha256: of `content`, 64 hex digits."""
         server_sum = checksum(bytes.fromhex(sha256))
         parameters: dict[str, Any] = {"Body": content, "ChecksumAlgorithm": "SHA256", "ChecksumSHA256": server_sum}
-        parameters |= self._lock_parameters() | condition.parameters()
+        parameters |= self._store.locks.parameters | condition.parameters()
 
         def attempt() -> Stored:
             try:
@@ -98,25 +122,26 @@ class Writes:
             return self._ours(key, len(content), sha256, server_sum)
 
         stored = put_settled(attempt, settle, self._store.retries)
-        self._store.check_lock(key, stored.version_id)
+        self._store.locks.settle(key, stored.version_id, set_missing=set_missing_lock)
         return stored
 
     def in_parts(
-        self, key: str, parts: Iterable[bytes], measured: Measured, sha256: str | None, condition: Condition
+        self, key: str, parts: Iterator[bytes], measured: Measured, sha256: str | None, condition: Condition
     ) -> Stored:
         """Store an object in parts, several at a time. Aborted on every error, also on one of the source."""
         upload = self._begin(key)
         try:
-            for block in parts:
+            while (block := next(parts, None)) is not None:
                 upload.add(block)
+                del block  # while the next one fills, this one is held by nobody but its request
             digests = upload.finish()
             found = measured.check(sha256)
             stored = self._complete(upload, digests, measured.length, found, condition)
         except BaseException:
             upload.wait()
-            self._store.abandon_upload(key, upload.upload_id)
+            self._store.about.abandon_upload(key, upload.upload_id)
             raise
-        self._store.check_lock(key, stored.version_id)
+        self._store.locks.settle(key, stored.version_id)
         return stored
 
     def parts_keep_absence(self, key: str) -> bool:
@@ -125,19 +150,19 @@ class Writes:
         Where it does not, the object is replaced by a few bytes, so it must be a probe's.
         """
         upload = self._begin(key)
-        upload.add(b"Lastcopy: this upload must be refused.\n")
+        upload.add(PARTS_JUNK)
         try:
             parameters = {"UploadId": upload.upload_id, "MultipartUpload": {"Parts": upload.parts(upload.finish())}}
             self._store.send("complete_multipart_upload", key, IfNoneMatch="*", **parameters)
         except ConditionRefused:
-            self._store.abandon_upload(key, upload.upload_id)
+            self._store.about.abandon_upload(key, upload.upload_id)
             return True
         return False
 
     def _begin(self, key: str) -> _Upload:
         def create() -> str:
             answer = self._store.send(
-                "create_multipart_upload", key, ChecksumAlgorithm="SHA256", **self._lock_parameters()
+                "create_multipart_upload", key, ChecksumAlgorithm="SHA256", **self._store.locks.parameters
             )
             return str(answer["UploadId"])
 
@@ -146,7 +171,7 @@ class Writes:
         with self._guard:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="lastcopy-part")
-            return _Upload(self._store, key, upload_id, self._pool, self._permits)
+            return _Upload(self._store, key, upload_id, self._pool, self._room)
 
     def _complete(
         self, upload: _Upload, digests: list[tuple[str, bytes]], length: int, sha256: str, condition: Condition
@@ -193,24 +218,16 @@ class Writes:
             return None
         return Stored(key, length, sha256, str(answer["ETag"]), version_of(answer)) if ours else None
 
-    def _lock_parameters(self) -> dict[str, Any]:
-        lock = self._store.lock
-        if lock is None:
-            return {}
-        return {"ObjectLockMode": lock.mode.upper(), "ObjectLockRetainUntilDate": lock.until}
-
 
 class _Upload:
     """One upload in parts that is under way. Its methods are called by one thread."""
 
-    def __init__(
-        self, store: S3Store, key: str, upload_id: str, pool: ThreadPoolExecutor, permits: threading.BoundedSemaphore
-    ) -> None:
+    def __init__(self, store: S3Store, key: str, upload_id: str, pool: ThreadPoolExecutor, room: Room) -> None:
         self.key = key
         self.upload_id = upload_id
         self._store = store
         self._pool = pool
-        self._permits = permits
+        self._room = room
         self._futures: list[Future[tuple[str, bytes]]] = []
         self._failed = threading.Event()
 
@@ -218,11 +235,11 @@ class _Upload:
         """Send a part, as soon as there is room. Raises: the error of an earlier part."""
         if self._failed.is_set():
             self.finish()
-        self._permits.acquire()
+        self._room.take(len(block))
         try:
             future = self._pool.submit(self._send, len(self._futures) + 1, block)
         except BaseException:
-            self._permits.release()
+            self._room.give_back(len(block))
             raise
         self._futures.append(future)
 
@@ -255,4 +272,4 @@ class _Upload:
             self._failed.set()
             raise
         finally:
-            self._permits.release()
+            self._room.give_back(len(block))

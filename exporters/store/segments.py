@@ -147,6 +147,7 @@ class SegmentLog:
         except ObjectMissingError:
             raise error from None
         if there == data:
+            self._store.confirm(key)
             return
         found = parse(key, number, there)
         raise ReplacedError(key, found.first) from error

@@ -449,6 +449,18 @@ class StoreContract:
         store.sync()
         assert store.read("deep/er/k") == b"2"
 
+    def test_confirm_leaves_an_object_as_it_is(self, store: Store) -> None:
+        """`confirm` of what the store itself put changes nothing, however often, with and without the version."""
+        stored = store.put("k", b"1", if_absent=True)
+        for version in (stored.version_id, None, None):
+            store.confirm("k", version)
+        info = store.stat("k")
+        assert info is not None
+        assert (info.etag, info.version_id) == (stored.etag, stored.version_id)
+        assert store.read("k") == b"1"
+        with pytest.raises(KeyRefusedError):
+            store.confirm("../k")
+
     def test_q021_stale_uploads(self, store: Store) -> None:
         """What a writer that died left behind is no object, and is removed when it is old; objects are not."""
         store.put("k", b"1")

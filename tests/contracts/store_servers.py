@@ -20,6 +20,8 @@ from unittest import mock
 import boto3
 from botocore.config import Config
 
+from tests.contracts.store_mishaps import Between
+
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -49,17 +51,31 @@ class OneAtATime:
 @contextlib.contextmanager
 def moto_server() -> Iterator[str]:
     """A fresh moto on a free port; its lists have pages of `PAGE`. Yields its address."""
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import make_server
+    with moto_between() as (endpoint, _):
+        yield endpoint
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+@contextlib.contextmanager
+def moto_between() -> Iterator[tuple[str, Between]]:
+    """The same, with a filter in front of it. Yields its address and the filter."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
+    between = Between(OneAtATime(DomainDispatcherApplication(create_backend_app)))
+
+    class Handler(WSGIRequestHandler):
+        def send_header(self, keyword: str, value: str) -> None:
+            if keyword.lower() != "date" or not any("Date" in mishap.strip_answer for mishap in between.mishaps):
+                super().send_header(keyword, value)
+
     with mock.patch.dict(os.environ, CREDENTIALS | {"MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)}):
-        server = make_server("127.0.0.1", 0, OneAtATime(DomainDispatcherApplication(create_backend_app)), threaded=True)
+        server = make_server("127.0.0.1", 0, between, threaded=True, request_handler=Handler)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         endpoint = f"http://127.0.0.1:{server.server_port}"
         try:
-            yield endpoint
+            yield endpoint, between
         finally:
             client(endpoint).close()
             server.shutdown()

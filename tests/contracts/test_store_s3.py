@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from exporters.clock import SystemClock
+from exporters.store.errors import LockNotAppliedError, ObjectMissingError
 from exporters.store.opening import open_store
 from exporters.store.protocol import LockPolicy, Store
 from exporters.store.retrying import RetryingStore
@@ -79,6 +81,67 @@ class TestMotoWithVersionsAndLocks(S3Contract):
         assert state[1] is not None
         assert lock is not None
         assert lock.satisfied_by(state[1])
+
+    def put_by_somebody(self, store: Store, moto: str, **more: Any) -> str | None:
+        """An object that is there already, as a crash or another tool left it; its version."""
+        assert isinstance(store, RetryingStore)
+        assert isinstance(store.inner, S3Store)
+        answer = client(moto).put_object(
+            Bucket=store.inner.bucket, Key="k", Body=b"1", ChecksumAlgorithm="SHA256", **more
+        )
+        return str(answer["VersionId"])
+
+    @pytest.mark.parametrize("named", [True, False], ids=["by version", "the newest"])
+    @pytest.mark.parametrize("until", [None, timedelta(days=1)], ids=["not locked", "locked too briefly"])
+    def test_confirm_sets_and_extends_a_lock(
+        self, store: Store, moto: str, until: timedelta | None, named: bool
+    ) -> None:
+        """An adopted object has its lock when `confirm` returns; until then it is not claimed."""
+        lock = store.describe().wanted_lock
+        assert lock is not None
+        weak = {
+            "ObjectLockMode": "GOVERNANCE",
+            "ObjectLockRetainUntilDate": SystemClock().now() + (until or timedelta(1)),
+        }
+        version = self.put_by_somebody(store, moto, **(weak if until else {}))
+        state = store.lock_state("k")
+        assert state is not None
+        assert not lock.satisfied_by(state)
+        store.confirm("k", version if named else None)
+        state = store.lock_state("k")
+        assert state is not None
+        assert lock.satisfied_by(state)
+        assert store.read("k") == b"1"
+
+    def test_confirm_of_the_version_that_is_named(self, store: Store, moto: str) -> None:
+        """Not of a newer one."""
+        lock = store.describe().wanted_lock
+        assert lock is not None
+        assert isinstance(store, RetryingStore)
+        assert isinstance(store.inner, S3Store)
+        first = self.put_by_somebody(store, moto)
+        self.put_by_somebody(store, moto)
+        store.confirm("k", first)
+        head = client(moto).head_object(Bucket=store.inner.bucket, Key="k", VersionId=first)
+        assert head["ObjectLockMode"] == "GOVERNANCE"
+        newest = store.lock_state("k")
+        assert newest is not None
+        assert newest.mode is None
+
+    def test_confirm_never_changes_the_mode(self, store: Store, moto: str) -> None:
+        """What is locked in the other mode, too briefly, stays as it is and is not claimed."""
+        tomorrow = SystemClock().now() + timedelta(days=1)
+        self.put_by_somebody(store, moto, ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=tomorrow)
+        with pytest.raises(LockNotAppliedError):
+            store.confirm("k")
+        state = store.lock_state("k")
+        assert state is not None
+        assert state.mode == "compliance"
+
+    def test_confirm_of_what_is_not_there(self, store: Store) -> None:
+        """It cannot be locked, so it is no silence."""
+        with pytest.raises(ObjectMissingError):
+            store.confirm("absent")
 
 
 class TestLocalBucket(S3Contract):

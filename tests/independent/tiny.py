@@ -232,8 +232,8 @@ def fill(drive: Drive, files: int) -> None:
         drive.file_in(f"f{number:04}.txt", plain)
 
 
-def make(out: Path, *, drives: int = 2, files: int = 30, odd: bool = True) -> Path:
-    """A tenant with so many drives, and one user without a drive."""
+def make(out: Path, *, drives: int = 2, files: int = 30, odd: bool = True, large: int = 0) -> Path:
+    """A tenant with so many drives, and one user without a drive. large: bytes of one more file in each plain drive."""
     out.mkdir(parents=True)
     users = []
     for number in range(drives + 1):
@@ -263,6 +263,8 @@ def make(out: Path, *, drives: int = 2, files: int = 30, odd: bool = True) -> Pa
                 plain = drive.folder_in("Plain", drive.root)
                 for at in range(files):
                     drive.file_in(f"g{at:04}.txt", plain)
+                if large:
+                    drive.file_in("huge.bin", plain, recipe(f"{drive.folder}.huge", large))
             drive.write(out)
     write_rows(out / "users.jsonl", users)
     write_rows(out / "sites.jsonl", [])

@@ -328,6 +328,8 @@ def test_durable_syncs_file_then_its_folders(
 
     if not Path("/proc/self/fd").exists():
         pytest.skip("needs /proc to name what is synced")
+    store.sync()
+    store.put("first", b"1")  # from here on the folder itself is made, and open
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "link", link)
     store.put("a/b/k", b"1", if_absent=True, durable=True)

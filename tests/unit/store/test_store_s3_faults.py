@@ -1,21 +1,24 @@
 """The S3 store when answers are lost, rights are missing, and servers are not what they say."""
 
+import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import botocore.exceptions as boto
 import pytest
 
 from exporters.clock import Clock, ManualClock, SystemClock
-from exporters.errors import ConfigurationError, LastcopyError
+from exporters.errors import ConfigurationError, ItemError, LastcopyError
+from exporters.store import s3_parts
 from exporters.store.errors import (
     LockNotAppliedError,
     ObjectChangedError,
     ObjectExistsError,
+    ObjectTooLargeError,
     StoreAccessError,
     StoreBusyError,
     StoreClockError,
@@ -31,7 +34,8 @@ from exporters.store.protocol import LockPolicy
 from exporters.store.retrying import Retries, RetryingStore
 from exporters.store.s3 import S3Store
 from exporters.store.s3_errors import signal_or_error
-from exporters.store.s3_parts import MIB, blocks, part_bytes
+from exporters.store.s3_parts import LARGEST_OBJECT, MIB, Measured, blocks, part_bytes
+from exporters.store.s3_upload import Room
 from tests.contracts.store_servers import client, make_bucket, moto_server
 
 PART = 8 * MIB
@@ -229,7 +233,7 @@ def test_missing_right_to_abort_is_named_and_not_fatal(
         store.put("k", broken())
     assert store.abort_stale_uploads(timedelta(0)) == 0
     assert any("money" in note for note in store.describe().notes)
-    assert "abort_multipart_upload" in caplog.text
+    assert "s3:AbortMultipartUpload" in caplog.text
     line.refuse = {"list_multipart_uploads": [refusal("AccessDenied", 403)]}
     assert store.abort_stale_uploads(timedelta(0)) == 0
     assert store.abort_stale_uploads(timedelta(0)) == 1
@@ -417,6 +421,40 @@ def test_part_sizes() -> None:
     assert sum(part_bytes(None, number) for number in range(1, 10_001)) > 5 * 10**12
 
 
+@pytest.mark.parametrize("size", [250 * 10**9, 1 << 40, LARGEST_OBJECT - 1, LARGEST_OBJECT])
+def test_every_size_that_s3_takes_fits(size: int) -> None:
+    """At most 10,000 parts, each within S3's limits, the last one too."""
+    part = part_bytes(size, 1)
+    assert 5 * MIB <= part <= 5 << 30
+    assert -(-size // part) <= 9_000
+    assert {part_bytes(size, number) for number in (1, 5_000, 10_000)} == {part}
+
+
+def test_too_large_is_said_before_anything_is_sent(lined: tuple[RetryingStore, Line]) -> None:
+    """Over 5 TiB: an error that concerns this item alone, and says so; announced or not."""
+    store, line = lined
+
+    def never() -> Iterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    with pytest.raises(ObjectTooLargeError, match="5,497,558,138,880") as caught:
+        store.put("k", never(), size=LARGEST_OBJECT + 1)
+    assert isinstance(caught.value, ItemError)
+    assert caught.value.action
+    assert not line.counts
+    measured = Measured("k", (b"x" for _ in range(2)), None)
+    measured.length = LARGEST_OBJECT - 1
+    with pytest.raises(ObjectTooLargeError):
+        list(measured)
+
+
+def test_a_server_that_calls_it_too_large() -> None:
+    error = signal_or_error(refusal("EntityTooLarge", 400), "upload_part", "k", "bucket", ManualClock(NOW))
+    assert isinstance(error, ItemError)
+    assert error.code == "object_too_large"
+
+
 def test_blocks_are_exact() -> None:
     for length in (0, 1, PART - 1, PART, PART + 1, 3 * PART):
         chunks = [b"x" * 999_983] * (length // 999_983) + [b"y" * (length % 999_983)]
@@ -446,18 +484,89 @@ class Sink:
         pass
 
 
-def test_memory_is_flat(tmp_path: Path) -> None:
+@pytest.mark.parametrize("uploads", [1, 3])
+@pytest.mark.parametrize("part", [8, 27], ids=["8 MiB parts", "27 MiB parts: those of 250 GB"])
+def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch, part: int, uploads: int) -> None:
+    """A few parts, however long the object: what is in flight is bounded for the whole store, beside one that fills."""
     store = S3Store("bucket", clock=Quick(), region="us-east-1")
     store._client.close()
     sink = Sink()
     store._client = sink
-    block = b"x" * MIB
+    # The size of the parts of a 250 GB file, with a body of a thousandth of that.
+    monkeypatch.setattr(s3_parts, "SMALLEST_PART", part * MIB)
+    block, count = b"x" * MIB, 300
+
+    def upload(number: int) -> None:
+        store.put(f"large {number}", (block for _ in range(count)), size=count * MIB)
+
     tracemalloc.start()
     try:
-        store.put("large", (block for _ in range(400)), size=400 * MIB)
+        with ThreadPoolExecutor(uploads) as pool:
+            list(pool.map(upload, range(uploads)))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
         store.close()
-    assert sink.received == 400 * MIB
-    assert peak < 72 * MIB  # four parts in flight, two at hand, one being filled, and what joins it
+    assert sink.received == uploads * count * MIB
+    # In flight 64 MiB in all, one that is being let go; of each upload the one that fills, with room to grow.
+    assert peak < 64 * MIB + part * MIB + uploads * 1.25 * part * MIB + 4 * MIB
+
+
+def test_room_lets_through_what_is_larger_than_all_of_it() -> None:
+    """Alone; and waits for nobody who has gone."""
+    room = Room(10)
+    room.take(25)
+    passed: list[int] = []
+
+    def one(size: int) -> None:
+        room.take(size)
+        passed.append(size)
+
+    waiting = threading.Thread(target=one, args=(3,))
+    waiting.start()
+    waiting.join(0.2)
+    assert passed == []
+    room.give_back(25)
+    waiting.join(10)
+    assert passed == [3]
+    room.take(7)
+    room.give_back(3)
+    room.give_back(7)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "right"),
+    [
+        ("User: u is not authorized to perform: kms:GenerateDataKey on resource: k", 403, "kms:GenerateDataKey"),
+        ("User: u is not authorized to perform: s3:PutObjectRetention on resource: k", 403, "s3:PutObjectRetention"),
+        ("Access Denied", 403, "s3:PutObject"),
+    ],
+)
+def test_the_right_that_aws_names(said: str, status: int, right: str) -> None:
+    answer = refusal("AccessDenied", status)
+    answer.response["Error"]["Message"] = said
+    error = signal_or_error(answer, "put_object", "k", "bucket", ManualClock(NOW))
+    assert isinstance(error, StoreAccessError)
+    assert error.right == right
+    assert right.partition(":")[0] in error.action
+
+
+def test_retry_after_as_a_date() -> None:
+    headers = {"retry-after": "Mon, 23 Nov 2026 00:00:42 GMT"}
+    error = signal_or_error(refusal("SlowDown", 503, **headers), "put_object", "k", "bucket", ManualClock(NOW))
+    assert isinstance(error, StoreBusyError)
+    assert error.retry_after == 42.0
+
+
+def test_uploads_outside_the_prefix_are_never_touched(lined: tuple[RetryingStore, Line], moto: str) -> None:
+    """Also where a server ignores Prefix; and none that is younger than asked (moto dates them all 2010)."""
+    store, line = lined
+    assert isinstance(store.inner, S3Store)
+    bucket = store.inner.bucket
+    for key in ("p/ours", "p-other/theirs", "q"):
+        client(moto).create_multipart_upload(Bucket=bucket, Key=key)
+    line.drop = {"list_multipart_uploads": {"Prefix"}}
+    assert store.abort_stale_uploads(timedelta(days=365 * 100)) == 0
+    assert store.abort_stale_uploads(timedelta(days=2)) == 1
+    left = client(moto).list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert sorted(upload["Key"] for upload in left) == ["p-other/theirs", "q"]
