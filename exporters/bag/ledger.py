@@ -34,7 +34,7 @@ from exporters.bag.formats import (
 from exporters.bag.last_fold import LastFold
 from exporters.bag.state import Heads, State
 from exporters.clock import Clock, timestamp
-from exporters.store.errors import ObjectExistsError
+from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store, Stored
 from exporters.store.segments import Position, ReplacedError, SegmentLog
 
@@ -203,6 +203,15 @@ class BagWriter:
         self._appender.assert_current()
         return self.store.put(f"{self.bag}/{key}", content, size=size, if_absent=True)
 
+    def adopt(self, key: str) -> str | None:
+        """Take over an object that is there already, with the wanted bytes: it gets what our own put would have given it (its
+        lock). Return its version id. Raises: LockNotAppliedError, ObjectMissingError."""
+        info = self.store.stat(f"{self.bag}/{key}")
+        if info is None:
+            raise ObjectMissingError(f"{self.bag}/{key}")
+        self.store.confirm(info.key, info.version_id)
+        return info.version_id
+
     # -- closing ----------------------------------------------------------------------------------------------------
 
     def close(self, reason: str) -> None:
@@ -239,6 +248,7 @@ class BagWriter:
             with self.store.open(info.key) as chunks:
                 hashed = Hashed(chunks)
                 hashed.drain()
+            self.store.confirm(info.key)
             row = {"kind": "leftover", "scope": "", "id": key, "key": key, "outcome": "copied", "run": self.run.id}
             facts = {"size": hashed.size, "sha256": hashed.sha256, "captured": timestamp(self.run.clock.now())}
             self.emit("item", {**row, **facts})

@@ -241,8 +241,7 @@ class Downloader:
         received = self._only_hash(content)
         found = self._hash_of(key)
         if found is not None and found.sha256 == received.sha256:
-            info = self._writer.store.stat(f"{self._writer.bag}/{key}")
-            return replace(received, key=key, version_id=info.version_id if info else None)
+            return replace(received, key=key, version_id=self._writer.adopt(key))
         self._writer.orphans_possible = True
         return self._once(content, another_key(), another_key)
 

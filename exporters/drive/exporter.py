@@ -251,7 +251,7 @@ class DriveExporter:
             stored = self._writer.put_payload(ABOUT, [text], size=len(text))
             version = stored.version_id
         except ObjectExistsError:
-            version = None  # put by a run that was cut off: always the same bytes
+            version = self._writer.adopt(ABOUT)  # put by a run that was cut off: always the same bytes
         sha256 = Hashed.of(text)
         row: JsonObject = {"kind": "derived", "scope": "", "id": ABOUT, "key": ABOUT, "outcome": "copied"}
         row.update(size=len(text), sha256=sha256, captured=timestamp(self._clock.now()), run=self._writer.run.id)

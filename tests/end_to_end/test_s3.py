@@ -152,15 +152,7 @@ def large_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.make(tmp_path_factory.mktemp("large") / "tenant", drives=1, files=40, odd=False, large=LARGE)
 
 
-UNTIL_ADOPTED_IS_CONFIRMED = pytest.mark.xfail(
-    reason="moto ignores locks of uploads in parts, and what is adopted is not confirmed"
-)
-
-
-@pytest.mark.parametrize(
-    "kill",
-    [pytest.param(kill, marks=[UNTIL_ADOPTED_IS_CONFIRMED] if "was completed" in kill else []) for kill in KILLS],
-)
+@pytest.mark.parametrize("kill", list(KILLS))
 def test_every_version_is_locked_although_the_run_was_killed(
     large_data: Path, tmp_path: Path, served: tuple[str, Between], endpoint: str, kill: str
 ) -> None:
