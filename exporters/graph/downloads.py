@@ -129,14 +129,10 @@ class Download:
         if not inflate.eof:
             raise MalformedAnswerError("The coded content ends early.", code="malformed")
 
-    def goes_on_after(self, position: int) -> bool:
-        """Whether there is content beyond `position`, though an answer ended there by its own length (Q-020)."""
-        try:
-            part = self._source.ask(position)
-        except GraphError:
-            return False
-        part.answer.close()
-        return part.length != 0 and part.begin + (part.length or 1) > position
+    def ends_at(self, position: int) -> bool | None:
+        """Whether the content ends there, as a request for the bytes beyond tells (no units: the address is at hand);
+        None if that cannot be told. An answer may end too early by its own length (Q-020)."""
+        return self._source.ends_at(position)
 
     def close(self) -> None:
         self._part.answer.close()
@@ -192,6 +188,21 @@ class _Source:
     cost: Cost
     patience: float | None
     expected: int | None  # length, as listed or as an earlier part told
+    address: str | None = None  # where the newest part came from, if not from Graph itself
+
+    def ends_at(self, position: int) -> bool | None:
+        """See `Download.ends_at`."""
+        if self.address is None:
+            return None
+        try:
+            answer = self.session.exchange(self._call_to(self.address, position), _as_is, patience=self.patience)
+        except GraphError:
+            return None
+        answer.close()
+        if answer.status == 416:
+            told = _total_of(answer)
+            return None if told is None else told == position
+        return False if answer.status == 206 else None
 
     def ask(self, position: int) -> _Part:
         """A part that begins at or before `position`. Asks for a new address when one has expired."""
@@ -265,28 +276,31 @@ class _Source:
                     code="foreign_link",
                     action="Nothing was sent there. If the host is right, add it to tenant.download_hosts.",
                 )
-            call = Call(
-                url,
-                self.path,
-                Cost.PREAUTHENTICATED,
-                charged(Cost.PREAUTHENTICATED, None),
-                headers=self._headers(position),
-                bearer=self.session.cloud.owns_graph(url),
-                accept=_REDIRECTS | {416},
-                tries=HOST_TRIES,
-            )
-            answer = self.session.exchange(call, _as_is, patience=self.patience)
+            self.address = url
+            answer = self.session.exchange(self._call_to(url, position), _as_is, patience=self.patience)
         answer.close()
         raise MalformedAnswerError("A download was redirected too often.", code="malformed")
+
+    def _call_to(self, url: str, position: int) -> Call:
+        return Call(
+            url,
+            self.path,
+            Cost.PREAUTHENTICATED,
+            charged(Cost.PREAUTHENTICATED, None),
+            headers=self._headers(position),
+            bearer=self.session.cloud.owns_graph(url),
+            accept=_REDIRECTS | {416},
+            tries=HOST_TRIES,
+        )
 
     def _part(self, answer: Answer, position: int) -> _Part:
         """Raises: MalformedAnswerError for a part that does not begin where it was asked to (Q-018)."""
         marks = (header(answer.headers, "ETag"), header(answer.headers, "Last-Modified"))
         length = _number(answer.headers, "Content-Length")
         if answer.status == 416:  # at the end already (Q-019), or nothing there at all (Q-025)
-            told = re.fullmatch(r"bytes \*/(\d+)", (header(answer.headers, "Content-Range") or "").strip())
+            total = _total_of(answer)
             answer.close()
-            total = int(told[1]) if told is not None else self.expected
+            total = self.expected if total is None else total
             if total is not None and position > total:
                 raise _changed("it is shorter than what was received of it")
             if total is None or position < total:
@@ -306,6 +320,12 @@ class _Source:
             answer.close()
             raise _changed("it is shorter than what was received of it")
         return _Part(answer, 0, total, total, marks)
+
+
+def _total_of(answer: Answer) -> int | None:
+    """Length of the content as a 416 tells it."""
+    told = re.fullmatch(r"bytes \*/(\d+)", (header(answer.headers, "Content-Range") or "").strip())
+    return None if told is None else int(told[1])
 
 
 def _as_is(answer: Answer) -> Answer:

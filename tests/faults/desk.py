@@ -176,7 +176,8 @@ def assert_heals(product: Desk, undisturbed: Desk, *, only_bytes: bool = False) 
     """With the fault gone, the next run ends equal to an undisturbed one."""
     product.tenant.faults()
     document = product.export()
-    assert document["exceptions"] == undisturbed.document["exceptions"]  # type: ignore[attr-defined]
+    wanted = undisturbed.document["exceptions"]  # type: ignore[attr-defined]
+    assert document["exceptions"] == wanted, document
     if only_bytes:
         assert contents(product.store) == contents(undisturbed.store)
     else:
