@@ -188,10 +188,13 @@ class _Reading:
         """Why a body that came twice alike may still not be the whole; asked of the host before it is believed."""
         if self.decoded and self.download.coding:
             return None  # its length is that of the coded bytes, and the coding has an end of its own
+        is_delimited = self.download.is_delimited
+        if is_delimited and size >= (self.content.service.get("size") or 0):
+            return None
         ends = self.download.ends_at(size)
         if ends is False:
             return "the body was cut short"
-        return None if ends or self.download.is_delimited else "nothing says where the body ends"
+        return None if ends or is_delimited else "nothing says where the body ends"
 
 
 class Downloader:

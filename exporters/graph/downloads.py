@@ -130,7 +130,7 @@ class Download:
             raise MalformedAnswerError("The coded content ends early.", code="malformed")
 
     def ends_at(self, position: int) -> bool | None:
-        """Whether the content ends there, as a request for the bytes beyond tells (no units: the address is at hand);
+        """Whether the content ends there, as a request for its last byte tells (no units: the address is at hand);
         None if that cannot be told. An answer may end too early by its own length (Q-020)."""
         return self._source.ends_at(position)
 
@@ -192,17 +192,18 @@ class _Source:
 
     def ends_at(self, position: int) -> bool | None:
         """See `Download.ends_at`."""
-        if self.address is None:
+        if self.address is None or position == 0:
             return None
         try:
-            answer = self.session.exchange(self._call_to(self.address, position), _as_is, patience=self.patience)
+            answer = self.session.exchange(self._call_to(self.address, position - 1), _as_is, patience=self.patience)
         except GraphError:
             return None
         answer.close()
-        if answer.status == 416:
-            told = _total_of(answer)
-            return None if told is None else told == position
-        return False if answer.status == 206 else None
+        told = re.fullmatch(r"bytes \d+-\d+/(\d+)", (header(answer.headers, "Content-Range") or "").strip())
+        total = int(told[1]) if told is not None else _number(answer.headers, "Content-Length")
+        if answer.status not in (200, 206) or (answer.status == 206 and told is None):
+            return None
+        return None if total is None else total == position
 
     def ask(self, position: int) -> _Part:
         """A part that begins at or before `position`. Asks for a new address when one has expired."""
@@ -298,9 +299,9 @@ class _Source:
         marks = (header(answer.headers, "ETag"), header(answer.headers, "Last-Modified"))
         length = _number(answer.headers, "Content-Length")
         if answer.status == 416:  # at the end already (Q-019), or nothing there at all (Q-025)
-            total = _total_of(answer)
+            told = re.fullmatch(r"bytes \*/(\d+)", (header(answer.headers, "Content-Range") or "").strip())
             answer.close()
-            total = self.expected if total is None else total
+            total = int(told[1]) if told is not None else self.expected
             if total is not None and position > total:
                 raise _changed("it is shorter than what was received of it")
             if total is None or position < total:
@@ -320,12 +321,6 @@ class _Source:
             answer.close()
             raise _changed("it is shorter than what was received of it")
         return _Part(answer, 0, total, total, marks)
-
-
-def _total_of(answer: Answer) -> int | None:
-    """Length of the content as a 416 tells it."""
-    told = re.fullmatch(r"bytes \*/(\d+)", (header(answer.headers, "Content-Range") or "").strip())
-    return None if told is None else int(told[1])
 
 
 def _as_is(answer: Answer) -> Answer:
