@@ -42,6 +42,8 @@ from exporters.outcomes import CAUSES, Agreement, ExceptionCode, Outcome
 
 ONENOTE_EXTENSIONS = (".one", ".onetoc2")
 ONENOTE_PATIENCE_SECONDS = 20.0
+_CURRENT = "current"
+"""Stands in the row of a version until it is known what the service means by it; never written."""
 
 _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (NotFoundError, ExceptionCode.NOT_FOUND_WHILE_LISTED),
@@ -293,16 +295,24 @@ class Capturer:
         earlier = listed[1:]  # newest first; the newest has no content of its own (Q-030)
         if isinstance(task.versions, int):
             earlier = earlier[: task.versions]
-        whole = True
-        for version in earlier:
-            before = task.attached.get(("version", version["id"]))
-            if before is None or before["outcome"] != Outcome.COPIED:
-                told = self._version(task, key, version, done)
-                if told is None:
-                    continue
-                done.add_exception(told, before)
-                whole = whole and (told["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(told["code"])].permanent)
-        return whole
+        before = {version["id"]: task.attached.get(("version", version["id"])) for version in listed}
+        missing = [v for v in earlier if (before[v["id"]] or {}).get("outcome") != Outcome.COPIED]
+        rows = [self._version(task, key, version, done) for version in missing]
+        if any(row.get("code") == _CURRENT for row in rows):
+            rows = self._without_current(rows, self._version(task, key, listed[0], done))
+        for row in rows:
+            done.add_exception(row, before[row["id"]])
+        return all(row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent for row in rows)
+
+    def _without_current(self, rows: list[JsonObject], first: JsonObject) -> list[JsonObject]:
+        """Rows of versions of which the service calls one the current one (Q-030), and that of the version listed first: if that
+        one has content of its own, it was not the newest, and the other has none to give."""
+        if first["outcome"] == Outcome.COPIED:
+            return [first, *(row for row in rows if row.get("code") != _CURRENT)]
+        for row in rows:
+            if row.get("code") == _CURRENT:
+                row["code"] = ExceptionCode.VERSION_UNAVAILABLE.value
+        return rows
 
     def _versions_row(self, task: Task, outcome: Outcome) -> JsonObject:
         """Says whether the list of an item's versions could be read; only where it once could not."""
@@ -310,16 +320,16 @@ class Capturer:
         row.update(path=task.path, outcome=outcome.value, captured=self._now(), run=self._run_id)
         return row
 
-    def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject | None:
-        """The row of a version; None for the one that turns out to be the current one (Q-030)."""
+    def _version(self, task: Task, item_key: str, version: JsonObject, done: Done) -> JsonObject:
+        """The row of a version; with the code `_CURRENT` if the service says that it is the current one (Q-030)."""
         path = f"{self._path(task.facts['id'])}/versions/{segment(version['id'])}/content"
         key = task.version_key(item_key, task.facts["id"], version["id"])
         try:
             content = Content(path, _service_of(version), task.facts["name"], None, _patience(task))
             another = lambda: task.version_key(item_key, task.facts["id"], version["id"])  # noqa: E731
             captured = _asked_twice(lambda: self._downloader.capture(content, key, another))
-        except CurrentVersionError:
-            return None
+        except CurrentVersionError as error:
+            return {**self._version_row(task, version, error=error), "code": _CURRENT}
         except (ItemError, SourceError, TransientError) as error:
             return self._version_row(task, version, error=error)
         done.bytes_received += captured.size

@@ -157,6 +157,8 @@ class _Reading:
     doubts: Doubts
     aside: bool
     """Whether doubtful bytes may be kept under this key, for no known reason as well."""
+    decoded: bool
+    """Whether a content coding has been undone."""
 
     def checked(self, passing: _Passing, seen: set[Marks]) -> Iterator[bytes]:
         """The chunks, and at their end an error unless they are as listed, or came the same way before."""
@@ -168,29 +170,37 @@ class _Reading:
         if agrees(*marks, service) is not None and (self.download.is_delimited or service.get("size") is not None):
             return
         why = self._why(marks, head)
+        if why is None and marks in seen:
+            why = self._is_cut(marks[0])
         if why is not None or marks not in seen:
             raise _DoubtfulBytesError(marks, why, is_coded=bool(self.download.coding))
         is_known_type = grade_difference(self.content.name) is Agreement.REWRITTEN
-        if self.aside or is_explained(marks[0], service, of_rewritten_type=is_known_type):
-            return
-        if self.content.is_version:  # it has no hash, and nothing but its size to be known by
-            raise _DoubtfulBytesError(marks, "other bytes came than are listed, each time")
-        raise _PutAsideError
+        is_settled = (
+            self.aside or self.content.is_version
+        )  # an earlier version never changes: a second look tells no more
+        if not is_settled and not is_explained(marks[0], service, of_rewritten_type=is_known_type):
+            raise _PutAsideError
 
     def _why(self, marks: Marks, head: bytes) -> str | None:
         """Why these bytes are evidently not the content; None if they may be."""
         service, download = self.content.service, self.download
         body = Body(marks, head, download.content_type, download.etag or "")
         why = self.doubts.is_foreign(body, Wanted(self.content.path, self.content.name, service))
-        if why is not None:
-            return why
-        if not download.is_delimited:
-            return "nothing says where the body ends"
-        if download.coding:
+        if why is None and download.coding and not self.decoded:
             return "the bytes came compressed, though that was not asked for"
-        if marks[0] < (service.get("size") or 0) and download.goes_on_after(marks[0]):
+        return why
+
+    def _is_cut(self, size: int) -> str | None:
+        """Why a body that came twice alike may still not be the whole; asked of the host before it is believed."""
+        if self.decoded and self.download.coding:
+            return None  # its length is that of the coded bytes, and the coding has an end of its own
+        is_delimited = self.download.is_delimited
+        if is_delimited and size >= (self.content.service.get("size") or 0):
+            return None
+        ends = self.download.ends_at(size)
+        if ends is False:
             return "the body was cut short"
-        return None
+        return None if ends or is_delimited else "nothing says where the body ends"
 
 
 class Downloader:
@@ -271,7 +281,7 @@ class Downloader:
         size = content.service.get("size")
         with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
             passing = _Passing(download.decoded() if decoded else download.chunks(), self._progress)
-            checked = _Reading(content, download, self._doubts, aside).checked(passing, seen)
+            checked = _Reading(content, download, self._doubts, aside, decoded).checked(passing, seen)
             total = None if decoded and download.coding else download.total
             stored: Stored = self._writer.put_payload(key, checked, size=total)
         quick_xor = passing.marks[1]

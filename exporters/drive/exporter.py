@@ -26,6 +26,7 @@ from exporters.drive.removals import find_removed, is_mass, removal_rows, settle
 from exporters.drive.settings import DriveSettings
 from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph.calls import segment
+from exporters.graph.errors import GraphError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.sources import Source
@@ -105,7 +106,7 @@ class DriveExporter:
         try:
             self._copy()
         except Exception as error:
-            if not isinstance(error, RunError):  # then the store is gone, or another writer has it
+            if isinstance(error, GraphError) or not isinstance(error, RunError):  # else the store is gone, or another's
                 self._finish(whole=False)
             raise
         self._finish(whole=True)

@@ -52,14 +52,19 @@ class Listing:
             if self._full and not resuming:
                 self._begin_round()
             try:
-                return self._list(link, params)
+                news = self._list(link, params)
+                if self._full:
+                    self._make_sure_of_the_root()
+                return news
             except ResyncRequiredError as error:
                 self._restart(error.location if restart < RESTARTS else None)
             except (UnsupportedError, RefusedError, GaveUpError) as error:
                 if not _says_no_delta(error):
                     raise
                 if params is not None or isinstance(error, UnsupportedError):
-                    return self._walk()
+                    news = self._walk()
+                    self._make_sure_of_the_root()
+                    return news
                 self._restart(None)  # the link is dead, though nobody says so: a round from the start will tell
         raise SourceError(
             "the service asks again and again to list this drive from the start",
@@ -105,6 +110,23 @@ class Listing:
             news = self._take(rows) or news
         self._cursor(WALKED, "")
         return news
+
+    def _make_sure_of_the_root(self) -> None:
+        """A drive has a root, and a full listing names it: one that does not lists nothing, and removes nothing.
+
+        Raises: SourceError; the next run begins anew.
+        """
+        query = (
+            "SELECT count(*) FROM tree JOIN seen ON seen.scope = tree.scope AND seen.id = tree.id"
+            " WHERE tree.scope = ? AND tree.parent IS NULL AND tree.kind = 'folder' AND tree.alive = 1"
+        )
+        if not self._writer.state.count(query, (self._drive,)):
+            self._restart(None)
+            raise SourceError(
+                "The listing of this drive does not even name its root.",
+                code="listing_incomplete",
+                action="Run the export again; if it stays, check for a proxy that answers in the service's place.",
+            )
 
     def keep(self, settings: Mapping[str, Any]) -> None:
         """Write down that the copy fulfils these settings now."""

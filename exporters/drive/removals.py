@@ -105,16 +105,21 @@ def _of_node(state: State, scope: str, item_id: str) -> JsonObject:
 
 
 def settle_kind_changes(writer: BagWriter, scope: str, at: str) -> None:
-    """Rows of another kind than the item has now become *gone* (a file that became a package).
+    """Rows of another kind than the item has now become *gone* (a file that became a package), or *vanished* if nothing of them
+    was ever held (what the service could not name at first).
 
     Only where the row of the new kind is written: any item row settles what is owed of that id.
     """
     query = (
         f"SELECT rows.row FROM rows JOIN tree ON tree.scope = rows.scope AND tree.id = rows.id"  # noqa: S608
         f" WHERE rows.scope = ? AND rows.kind IN ({_KINDS}) AND rows.kind != tree.kind AND tree.alive = 1"
-        " AND rows.outcome = 'copied' AND EXISTS (SELECT 1 FROM rows AS new WHERE new.kind = tree.kind"
-        "  AND new.scope = tree.scope AND new.id = tree.id)"
+        " AND rows.outcome != 'gone' AND (rows.code IS NULL OR rows.code != 'vanished')"
+        " AND EXISTS (SELECT 1 FROM rows AS new WHERE new.kind = tree.kind AND new.scope = tree.scope AND new.id = tree.id)"
     )
     for (data,) in writer.state.db.execute(query, (scope,)).fetchall():
         row = load_json(data)
-        writer.emit("item", {**row, "outcome": Outcome.GONE.value, "since": at, "run": writer.run.id})
+        if row["outcome"] == Outcome.COPIED:
+            row.update(outcome=Outcome.GONE.value, since=at)
+        else:
+            row.update(code=ExceptionCode.VANISHED.value, reason=CAUSES[ExceptionCode.VANISHED].reason, captured=at)
+        writer.emit("item", {**row, "run": writer.run.id})

@@ -39,10 +39,12 @@ def ask_delta(session: Asker, first: Call) -> Iterator[DeltaPage]:
                 error.location = None  # nobody follows it: the round begins at its start
             raise
         trail.took(len(page.rows))
+        link = page.next_link or page.delta_link or ""  # one that leads elsewhere is refused before anybody keeps it
+        following = session.call(link, headers=first.headers, cost=Cost.DELTA_WITH_TOKEN, mailbox=first.mailbox)
         yield DeltaPage(page.rows, page.next_link, None if page.next_link else page.delta_link)
         if page.next_link is None:
             return
-        call = session.call(page.next_link, headers=first.headers, cost=Cost.DELTA_WITH_TOKEN, mailbox=first.mailbox)
+        call = following
 
 
 def _is_own(session: Asker, location: str) -> bool:

@@ -129,14 +129,10 @@ class Download:
         if not inflate.eof:
             raise MalformedAnswerError("The coded content ends early.", code="malformed")
 
-    def goes_on_after(self, position: int) -> bool:
-        """Whether there is content beyond `position`, though an answer ended there by its own length (Q-020)."""
-        try:
-            part = self._source.ask(position)
-        except GraphError:
-            return False
-        part.answer.close()
-        return part.length != 0 and part.begin + (part.length or 1) > position
+    def ends_at(self, position: int) -> bool | None:
+        """Whether the content ends there, as a request for its last byte tells (no units: the address is at hand);
+        None if that cannot be told. An answer may end too early by its own length (Q-020)."""
+        return self._source.ends_at(position)
 
     def close(self) -> None:
         self._part.answer.close()
@@ -192,6 +188,22 @@ class _Source:
     cost: Cost
     patience: float | None
     expected: int | None  # length, as listed or as an earlier part told
+    address: str | None = None  # where the newest part came from, if not from Graph itself
+
+    def ends_at(self, position: int) -> bool | None:
+        """See `Download.ends_at`."""
+        if self.address is None or position == 0:
+            return None
+        try:
+            answer = self.session.exchange(self._call_to(self.address, position - 1), _as_is, patience=self.patience)
+        except GraphError:
+            return None
+        answer.close()
+        told = re.fullmatch(r"bytes \d+-\d+/(\d+)", (header(answer.headers, "Content-Range") or "").strip())
+        total = int(told[1]) if told is not None else _number(answer.headers, "Content-Length")
+        if answer.status not in (200, 206) or (answer.status == 206 and told is None):
+            return None
+        return None if total is None else total == position
 
     def ask(self, position: int) -> _Part:
         """A part that begins at or before `position`. Asks for a new address when one has expired."""
@@ -265,19 +277,22 @@ class _Source:
                     code="foreign_link",
                     action="Nothing was sent there. If the host is right, add it to tenant.download_hosts.",
                 )
-            call = Call(
-                url,
-                self.path,
-                Cost.PREAUTHENTICATED,
-                charged(Cost.PREAUTHENTICATED, None),
-                headers=self._headers(position),
-                bearer=self.session.cloud.owns_graph(url),
-                accept=_REDIRECTS | {416},
-                tries=HOST_TRIES,
-            )
-            answer = self.session.exchange(call, _as_is, patience=self.patience)
+            self.address = url
+            answer = self.session.exchange(self._call_to(url, position), _as_is, patience=self.patience)
         answer.close()
         raise MalformedAnswerError("A download was redirected too often.", code="malformed")
+
+    def _call_to(self, url: str, position: int) -> Call:
+        return Call(
+            url,
+            self.path,
+            Cost.PREAUTHENTICATED,
+            charged(Cost.PREAUTHENTICATED, None),
+            headers=self._headers(position),
+            bearer=self.session.cloud.owns_graph(url),
+            accept=_REDIRECTS | {416},
+            tries=HOST_TRIES,
+        )
 
     def _part(self, answer: Answer, position: int) -> _Part:
         """Raises: MalformedAnswerError for a part that does not begin where it was asked to (Q-018)."""

@@ -100,6 +100,10 @@ class TenantLapsedError(GraphError, RunError):
     """A subscription of the tenant has lapsed and the service is shut (Q-054): never tried again."""
 
 
+class SignInError(GraphError, RunError):
+    """The sign-in service refuses the application, or cannot be reached."""
+
+
 class UntrustedError(GraphError, RunError):
     """The certificate of a host cannot be verified. TLS verification cannot be switched off."""
 

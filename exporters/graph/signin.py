@@ -23,10 +23,10 @@ from urllib.parse import urlencode
 import tenacity
 
 from exporters.clock import Clock, timestamp
-from exporters.errors import ConfigurationError, LastcopyError, RunError
+from exporters.errors import ConfigurationError, LastcopyError
 from exporters.graph.answers import object_of
 from exporters.graph.clouds import Cloud
-from exporters.graph.errors import ConnectionFailedError, ServiceTroubleError, TenantLapsedError
+from exporters.graph.errors import ConnectionFailedError, ServiceTroubleError, SignInError, TenantLapsedError
 from exporters.graph.headers import server_date
 from exporters.graph.masking import event, quiet_foreign_loggers
 from exporters.graph.transport import Transport
@@ -137,7 +137,7 @@ class SignIn:
         try:
             result = retrying(self._ask, f"{address}/.default", force, claims)
         except (ConnectionFailedError, ServiceTroubleError) as error:
-            raise RunError(
+            raise SignInError(
                 f"Signing in failed: {error}",
                 code="sign_in_unreachable",
                 action="Check that this machine reaches the sign-in service, then run again.",
@@ -192,7 +192,8 @@ class SignIn:
             except (_SignInStatusError, msal.exceptions.MsalServiceError):
                 raise _trouble() from None
             except (ValueError, KeyError, TypeError, AttributeError):
-                if self._http.last_status not in (400, 404):  # no word of the service, but a page of something else
+                is_word = "AADSTS" in self._http.last_problem or self._http.last_status in (400, 404)
+                if not is_word:  # a page of something else
                     raise _trouble() from None
                 raise self._refusal(self._http.last_problem or "AADSTS90002") from None
         return self._application
@@ -214,12 +215,12 @@ class SignIn:
             number, ("sign_in_refused", "The sign-in service refused the application.", "")
         )
         sentence = f"{what.rstrip('.')} (AADSTS{number})." if number else what
-        return RunError(sentence, code=code, action=action or "Check the app registration, then run again.")
+        return SignInError(sentence, code=code, action=action or "Check the app registration, then run again.")
 
-    def _clock_skew(self) -> RunError:
+    def _clock_skew(self) -> SignInError:
         here, there = self._http.last_dates
         seen = f"here it is {timestamp(here)}, there it is {timestamp(there)}" if here and there else "the times differ"
-        return RunError(
+        return SignInError(
             f"The clock of this machine is wrong: {seen} (AADSTS700024).",
             code="clock_skew",
             action="Set the clock (switch NTP on), then run again.",

@@ -100,8 +100,8 @@ def _sign_in_refusal(rule: Rule) -> Response:
 
 
 _SPECIAL: dict[str, Callable[[Rule], Response]] = {
-    "reset": lambda rule: Response(200, b" ", cut_after=0, reset=True, announced=1),
-    "close": lambda rule: Response(200, b" ", cut_after=0, announced=1),
+    "reset": lambda rule: Response(200, raw=b"", reset=True),
+    "close": lambda rule: Response(200, raw=b""),
     "silent": lambda rule: Response(200, silent=rule.number("seconds", 300)),
     "garbage": lambda rule: Response(200, raw=str(rule.details.get("text", "\x00\x15 no HTTP\r\n\r\n")).encode()),
     "aadsts": _sign_in_refusal,

@@ -169,7 +169,10 @@ class Connection:
         if response.before_end is not None:
             response.before_end(len(response.raw or b""))
         if response.raw is not None:
-            self._sock.sendall(response.raw)
+            if response.raw:
+                self._sock.sendall(response.raw)
+            if response.reset:
+                reset(self._sock)
             return False
         self._sock.settimeout(response.silent)
         with contextlib.suppress(OSError):

@@ -4,68 +4,24 @@ Rules of this file: a case is a plan and what the run under it must come to; aft
 to an undisturbed one, row by row and byte by byte.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.driving import Tenant
-from tests.faults.desk import CONTENT, DELTA, HTML, Case, Desk, assert_heals, rule, try_case
+from tests.faults.desk import CONTENT, DELTA, Desk, assert_heals, rule, try_case
+from tests.faults.quirk_cases import CASES
 from tests.independent.judge import Settings, judge
-
-CASES = {
-    "q001_410_in_the_first_listing": Case((rule("410", DELTA, after=1, count=1),)),
-    "q001_410_with_another_code": Case((rule("410", DELTA, after=1, count=1, inner="resyncChangesUploadDifferences"),)),
-    "q003_rows_come_twice": Case((rule("duplicate-rows", DELTA),)),
-    "q005_pages_without_rows": Case((rule("empty-page", DELTA, count=1),)),
-    "q013_not_found_once": Case((rule("404", CONTENT, count=1),)),
-    "q014_url_expires": Case((rule("url-expired", host="download", count=2),)),
-    "q015_url_expires_in_mid_file": Case(
-        (rule("reset-mid-body", host="download", count=1, after=3), rule("url-expired", host="download", count=1)),
-        least=2,
-    ),
-    "q017_content_without_redirect": Case((rule("content-direct", CONTENT),)),
-    "q018_range_is_ignored": Case(
-        (rule("reset-mid-body", host="download", count=3, after=2), rule("range-ignored", host="download")), least=4
-    ),
-    "q019_416_at_the_end": Case(
-        (rule("short-body", host="download", count=1), rule("range-unsatisfiable", host="download", count=1)), least=2
-    ),
-    "q020_connection_ends_early": Case((rule("short-body", host="download", count=5),), least=5),
-    "q020_reset_in_mid_body": Case((rule("reset-mid-body", host="download", count=5),), least=5),
-    "q032_download_is_denied_once": Case((rule("403", CONTENT, count=1),), differs={"access_denied": 1}),
-    "q040_429_with_seconds": Case((rule("429", CONTENT, count=2, retry_after="seconds", seconds=1),)),
-    "q040_429_with_decimals": Case((rule("429", CONTENT, count=2, retry_after="decimal", seconds=0.4),)),
-    "q040_429_with_a_date": Case((rule("429", DELTA, count=1, retry_after="date", seconds=1),)),
-    "q041_429_without_a_word": Case((rule("429", CONTENT, count=1, retry_after="none"),)),
-    "q042_503_is_throttling": Case((rule("503", CONTENT, count=2, retry_after="decimal", seconds=0.4),)),
-    "q042_502_504_509": Case(
-        (rule("502", DELTA, count=1), rule("504", CONTENT, count=1), rule("509", CONTENT, count=1)), least=3
-    ),
-    "q048_html_instead_of_json": Case(
-        (rule("503-html", "users", count=1), rule("503-html", CONTENT, count=1)), least=2
-    ),
-    "q049_400_that_goes_away": Case(
-        (rule("400-transient", DELTA, count=1), rule("400-transient", CONTENT, count=1)), least=2
-    ),
-    "q050_resets": Case((rule("reset", DELTA, count=1), rule("close", CONTENT, count=2)), least=3),
-    "q050_reset_at_sign_in": Case((rule("reset", host="login", count=1),)),
-    "q051_token_expires": Case((rule("401-expired", CONTENT, count=1, after=5),)),
-    "q051_tokens_revoked_in_mid_run": Case((rule("revoked", CONTENT, count=1, after=5),)),
-    "q052_continuous_access_evaluation": Case((rule("401-claims", CONTENT, count=1, after=3),)),
-    "q054_subscription_lapsed": Case((rule("lapsed", "users"),), code=1, error="tenant_lapsed"),
-    "q056_no_sharepoint": Case((rule("no-spo", "users/*/drive"),), code=0),
-    "truncated_json": Case((rule("truncated-json", DELTA, count=1), rule("truncated-json", "users", count=1)), least=2),
-    "truncated_200_bodies": Case((rule("wrong-length", host="download", by=10, count=3),), least=3),
-    "wrong_200_body": Case((rule("status", host="download", status=200, body=HTML, count=2),), least=2),
-    "corrupt_byte": Case((rule("corrupt", host="download", count=2, after=2),), least=2),
-    "slow_trickle": Case((rule("slow", host="download", count=3, seconds=0.02, piece=64),), least=3),
-    "clock_is_wrong_q053": Case((rule("clock-skew", "*", seconds=7200),), least=5),
-}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_quirk(name: str, tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
-    try_case(CASES[name], tenant, undisturbed, tmp_path)
+    (drive,) = tenant.truth.drives.values()
+    large = next(item_id for item_id in drive.items if drive.path(item_id) == "/large.bin")
+    case = CASES[name]
+    rules = tuple({**one, "route": one["route"].replace("{large}", large)} for one in case.rules)
+    try_case(replace(case, rules=rules), tenant, undisturbed, tmp_path)
 
 
 def test_q001_410_in_a_later_run(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:

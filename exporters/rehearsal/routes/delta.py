@@ -6,7 +6,7 @@ made during a listing come with the next one.
 Source: reference/graph.md 5.2; quirks Q-001, Q-003 to Q-006.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from exporters.rehearsal.documents import Row
@@ -34,6 +34,7 @@ class Round:
     size: int
     select: str | None
     empty_next: bool = False
+    again: int = 0  # empty pages at this place: no two links of a round are alike
 
 
 def delta(call: Call) -> Response:
@@ -106,6 +107,7 @@ def _sealed(call: Call, drive: DriveTruth, state: Round) -> str:
         state.size,
         state.select,
         state.empty_next,
+        state.again,
     )
 
 
@@ -129,7 +131,7 @@ def resync(call: Call, drive: DriveTruth, inner: str = "resyncChangesApplyDiffer
 def _page(call: Call, drive: DriveTruth, now: Round) -> tuple[list[Row], Round | None]:
     settings = call.service.settings
     if now.empty_next or "empty-page" in call.faults:
-        return [], Round(now.since, now.until, now.position, now.page, now.size, now.select)
+        return [], replace(now, empty_next=False, again=now.again + 1)
     if now.since == _FROM_SCRATCH:
         numbers, position = _scan(drive, now.position, now.size)
         total = drive.count
