@@ -27,7 +27,7 @@ from retention.references import read_bytes, read_secret
 from retention.state.database import State, open_state
 
 ROOT = "lastcopy.json"
-CONNECTIONS = 24
+CONNECTIONS = 40
 DRIVE_ROLES = frozenset(
     {"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All"}
 )

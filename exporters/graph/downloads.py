@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporters.clock import Clock
+from exporters.errors import TransientError
 from exporters.graph.answers import json_object
 from exporters.graph.calls import Asker, Call, Observer, charged
 from exporters.graph.clouds import Cloud
@@ -39,11 +40,12 @@ from exporters.graph.errors import (
 )
 from exporters.graph.headers import header
 from exporters.graph.limits import Cost
+from exporters.graph.ranges import RANGE_BYTES, read_ahead
 from exporters.graph.retrying import HOST_TRIES
 from exporters.graph.transport import Answer
 
-BIG_BYTES = 4 << 30  # from here on a file is read in ranges (Q-033)
-SPAN_BYTES = 1 << 30
+BIG_BYTES = 64 << 20  # from here on a file is read in ranges, several at once
+SPAN_BYTES = 1 << 30  # for each so many bytes a new address is asked for, however well the old one works (Q-033)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 _FRESH_ADDRESSES = 3
@@ -53,6 +55,10 @@ _EXPIRED = (
     UnauthorizedError, AccessDeniedError, PermissionMissingError, NotFoundError, ResyncRequiredError,
     GaveUpError, ItemGaveUpError,
 )  # fmt: skip
+
+
+class RangeFailedError(GraphError, TransientError):
+    """One of several ranges could not be had; what was given before it counts, and a new address is asked for."""
 
 
 class DownloadAsker(Asker, Protocol):
@@ -99,9 +105,13 @@ class Download:
                     position += len(chunk)
                     self._observer.received(len(chunk))
                     yield chunk
+                for chunk in self._source.run_ahead(self._part, position):
+                    position += len(chunk)
+                    self._observer.received(len(chunk))
+                    yield chunk
                 if self._complete(position):
                     return
-            except ConnectionFailedError as error:  # also a short body (Q-020)
+            except (ConnectionFailedError, RangeFailedError) as error:  # also a short body (Q-020)
                 drops = 1 if position - sound >= _PROGRESS_BYTES else drops + 1
                 if drops >= _DROPS:
                     raise _failed(error) from error
@@ -190,6 +200,38 @@ class _Source:
     expected: int | None  # length, as listed or as an earlier part told
     address: str | None = None  # where the newest part came from, if not from Graph itself
 
+    def run_ahead(self, part: _Part, position: int) -> Iterator[bytes]:
+        """What follows `part` in its span, by several requests at once to its address; nothing where that cannot be done.
+
+        Raises: RangeFailedError, after which `go_on` asks for a new address; ContentChangedError.
+        """
+        if self.span is None or self.address is None or part.answer.status != 206 or part.total is None:
+            return
+        if not any(part.marks):  # nothing would tell whether it is still the same content
+            return
+        end = min(e for e in (part.begin + self.span, part.total, self.end) if e is not None)
+        address = self.address
+        yield from read_ahead(lambda begin, to: self._range(address, begin, to, part), position, end)
+
+    def _range(self, address: str, begin: int, end: int, like: _Part) -> bytes:
+        try:
+            call = self._call_to(address, begin, end)
+            answer = self.session.exchange(call, _as_is, patience=self.patience)
+            try:
+                part = self._part(answer, begin)
+                self.check_same(part, like)
+                if answer.status == 206 and part.length == end - begin:
+                    data = b"".join(_read(part, begin, end, 1 << 20))
+                    if len(data) == end - begin:
+                        return data
+            finally:
+                answer.close()
+        except ContentChangedError:
+            raise
+        except (*_EXPIRED, MalformedAnswerError, ConnectionFailedError) as error:
+            raise RangeFailedError(str(error), code=error.code, action=error.action) from error
+        raise RangeFailedError("A range of the content is not the one asked for.", code="malformed")
+
     def ends_at(self, position: int) -> bool | None:
         """See `Download.ends_at`."""
         if self.address is None or position == 0:
@@ -253,9 +295,10 @@ class _Source:
         if "/versions/" not in self.path:  # an earlier version never changes
             raise _changed("nothing tells whether the content is still the same")
 
-    def _headers(self, position: int) -> dict[str, str]:
+    def _headers(self, position: int, end: int | None = None) -> dict[str, str]:
         headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
-        ends = [e for e in (self.end, position + self.span if self.span else None) if e is not None]
+        piece = None if self.span is None else position + min(self.span, RANGE_BYTES)
+        ends = [e for e in (self.end, piece, end) if e is not None]
         if position or ends:
             headers["Range"] = f"bytes={position}-{min(ends) - 1 if ends else ''}"
         return headers
@@ -282,13 +325,13 @@ class _Source:
         answer.close()
         raise MalformedAnswerError("A download was redirected too often.", code="malformed")
 
-    def _call_to(self, url: str, position: int) -> Call:
+    def _call_to(self, url: str, position: int, end: int | None = None) -> Call:
         return Call(
             url,
             self.path,
             Cost.PREAUTHENTICATED,
             charged(Cost.PREAUTHENTICATED, None),
-            headers=self._headers(position),
+            headers=self._headers(position, end),
             bearer=self.session.cloud.owns_graph(url),
             accept=_REDIRECTS | {416},
             tries=HOST_TRIES,

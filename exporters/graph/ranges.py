@@ -1,0 +1,32 @@
+"""Ranges of one big content, several at once, given in their order through a bounded window.
+
+Rules of this file: no more than `AHEAD` ranges are held; the first that fails is raised when all before it have been given, and
+nothing is under way any more; whether a range is the right one is for `fetch` to say. Source: design §9; quirk Q-033.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+RANGE_BYTES = 4 << 20
+AT_ONCE = 4
+AHEAD = AT_ONCE + 1
+
+
+def read_ahead(fetch: Callable[[int, int], bytes], start: int, end: int) -> Iterator[bytes]:
+    """The bytes [start, end) in pieces of `RANGE_BYTES`. fetch: gives the bytes [begin, end); called from several threads.
+
+    Raises: what `fetch` raises.
+    """
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lastcopy-range") as pool:
+        try:
+            for begin in range(start, end, RANGE_BYTES):
+                waiting.append(pool.submit(fetch, begin, min(begin + RANGE_BYTES, end)))
+                if len(waiting) >= AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
