@@ -5,6 +5,7 @@ dependencies.md (boto3 row).
 """
 
 import functools
+import io
 import re
 import threading
 from typing import Any
@@ -70,5 +71,5 @@ def open_client(bucket: str, region: str | None, endpoint_url: str | None, clock
 def _send_at_once(params: dict[str, Any], **_: Any) -> None:
     """A small body goes with its headers: to ask first (`Expect: 100-continue`) is a round trip for each small file."""
     body = params.get("body")
-    if isinstance(body, bytes) and len(body) <= _AT_ONCE_BYTES:
+    if isinstance(body, io.BytesIO) and len(body.getbuffer()) <= _AT_ONCE_BYTES:  # botocore wraps bytes
         params["headers"].pop("Expect", None)
