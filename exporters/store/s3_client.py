@@ -5,6 +5,7 @@ dependencies.md (boto3 row).
 """
 
 import functools
+import io
 import re
 import threading
 from typing import Any
@@ -63,12 +64,12 @@ def open_client(bucket: str, region: str | None, endpoint_url: str | None, clock
             key="store.endpoint_url" if endpoint_url else "store.region",
             action="Correct store.endpoint_url and store.region.",
         ) from error
-    client.meta.events.register_last("before-call.s3.PutObject", _send_at_once)
+    client.meta.events.register_first("request-created.s3.PutObject", _send_at_once)
     return client
 
 
-def _send_at_once(params: dict[str, Any], **_: Any) -> None:
+def _send_at_once(request: Any, **_: Any) -> None:
     """A small body goes with its headers: to ask first (`Expect: 100-continue`) is a round trip for each small file."""
-    body = params.get("body")
-    if isinstance(body, bytes) and len(body) <= _AT_ONCE_BYTES:
-        params["headers"].pop("Expect", None)
+    body = request.data
+    if isinstance(body, io.BytesIO) and len(body.getbuffer()) <= _AT_ONCE_BYTES:  # botocore wraps bytes
+        del request.headers["Expect"]

@@ -384,6 +384,14 @@ class StoreContract:
         assert sorted(keys(store)) == sorted([f"d/{name}", f"{name}/x"])
         assert keys(store, f"d/{name}") == [f"d/{name}"]
 
+    def test_q036_q082_long_keys(self, store: Store) -> None:
+        """Keys of 700 bytes and more, of any characters, are stored, listed and found as they are."""
+        for key in ("/".join(["a & b+c: d" * 20] * 3), "🗃️/" + "é" * 120 + "/" + "日" * 80, "/".join("xyz" * 120)):
+            assert len(key.encode()) < 800
+            store.put(key, key.encode(), if_absent=True)
+            assert store.read(key) == key.encode()
+            assert keys(store, key) == [key]
+
     def test_q037_q038_twins_stay_apart(self, store: Store) -> None:
         """Keys that differ in case or normalisation only are different, where the store says so."""
         store.put("made", b"")  # a folder knows only once it was written to

@@ -109,6 +109,15 @@ def test_a_run_that_cannot_go_on(desk: Desk, between: Between, mishap: Mishap, s
     ends_whole(desk, between)
 
 
+def test_credentials_that_expire_while_it_is_verified(desk: Desk, between: Between) -> None:
+    """They were right when it began: the work failed (1), the configuration is not wrong (2)."""
+    assert desk.run("export", "--json").exit == 0
+    between.mishaps = [Mishap(("get_object",), after=6, refuse=(400, "ExpiredToken"))]
+    result = desk.run("verify", "--json")
+    assert result.exit == 1, result.out
+    assert result.json["error"]["code"] == "store_credentials"
+
+
 def test_q081_what_is_on_the_wire(desk: Desk, between: Between) -> None:
     """No chunked encoding, no trailers, no checksum but our SHA-256, a length on every body; lists ask for encoded keys."""
     assert desk.run("export", "--json").exit == 0
@@ -123,6 +132,8 @@ def test_q081_what_is_on_the_wire(desk: Desk, between: Between) -> None:
         if operation in {"put_object", "upload_part"}:
             assert headers["content-length"].isdecimal(), (operation, key)
             assert "x-amz-checksum-sha256" in headers, (operation, key)
+            # A small object does not wait for leave to be sent.
+            assert operation == "upload_part" or ("expect" in headers) == (int(headers["content-length"]) > 64 << 10)
     assert all("encoding-type=url" in query for operation, query in between.queries if operation == "list_objects_v2")
 
 

@@ -1,6 +1,7 @@
 """The S3 store when answers are lost, rights are missing, and servers are not what they say."""
 
 import threading
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ from exporters.store.s3 import S3Store
 from exporters.store.s3_errors import signal_or_error
 from exporters.store.s3_parts import LARGEST_OBJECT, MIB, Measured, blocks, part_bytes
 from exporters.store.s3_upload import Room
+from exporters.store.segments import START, SegmentLog
 from tests.contracts.store_servers import client, make_bucket, moto_server
 
 PART = 8 * MIB
@@ -306,6 +308,23 @@ def test_lock_that_is_not_applied_is_an_error(moto: str, size: int) -> None:
     store.close()
 
 
+def test_a_segment_that_was_there_already_gets_its_lock(moto: str) -> None:
+    """Ours, from before a crash or a lost answer, on a server that dropped the lock: it is not claimed without."""
+    lock = LockPolicy("governance", Quick().now() + timedelta(days=3))
+    store, line = open_line(moto, lock, locked=True)
+    assert isinstance(store.inner, S3Store)
+    first = {"run": "r", "at": "2026-01-01T00:00:00Z", "writer": {"id": "a"}}
+    plain = S3Store(store.inner.bucket, "p", clock=Quick(), region="us-east-1", endpoint_url=moto)
+    ended = SegmentLog(plain, "log/").append(START, [b'{"a":1}\n'], first)
+    plain.close()
+    assert SegmentLog(store, "log/").append(START, [b'{"a":1}\n'], first) == ended
+    state = store.lock_state("log/000000001.jsonl")
+    assert state is not None
+    assert lock.satisfied_by(state)
+    assert line.counts["put_object_retention"] == 1
+    store.close()
+
+
 def test_lock_without_versions_is_refused(moto: str) -> None:
     lock = LockPolicy("governance", Quick().now() + timedelta(days=3))
     store, line = open_line(moto, lock)
@@ -474,6 +493,7 @@ class Sink:
         return {"UploadId": "u"}
 
     def upload_part(self, *, Body: bytes, **_: Any) -> dict[str, Any]:
+        time.sleep(0.06)  # slower than the source, so that what waits piles up, if it may
         self.received += len(Body)
         return {"ETag": '"e"'}
 
