@@ -24,6 +24,7 @@ from exporters.drive.removals import find_removed, is_mass, removal_rows, settle
 from exporters.drive.settings import DriveSettings
 from exporters.errors import ItemError, RunError, TransientError
 from exporters.graph.calls import segment
+from exporters.graph.errors import StoppedError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.outcomes import Agreement
@@ -94,6 +95,9 @@ class DriveExporter:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
         try:
             self._copy()
+        except StoppedError:  # a request would have waited for the budget for longer than a stop may take
+            if not self._stop.is_set():
+                raise
         except Exception as error:
             if not isinstance(error, RunError):  # then the store is gone, or another writer has it
                 self._finish(whole=False)
@@ -194,10 +198,10 @@ class DriveExporter:
                 under_way.add(self._pool.submit(self._capturer.work, task))
                 while len(under_way) >= IN_FLIGHT:
                     finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in finished)
+                    yield from self._results(finished)
             while under_way:
                 finished, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in finished)
+                yield from self._results(finished)
         except BaseException:
             self._writer.orphans_possible = True  # what others put meanwhile has no row: named before the bag closes
             raise
@@ -205,6 +209,18 @@ class DriveExporter:
             for future in under_way:
                 future.cancel()
             wait(under_way)
+
+    def _results(self, finished: set[Future[Done]]) -> Iterator[Done]:
+        """What came of tasks; one that was stopped while it waited for the budget has come to nothing yet."""
+        for future in finished:
+            try:
+                done = future.result()
+            except StoppedError:
+                if not self._stop.is_set():
+                    raise
+                self._writer.orphans_possible = True
+                continue
+            yield done
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ in the environment; proxies of the environment hold. Source: dependencies.md 2 (
 import re
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ class Answer:
         self.url = url
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
+        self.when_closed: Callable[[], None] = lambda: None
 
     def body(self) -> bytes:
         """The whole body, content coding undone; for JSON and errors. Raises: ConnectionFailedError."""
@@ -63,6 +64,7 @@ class Answer:
     def close(self) -> None:
         """Give the connection back (read to its end) or drop it."""
         self._response.close()
+        self.when_closed()
 
 
 class Transport:
