@@ -34,7 +34,7 @@ _UNTOLD_SECONDS = 180.0  # at full use the service speaks in every minute; silen
 _TOLD_LIMIT_LASTS = DAY
 _CAUTION = 4  # while the limit is not known for certain, a quarter of what was proven may be without an answer
 _AMONG_OTHERS, _ALONE = 0.2, 1.0  # seconds between exchanges
-_WHILE_WAITING, _WHILE_AWAY = 5.0, 15.0
+_WHILE_WAITING, _WHILE_AWAY = 5.0, 2.0
 _CLOCK_SET = 5.0
 
 
@@ -55,12 +55,17 @@ class Allowance:
         self.minute, self.day = SpendLog(MINUTE), SpendLog(DAY, 1440)
         self._left: Left | None = None  # times are steady here
         self._doubt: Doubt | None = None  # likewise
+        self._hidden: Doubt | None = None  # likewise; spent by others who do not share, as the service's figures show
         self._proven = 0
         self._lease: _Lease | None = None
         self._is_shared = False
         self._held: list[tuple[int, float]] = []
         self._held_units = 0
         self._peers = 0
+        self._parts, self._reserve = (
+            1,
+            0,
+        )  # while the others cannot be reached: of how many this is one, and the rest of the day
         self._fresh: dict[int, int] = {}
         self._sent: dict[int, int] = {}
         self._appetite = Appetite()
@@ -90,14 +95,13 @@ class Allowance:
 
     def wait(self, units: int, now: float) -> tuple[float, str]:
         """(seconds, why) until `units` may be spent: 0 if now, infinite if only an answer or an exchange can tell."""
-        parts = 1 if self._lease is not None or not self._is_shared else 1 + self._peers  # alone: others may be, unseen
-        limit, day_limit = self.minute_limit // parts, self.day_limit // parts
-        doubt = self._doubt.units if self._doubt is not None and now < self._doubt.until else 0
+        limit, day_limit = self.minute_limit // self._parts, self.day_limit - self._reserve
+        unknown = self._unknown(now)
         held = self._held_units
         if self.day.used(now) + held + units > day_limit and (wait := self.day.wait(units, day_limit, now, held)) > 0:
             return wait, "day"
-        if self.minute.used(now) + held + doubt + units > limit:
-            wait = self._minute_wait(units, limit, doubt, now)
+        if self.minute.used(now) + held + unknown + units > limit:
+            wait = self._minute_wait(units, limit, unknown, now)
             if wait > 0:
                 return wait, "budget"
         left = self._left
@@ -137,13 +141,19 @@ class Allowance:
         if self._left is not None and (told is None or told.remaining is None) and claimed_at >= self._left.at:
             self._left = self._left._replace(units=self._left.units - units)
 
-    def _minute_wait(self, units: int, limit: int, doubt: int, now: float) -> float:
+    def _unknown(self, now: float) -> int:
+        """Units that count besides those that we know of."""
+        if self._doubt is None and self._hidden is None:
+            return 0
+        return max((d.units for d in (self._doubt, self._hidden) if d is not None and now < d.until), default=0)
+
+    def _minute_wait(self, units: int, limit: int, unknown: int, now: float) -> float:
         held = self._held_units
-        with_doubt = self.minute.wait(units, limit, now, held + doubt)
-        if not doubt or self._doubt is None or with_doubt <= 0:
-            return with_doubt
-        without = max(self.minute.wait(units, limit, now, held), self._doubt.until - now)
-        return min(with_doubt, without)
+        wait = self.minute.wait(units, limit, now, held + unknown)
+        if unknown and wait > 0:
+            over = max(d.until for d in (self._doubt, self._hidden) if d is not None) - now
+            wait = min(wait, max(self.minute.wait(units, limit, now, held), over))
+        return wait
 
     def _is_unproven(self, units: int, limit: int) -> bool:
         """Whether this would be too much without an answer, were the service's limit as low as it still may be.
@@ -168,10 +178,23 @@ class Allowance:
                 self._told_limit, self._told_limit_at, self.has_news = told.limit, now, True
         if told.remaining is None:
             return
-        self._shrink_doubt(self.minute_limit - told.remaining, now)
+        used = self.minute_limit - told.remaining
+        self._shrink_doubt(used, now)
+        self._find_hidden(used, now)
         if told.reset is not None:
             known = self._left if self._left is not None and now < self._left.until else None
             self._left = merged_left(known, Left(told.remaining, now + told.reset + MARGIN, now))
+
+    def _find_hidden(self, used: int, now: float) -> None:
+        """What the service has counted and none of us has spent: it may stay in its window as long as ours do.
+
+        Answers that are under way, and what others who share have leased meanwhile, may or may not be in the figure.
+        """
+        most = used - self.minute.settled(now)
+        least = most - self.minute.in_flight - self._held_units - self._peers * (self.minute_limit // 5)
+        known = self._hidden.units if self._hidden is not None and now < self._hidden.until else 0
+        units = min(max(known, least), most)
+        self._hidden = Doubt(units, now + MINUTE) if units > 0 else None
 
     def _silence(self, now: float) -> None:
         """A success without a word: less than four fifths of the minute were used."""
@@ -269,6 +292,7 @@ class Allowance:
 
     def leased(self, granted: int) -> None:
         """The exchange went through."""
+        self._parts, self._reserve = 1, 0
         lease = self._lease = self._lease or _Lease(0, 0.0)
         lease.left, lease.until = lease.left + granted, self._reported_at + LEASE_SECONDS
         if granted >= self._appetite.need:
@@ -290,6 +314,9 @@ class Allowance:
             self.minute.note(units, until)
             self.day.note(units, until)
         self._held, self._held_units = [], 0
+        if self._lease is not None:
+            self._parts = 1 + self._peers
+            self._reserve = max(0, self.day_limit - self.day.used(now)) * self._peers // self._parts
         self._lease, self._hungry, self._appetite.need = None, False, 0
         self._away_until = now + _WHILE_AWAY
 
@@ -329,10 +356,9 @@ class Allowance:
         wanted = self._appetite.portion(self.minute_limit) - lease.left
         if not (self._appetite.need or self._appetite.rate >= 0.5):
             return 0
-        doubt = self._doubt.units if self._doubt is not None and now < self._doubt.until else 0
         out = kept + self._held_units
         free = min(
-            self.minute_limit - self.minute.settled(now) - out - doubt,
+            self.minute_limit - self.minute.settled(now) - out - self._unknown(now),
             self.day_limit - self.day.settled(now) - out,
         )
         if self._left is not None and now < self._left.until:

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from exporters.clock import Clock
 from exporters.graph.gate import Gate
 from exporters.graph.sharing import BudgetStore, History, Picture
@@ -64,8 +66,13 @@ class Keeper:
             due = self._budget.next_exchange(self._clock.monotonic())
             if due > 0:
                 self._clock.wait(self._bell, min(due, _LONGEST_SLEEP))
-            elif self._exchange() is not None:
-                self._gate.wake()
+                continue
+            try:
+                self._exchange()
+            except Exception as error:  # noqa: BLE001 - a thread's edge: without it, requests would wait for leases for ever
+                structlog.get_logger().warning("defect", where="budget", error=type(error).__name__)
+                self._budget.away(self._clock.monotonic())
+            self._gate.wake()
 
     def _exchange(self, *, leaving: bool = False) -> Picture | None:
         """One transaction with the others; None if they cannot be reached."""
@@ -81,7 +88,6 @@ class Keeper:
         picture = self._store.exchange(report, decide)
         if picture is None:
             self._budget.away(self._clock.monotonic())
-            self._gate.wake()
         else:
             self._budget.leased(granted)
         return picture

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from exporters.clock import ManualClock
 from exporters.graph.budget import Budget, Ticket
 from exporters.graph.headers import parse_rate_limit, parse_retry_after
-from exporters.graph.limits import Scope
+from exporters.graph.limits import LicenceClass, Limit, Scope
 from exporters.graph.sharing import BudgetStore, History, Picture
 from exporters.rehearsal.throttling import Throttle
 
@@ -56,7 +56,7 @@ class World:
         heapq.heappush(self._events, (max(moment, self.now), next(self._numbers), then))
 
     def run(self, until: float) -> None:
-        """Let time pass."""
+        """Let time pass, until so many seconds after the start."""
         while self._events and self._events[0][0] <= until:
             moment, _, then = heapq.heappop(self._events)
             if moment > self.now:
@@ -99,6 +99,8 @@ class Process:
     units: Callable[[], int] = lambda: 1
     store: BudgetStore | None = None
     licences: int | None = 100
+    limits: tuple[int, int] | None = None
+    """Minute and day as published, instead of what `licences` say."""
     think: float = 0.0
     """Seconds of work of a thread between two requests."""
     budget: Budget = field(init=False)
@@ -108,6 +110,10 @@ class Process:
     def start(self, history: Callable[[datetime], History] = lambda before: History()) -> "Process":
         """Join the others, and begin."""
         self.budget = Budget(licences=self.licences)
+        if self.limits is not None:
+            minute, day = self.limits
+            size = LicenceClass(None, Limit(minute, 60, "test"), Limit(day, 86_400, "test"))
+            self.budget._sharepoint.publish(size)
         self.alive, self._line, self._look, self._due = True, deque(range(self.threads)), 0, 0
         self._owed: list[int | None] = [None] * self.threads
         if self.store is not None:
@@ -165,9 +171,7 @@ class Process:
 
         def arrive() -> None:
             verdict = world.throttle.charge("sharepoint", ticket.units, f"{self.number} {id(ticket)}")
-            world.counted.append(
-                Counted(world.now, ticket.units, verdict.status, verdict.avoidable, self.number)
-            )
+            world.counted.append(Counted(world.now, ticket.units, verdict.status, verdict.avoidable, self.number))
             world.at(there + latency * 0.3, lambda: answer(verdict.status, verdict.headers))
 
         def answer(status: int, headers: dict[str, str]) -> None:
