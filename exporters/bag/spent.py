@@ -86,8 +86,9 @@ def _sorted_out(
     rest: Iterator[_Segment | None] = iter(read)
     for ledger in ledgers:
         segments = [segment for _, segment in zip(ledger, rest, strict=False) if segment is not None]
-        segments = [segment for segment in segments if segment.at < before]
         for segment, following in zip(segments, [*segments[1:], None], strict=True):
+            if segment.at >= before:
+                continue
             run = runs.setdefault(segment.run, _Run())
             run.segments.append(segment)
             if following is None or following.writer != segment.writer:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exporters.clock import SystemClock
+from exporters.clock import Clock, SystemClock
 from exporters.rehearsal.server import Rehearsal
 from exporters.rehearsal.service import Settings as TenantSettings
 from tests.independent.truth import Truth, load
@@ -49,11 +49,17 @@ class Tenant:
     """A running rehearsal tenant, and the truth of it as the judge sees it."""
 
     def __init__(
-        self, data: Path, *, licences: int = WHOLE_TENANT, settings: TenantSettings | None = None, **options: Any
+        self,
+        data: Path,
+        *,
+        licences: int = WHOLE_TENANT,
+        settings: TenantSettings | None = None,
+        clock: Clock | None = None,
+        **options: Any,
     ) -> None:
         self.data = data
         self.truth: Truth = load(data)
-        self.rehearsal = Rehearsal(data, clock=SystemClock(), licences=licences, settings=settings, **options)
+        self.rehearsal = Rehearsal(data, clock=clock or SystemClock(), licences=licences, settings=settings, **options)
         self._context = ssl.create_default_context(cafile=self.rehearsal.info["ca_bundle"])
         self._at: int | None = None
         self._then: Callable[[], None] = lambda: None
@@ -136,6 +142,7 @@ class Product:
         self, folder: Path, tenant: Tenant, *, store: Row | None = None, versions: str | int = "all", **changes: Any
     ) -> None:
         self.folder, self.tenant = folder, tenant
+        self.command = COMMAND
         folder.mkdir(parents=True, exist_ok=True)
         self.store = folder / "store"
         info = tenant.info
@@ -161,7 +168,7 @@ class Product:
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start a command in a process group of its own."""
         return subprocess.Popen(
-            [*COMMAND, *arguments], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
+            [*self.command, *arguments], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
 
