@@ -36,6 +36,7 @@ _CAUTION = 4  # while the limit is not known for certain, a quarter of what was 
 _AMONG_OTHERS, _ALONE = 0.2, 1.0  # seconds between exchanges
 _WHILE_WAITING, _WHILE_AWAY = 5.0, 2.0
 _CLOCK_SET = 5.0
+_LEAST_LIMIT = 400  # a service that grants less a minute is not expected
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ class Allowance:
         self._doubt: Doubt | None = None  # likewise
         self._hidden: Doubt | None = None  # likewise; spent by others who do not share, as the service's figures show
         self._proven = 0
+        self._was_refused = False
         self._lease: _Lease | None = None
         self._is_shared = False
         self._held: list[tuple[int, float]] = []
@@ -69,7 +71,7 @@ class Allowance:
         self._fresh: dict[int, int] = {}
         self._sent: dict[int, int] = {}
         self._appetite = Appetite()
-        self._hungry = False
+        self._is_waiting, self._hungry = False, False  # somebody waits; somebody waits for nothing but a lease
         self.has_news = False
         self._reported_at = -math.inf
         self._away_until = -math.inf
@@ -95,6 +97,15 @@ class Allowance:
 
     def wait(self, units: int, now: float) -> tuple[float, str]:
         """(seconds, why) until `units` may be spent: 0 if now, infinite if only an answer or an exchange can tell."""
+        wait, reason = self._wait(units, now)
+        if wait > 0 and self._lease is not None:
+            self._is_waiting = True
+            if reason == "lease":
+                self._hungry = True
+                self._appetite.need = max(self._appetite.need, units)
+        return wait, reason
+
+    def _wait(self, units: int, now: float) -> tuple[float, str]:
         limit, day_limit = self.minute_limit // self._parts, self.day_limit - self._reserve
         unknown = self._unknown(now)
         held = self._held_units
@@ -114,8 +125,6 @@ class Allowance:
             return math.inf, "budget"
         lease = self._lease
         if lease is not None and (lease.left < min(units, limit) or now >= lease.until):
-            self._hungry = True
-            self._appetite.need = max(self._appetite.need, units)
             return math.inf, "lease"
         return 0.0, ""
 
@@ -125,6 +134,7 @@ class Allowance:
         self.day.in_flight += units
         if self._lease is not None:
             self._lease.left = max(self._lease.left - units, 0)
+            self._is_waiting = False
         self._appetite.claimed += units
 
     def settle(self, units: int, claimed_at: float, now: float, told: RateLimit | None, *, served: bool) -> None:
@@ -134,6 +144,8 @@ class Allowance:
         if self._is_shared:
             slot = int(now * _SLOTS_A_SECOND)
             self._fresh[slot] = self._fresh.get(slot, 0) + units
+        if served:
+            self._was_refused = False
         if told is not None:
             self.told(told, now)
         elif served:
@@ -162,9 +174,15 @@ class Allowance:
         more than that; a quarter of it more is the least that the limit can be.
         """
         in_flight = self.minute.in_flight
+        if self._was_refused and in_flight:
+            return True  # after a refusal one goes first, and the others when it has come through
         if not in_flight or self._told_limit or self._proven >= RATES_TOLD_FROM * limit:
             return False
         return in_flight + units > self._proven // _CAUTION
+
+    def refused(self) -> None:
+        """The service asked for a pause: this process, or another that shares."""
+        self._was_refused = True
 
     # -- what the service says --------------------------------------------------------------------------------------
 
@@ -239,8 +257,8 @@ class Allowance:
         since = now - self._reported_at
         if self.has_news:
             return 0.0
-        is_low = self._lease.left < self._appetite.portion(self.minute_limit) // 2 and self._appetite.claimed > 0
-        if self._hungry or is_low:
+        is_low = self._lease.left < self._portion() // 2 and self._appetite.claimed > 0
+        if self._is_waiting or is_low:
             wait = self._wait_without_lease(now)
             if math.isinf(wait):
                 wait = (_AMONG_OTHERS if self._held_units else _ALONE) - since
@@ -252,7 +270,7 @@ class Allowance:
     def report(self, now: float, offset: float, *, leaving: bool = False, pause_until: float = 0.0) -> Report:
         """What there is to say. What is not wanted of the lease is given back with it."""
         wanted = self._appetite.measure(now) and not leaving
-        portion = self._appetite.portion(self.minute_limit) if wanted else 0
+        portion = self._portion() if wanted else 0
         lease = self._lease or _Lease(0, now)
         lease.left = 0 if now >= lease.until else min(lease.left, 2 * portion)
         self._sent, self._fresh = self._fresh, {}
@@ -297,7 +315,7 @@ class Allowance:
         lease.left, lease.until = lease.left + granted, self._reported_at + LEASE_SECONDS
         if granted >= self._appetite.need:
             self._hungry, self._appetite.need = False, 0
-        self._sent = {}
+        self._sent, self._is_waiting = {}, False  # whoever still waits says so again
 
     def away(self, now: float) -> None:
         """The others cannot be reached: go on alone, with this process's part of the limits while there were others."""
@@ -317,7 +335,7 @@ class Allowance:
         if self._lease is not None:
             self._parts = 1 + self._peers
             self._reserve = max(0, self.day_limit - self.day.used(now)) * self._peers // self._parts
-        self._lease, self._hungry, self._appetite.need = None, False, 0
+        self._lease, self._is_waiting, self._hungry, self._appetite.need = None, False, False, 0
         self._away_until = now + _WHILE_AWAY
 
     def _minutes_wanted(self, now: float, offset: float) -> float:
@@ -329,11 +347,16 @@ class Allowance:
         return 0.0 if self._generation < 0 else (self._known_minutes + offset - 120.0) // 60 * 60 + 30
 
     def _wait_without_lease(self, now: float) -> float:
-        lease, self._lease, hungry = self._lease, _Lease(1 << 30, math.inf), self._hungry
+        lease, self._lease = self._lease, _Lease(1 << 30, math.inf)
         try:
-            return self.wait(1, now)[0]
+            return self._wait(1, now)[0]
         finally:
-            self._lease, self._hungry = lease, hungry
+            self._lease = lease
+
+    def _portion(self) -> int:
+        """What a lease should hold: little, while the limit may turn out to be much lower than it is published."""
+        sure = self._told_limit or max(_LEAST_LIMIT, _CAUTION * self._proven)
+        return self._appetite.portion(min(self.minute_limit, sure))
 
     def _adopt_told(self, picture: Picture, now: float, offset: float) -> None:
         if (
@@ -353,7 +376,7 @@ class Allowance:
 
     def _granted(self, picture: Picture, kept: int, now: float) -> int:
         lease = self._lease or _Lease(0, now)
-        wanted = self._appetite.portion(self.minute_limit) - lease.left
+        wanted = self._portion() - lease.left
         if not (self._appetite.need or self._appetite.rate >= 0.5):
             return 0
         out = kept + self._held_units

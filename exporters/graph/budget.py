@@ -181,6 +181,7 @@ class Budget:
             key = _pause_key(scope, mailbox)
             self._pause(key, now, now + seconds + MARGIN)
             if key == Scope.SHAREPOINT:
+                self._sharepoint.refused()
                 self._sharepoint.has_news = True
 
     def inside_pause(self, ticket: Ticket, sent_at: float) -> bool:
@@ -219,6 +220,7 @@ class Budget:
             until = min(picture.pause_until - offset, now + DAY)
             if until > now:
                 self._pause(Scope.SHAREPOINT, now, until)
+                self._sharepoint.refused()
             return self._sharepoint.adopt(picture, kept, now, offset)
 
     def leased(self, granted: int) -> None:

@@ -44,8 +44,8 @@ class Gate:
         self._lines: dict[str, deque[_Turn]] = {}
         self._closed = False
         self._stop_until: float | None = None
-        self.wants_lease: Callable[[], None] = lambda: None
-        """Called when a request needs units that must be leased first (see `keeper`)."""
+        self.waits: Callable[[], None] = lambda: None
+        """Called when a request must wait: units may have to be leased, or others may have given some back (see `keeper`)."""
         self.has_news: Callable[[], None] = lambda: None
         """Called when the service announced a pause."""
 
@@ -133,9 +133,8 @@ class Gate:
             claim = self.budget.claim(scope, units, self._clock.monotonic(), mailbox)
             if claim.ticket is not None:
                 return claim.ticket
-            if claim.reason == "lease":
-                self.wants_lease()
-            elif claim.wait_seconds != UNKNOWN:
+            self.waits()
+            if claim.wait_seconds != UNKNOWN:
                 self._check(claim.wait_seconds)
                 if claim.wait_seconds >= _TOLD_FROM:
                     observer.waiting(claim.wait_seconds, claim.reason)

@@ -46,7 +46,7 @@ class Keeper:
             if picture is not None:
                 self._store.remember(history)
                 self._exchange()
-        self._gate.wants_lease = self._gate.has_news = self._bell.set
+        self._gate.waits = self._gate.has_news = self._bell.set
         self._thread.start()
         return self
 
@@ -57,7 +57,7 @@ class Keeper:
         self._ended = True
         self._bell.set()
         self._thread.join()
-        self._gate.wants_lease = self._gate.has_news = lambda: None
+        self._gate.waits = self._gate.has_news = lambda: None
         self._exchange(leaving=True)
 
     def _loop(self) -> None:

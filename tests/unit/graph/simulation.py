@@ -153,8 +153,7 @@ class Process:
             claim = self.budget.claim(Scope.SHAREPOINT, units, self.world.now)
             if claim.ticket is None:
                 self.reasons[claim.reason] = self.reasons.get(claim.reason, 0) + 1
-                if claim.reason == "lease":
-                    self._keep()
+                self._keep()
                 self.world.at(
                     self.world.now + max(min(claim.wait_seconds, LOOK), 1e-6),
                     lambda: self._try() if self._look == look else None,
