@@ -20,6 +20,7 @@ from typing import NamedTuple
 from exporters.graph.allowance import MARGIN, Allowance
 from exporters.graph.headers import RateLimit
 from exporters.graph.limits import (
+    BYTES,
     MAILBOX_CONCURRENT,
     MAILBOX_REQUESTS,
     REPORTS,
@@ -48,7 +49,8 @@ class Ticket:
 
 
 class Claim(NamedTuple):
-    """Either a ticket, or how long to wait before asking again and why: `pause`, `budget`, `day`, `concurrency`, `lease`."""
+    """Either a ticket, or how long to wait before asking again and why: `pause`, `budget`, `day`, `hour` (of bytes),
+    `concurrency`, `lease`."""
 
     ticket: Ticket | None
     wait_seconds: float
@@ -83,6 +85,7 @@ class Budget:
         self._sharepoint = Allowance(licence_class(licences))
         self._windows = {Scope.DIRECTORY: _Window(directory_limit(users)), Scope.REPORTS: _Window(REPORTS)}
         self._mailboxes: OrderedDict[str, _Window] = OrderedDict()
+        self._bytes = SpendLog(BYTES.seconds)
         self._mailbox_concurrent = mailbox_concurrent
         self._pauses: dict[str, _Pause] = {}
 
@@ -122,20 +125,26 @@ class Budget:
                     return Claim(None, pause.until - now, "pause")
             if scope is Scope.SHAREPOINT:
                 wait, reason = self._sharepoint.wait(units, now)
-                if wait > 0:
-                    return Claim(None, wait, reason)
-                self._sharepoint.claim(units)
-                return Claim(Ticket(scope, units, mailbox, now), 0.0, "")
-            window = self._window(scope, mailbox, now)
-            if window is not None:
-                if window.active >= self._mailbox_concurrent:
-                    return Claim(None, UNKNOWN, "concurrency")
-                wait = window.log.wait(units, window.limit.units, now)
-                if wait > 0:
-                    return Claim(None, wait, "budget")
-                window.log.claim(units)
-                window.active += scope is Scope.EXCHANGE
-            return Claim(Ticket(scope, units, mailbox, now), 0.0, "")
+                if wait <= 0:
+                    self._sharepoint.claim(units)
+            else:
+                wait, reason = self._wait(scope, units, now, mailbox)
+            return Claim(Ticket(scope, units, mailbox, now), 0.0, "") if wait <= 0 else Claim(None, wait, reason)
+
+    def _wait(self, scope: Scope, units: int, now: float, mailbox: str | None) -> tuple[float, str]:
+        """(seconds, why) for all but SharePoint's units; claims them where there is nothing to wait for."""
+        if scope is Scope.NONE:
+            return self._bytes.wait(1, BYTES.units, now), "hour"
+        window = self._window(scope, mailbox, now)
+        if window is None:
+            return 0.0, ""
+        if window.active >= self._mailbox_concurrent:
+            return UNKNOWN, "concurrency"
+        wait = window.log.wait(units, window.limit.units, now)
+        if wait <= 0:
+            window.log.claim(units)
+            window.active += scope is Scope.EXCHANGE
+        return wait, "budget"
 
     def settle(
         self,
@@ -174,6 +183,11 @@ class Budget:
                 window = self._mailboxes.get(ticket.mailbox or "")
                 if window is not None:
                     window.active -= 1
+
+    def received(self, size: int, now: float) -> None:
+        """Bytes of content came: what leaves SharePoint in an hour is limited too (of this process; others are not seen)."""
+        with self._lock:
+            self._bytes.note(size, now)
 
     def pause(self, scope: Scope, now: float, seconds: float, mailbox: str | None = None) -> None:
         """Nothing more of this scope (for Exchange: of this mailbox) until the pause is over; pauses never shrink."""

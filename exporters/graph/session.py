@@ -78,7 +78,7 @@ class GraphSession:
         self.budget = self._gate.budget
         if licences is not None:
             self.budget.set_licences(licences)
-        self._observer: Observer = observer or NoObserver()
+        self._observer: Observer = _Metered(observer or NoObserver(), self.budget, clock)
         self._patience_seconds = patience_seconds
         self._transport = Transport(cloud.ca_bundle, connections=connections)
         self._counter = Counter()
@@ -331,6 +331,19 @@ class GraphSession:
         there = server_date(answer.headers)
         if there is not None:
             self._dates = (there, self._clock.now())
+
+
+class _Metered:
+    """Tells the budget of the bytes that come, and passes everything on."""
+
+    def __init__(self, observer: Observer, budget: Budget, clock: Clock) -> None:
+        self._budget, self._clock = budget, clock
+        self._received, self.waiting = observer.received, observer.waiting
+
+    def received(self, size_bytes: int) -> None:
+        """Content arrived."""
+        self._budget.received(size_bytes, self._clock.monotonic())
+        self._received(size_bytes)
 
 
 def open_session(

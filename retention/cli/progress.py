@@ -19,6 +19,7 @@ _WAITS = {
     "pause": "as the service asked",
     "budget": "the minute's budget is spent",
     "day": "the day's budget is spent",
+    "hour": "as many bytes came as may in an hour",
     "backoff": "before another try",
 }
 

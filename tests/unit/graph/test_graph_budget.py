@@ -256,6 +256,21 @@ def test_very_many_mailboxes_do_not_pile_up_and_none_is_forgotten_while_it_count
     assert len(budget._mailboxes) < 50
 
 
+def test_400_gigabytes_in_an_hour() -> None:
+    """Downloads wait, all else goes on."""
+    budget = Budget()
+    for second in range(4_000):
+        budget.received(100_000_000, float(second))
+    claim = budget.claim(Scope.NONE, 0, 3_999.0)
+    assert claim.ticket, "360 GB in the last hour"
+    budget.received(40_000_000_000, 4_000.0)
+    claim = budget.claim(Scope.NONE, 0, 4_000.0)
+    assert (claim.ticket, claim.reason) == (None, "hour")
+    assert 0 < claim.wait_seconds <= 30
+    assert budget.claim(SP, 1, 4_000.0).ticket
+    assert budget.claim(Scope.NONE, 0, 4_031.0).ticket
+
+
 def test_directory_has_its_own_ten_seconds() -> None:
     budget, now, spent = Budget(), 0.0, 0
     while now < 9.0:
