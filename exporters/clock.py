@@ -28,6 +28,10 @@ class Clock(Protocol):
         """Wait; negative and zero return at once."""
         ...
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until the event is set, at most so long; whether it is set."""
+        ...
+
 
 class SystemClock:
     """The clock of this machine."""
@@ -41,6 +45,9 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         if seconds > 0:
             time.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(max(seconds, 0.0))
 
 
 class ManualClock:
@@ -64,6 +71,12 @@ class ManualClock:
     def sleep(self, seconds: float) -> None:
         if seconds > 0:
             self.advance(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Other threads get a moment to set it; then the time has passed."""
+        if not event.wait(0.0005):
+            self.sleep(seconds)
+        return event.is_set()
 
     def advance(self, seconds: float) -> None:
         """Move on by so many seconds (not negative)."""

@@ -13,7 +13,6 @@ from typing import Literal
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, LastcopyError
-from exporters.graph.budget import Budget
 from exporters.graph.limits import licence_class
 from exporters.graph.session import GraphSession
 from exporters.store.probe import probe
@@ -77,7 +76,7 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
     with ExitStack() as stack:
         try:
             signin = stack.enter_context(sign_in(config, clock))
-            graph = stack.enter_context(GraphSession(cloud_of(config), signin, clock, budget=Budget()))
+            graph = stack.enter_context(GraphSession(cloud_of(config), signin, clock))
             roles = graph.roles()
         except LastcopyError as error:
             yield failed("sign-in", error)

@@ -4,11 +4,14 @@ Rules of this file: secrets are resolved here, at the last moment, and go nowher
 layout, is refused before anything is written. Source: design §4 (root), §7, §10.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from exporters.bag.formats import LAYOUT, JsonObject, dump_json, load_json
+from exporters.bag.spent import spent_units
 from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, RunError
 from exporters.graph.answers import identifier_of, number_of, object_of, objects_of
@@ -16,8 +19,11 @@ from exporters.graph.budget import Budget
 from exporters.graph.calls import Observer
 from exporters.graph.clouds import Cloud, cloud_named, custom_cloud
 from exporters.graph.errors import AccessDeniedError, PermissionMissingError
-from exporters.graph.limits import Cost
+from exporters.graph.gate import Gate
+from exporters.graph.keeper import Keeper
+from exporters.graph.limits import Cost, licence_class
 from exporters.graph.session import GraphSession
+from exporters.graph.sharing import History
 from exporters.graph.signin import Credential, SignIn
 from exporters.store.errors import ObjectExistsError
 from exporters.store.opening import open_store
@@ -25,6 +31,7 @@ from exporters.store.protocol import LockPolicy, Store
 from retention.config import Config
 from retention.references import read_bytes, read_secret
 from retention.state.database import State, open_state
+from retention.state.spending import SharedBudget
 
 ROOT = "lastcopy.json"
 CONNECTIONS = 40
@@ -102,18 +109,34 @@ def sign_in(config: Config, clock: Clock) -> SignIn:
 
 @contextmanager
 def opened_tenant(
-    config: Config, state: State | None, clock: Clock, observer: Observer | None = None
+    config: Config,
+    state: State,
+    store: Store,
+    clock: Clock,
+    observer: Observer | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[Tenant]:
-    """Sign in, and learn who the tenant is and how large. Raises: ConfigurationError, RunError."""
+    """Sign in, learn who the tenant is and how large, and share its budget with all who use the same state.
+
+    stop: set by whoever wants requests that wait for long to end. Raises: ConfigurationError, RunError, errors of the store.
+    """
     with sign_in(config, clock) as signin:
-        account = f"{config.tenant.id} {config.tenant.client_id}"
-        budget = Budget(store=None if state is None else state.budget(account, lambda: clock.now().timestamp()))
-        graph = GraphSession(cloud_of(config), signin, clock, budget=budget, connections=CONNECTIONS, observer=observer)
+        gate = Gate(Budget(), clock, stop=stop)
+        graph = GraphSession(cloud_of(config), signin, clock, gate=gate, connections=CONNECTIONS, observer=observer)
         with graph:
             require_permissions(graph.roles())
             identity, licences = tenant_of(graph), licences_of(graph)
             graph.set_licences(licences)
-            yield Tenant(graph, signin, identity, licences)
+            shared = SharedBudget(state, f"{identity['id']} {config.tenant.client_id}")
+            with Keeper(gate, shared, clock, lambda before: history_of(store, before, licences, clock)):
+                yield Tenant(graph, signin, identity, licences)
+
+
+def history_of(store: Store, before: datetime, licences: int | None, clock: Clock) -> History:
+    """What the store's segments tell of the budget's last day. Raises: errors of the store."""
+    spent = spent_units(store, before, clock.now())
+    most = licence_class(licences).minute.units  # that a process can have spent in a minute
+    return History(spent.spends, [(at, min(units, most)) for at, units in spent.unrecorded])
 
 
 def require_permissions(roles: frozenset[str]) -> None:

@@ -21,6 +21,7 @@ from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError, RunError
 from exporters.export import ExportSettings, SourceResult, export_sources, new_run_id
 from exporters.graph.calls import Observer
+from exporters.graph.errors import StoppedError
 from exporters.graph.session import GraphSession
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source, SourceKind
@@ -136,7 +137,7 @@ def run_export(
     store = configured_store(config, clock)
     try:
         root = read_root(store)
-        with opened_state(config) as state, opened_tenant(config, state, clock, observer) as tenant:
+        with opened_state(config) as state, opened_tenant(config, state, store, clock, observer, stop) as tenant:
             watch(tenant.graph)
             refuse_foreign(root, tenant.identity)
             catalogue = Catalogue(store)
@@ -253,6 +254,13 @@ class _Run:
 
     def _sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:
         """What is copied; who could not be asked for a drive is kept for the end."""
+        try:
+            yield from self._asked_sources(wanted, stop)
+        except StoppedError:
+            if not stop.is_set():
+                raise
+
+    def _asked_sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:
         settings = self._config.settings.sources
         if wanted is None and settings.onedrive == "none":
             return

@@ -96,6 +96,7 @@ class Catalogue:
         try:
             self._store.put(key, dump_json(record), if_absent=True, durable=True)
         except ObjectExistsError:
+            self._store.confirm(key)
             return load_json(self._store.read(key))
         return record
 

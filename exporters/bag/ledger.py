@@ -274,7 +274,10 @@ def claim_source(store: Store, bag: str, source: Mapping[str, Any]) -> bool:
         store.put(key, dump_json(source), if_absent=True, durable=True)
     except ObjectExistsError:
         there = load_json(store.read(key))
-        return (there["kind"], there["id"]) == (source["kind"], source["id"])
+        is_own = (there["kind"], there["id"]) == (source["kind"], source["id"])
+        if is_own:
+            store.confirm(key)
+        return is_own
     return True
 
 

@@ -26,7 +26,7 @@ from exporters.drive.removals import find_removed, is_mass, removal_rows, settle
 from exporters.drive.settings import DriveSettings
 from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph.calls import segment
-from exporters.graph.errors import GraphError
+from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.sources import Source
@@ -105,6 +105,9 @@ class DriveExporter:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
         try:
             self._copy()
+        except StoppedError:  # a request would have waited for the budget for longer than a stop may take
+            if not self._stop.is_set():
+                raise
         except Exception as error:
             if isinstance(error, GraphError) or not isinstance(error, RunError):  # else the store is gone, or another's
                 self._finish(whole=False)
@@ -212,8 +215,8 @@ class DriveExporter:
                     self._take([self._capturer.work(task)])
 
         try:
-            for done in Shift(self._crew, self._capturer.work, self._stop.is_set).through(asking()):
-                self._take(done)
+            for done in Shift(self._crew, self._work_on, self._stop.is_set).through(asking()):
+                self._take([one for one in done if one is not None])
         except BaseException:
             self._writer.orphans_possible = True  # what others put meanwhile has no row: named before the bag closes
             raise
@@ -229,6 +232,16 @@ class DriveExporter:
             result.bytes_received += done.bytes_received
         result.worked_on += len(handful)
         self._progress.finished(len(handful))
+
+    def _work_on(self, task: Task) -> Done | None:
+        """What came of a task; None of one that was stopped while it waited for the budget."""
+        try:
+            return self._capturer.work(task)
+        except StoppedError:
+            if not self._stop.is_set():
+                raise
+            self._writer.orphans_possible = True
+            return None
 
     # -- the end ----------------------------------------------------------------------------------------------------
 

@@ -2,25 +2,25 @@
 
 Rules of this file: decisions only. No I/O, no clock: readings (`now`, seconds of one steady clock) are passed in, and
 nothing here sleeps. Safe from many threads. A request counts from the moment it is claimed until the limit's span after
-its answer: the service counted it somewhere between, so no window of the service, fixed or sliding, can hold more than
-its limit.
+its answer (see `spendlog`). Who waits, and how, is the matter of `gate`; what other processes do comes in through `keeper`.
 
     claim = budget.claim(Scope.SHAREPOINT, 1, now)
     if claim.ticket is None: ...wait claim.wait_seconds and ask again
-    budget.settle(claim.ticket, now, rate_limit=..., retry_after=...)      # when the answer's headers are there
+    budget.settle(claim.ticket, now, rate_limit=..., served=True)          # when the answer's headers are there
 
-Source: reference graph.md 7.1 to 7.3; design §9; quirks Q-040 to Q-043.
+Source: reference graph.md 7.1 to 7.4; design §9; quirks Q-040 to Q-043.
 """
 
+import math
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Mapping
-from contextlib import suppress
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
+from exporters.graph.allowance import MARGIN, Allowance
 from exporters.graph.headers import RateLimit
 from exporters.graph.limits import (
+    BYTES,
     MAILBOX_CONCURRENT,
     MAILBOX_REQUESTS,
     REPORTS,
@@ -29,129 +29,28 @@ from exporters.graph.limits import (
     directory_limit,
     licence_class,
 )
+from exporters.graph.sharing import DAY, History, Picture, Report
+from exporters.graph.spendlog import SpendLog
 
-_IN_FLIGHT_WAIT = 0.02  # when only requests without an answer yet stand in the way
-_MARGIN = 0.05  # beyond an announced pause: clocks tick, and headers are rounded
+UNKNOWN = math.inf
+"""A wait that ends with an answer, or with an exchange, and not at a time that anybody knows."""
 _MAILBOXES_KEPT = 4096
 
 
-class BudgetState(NamedTuple):
-    """What survives the process: plain data for JSON. spends: (instant in seconds since 1970, units) of the last day.
-    pause_until: instant before which nothing may be sent to SharePoint, 0 if none."""
-
-    spends: list[tuple[float, int]]
-    pause_until: float
-
-    def as_json(self) -> dict[str, Any]:
-        return {"spends": [[at, units] for at, units in self.spends], "pause_until": self.pause_until}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "BudgetState":
-        spends = [(float(at), int(units)) for at, units in document.get("spends", [])]
-        return cls(sorted(spends), float(document.get("pause_until", 0.0)))
-
-
-EMPTY_STATE = BudgetState([], 0.0)
-
-
-class BudgetStore(Protocol):
-    """Where spends of SharePoint units are kept beyond the process. MUST be safe from many threads."""
-
-    def load(self) -> BudgetState:
-        """All spends of the last 24 hours under this tenant and client id, by whatever process."""
-        ...
-
-    def spend(self, units: int, at: float) -> None:
-        """Note units spent; `at` in seconds since 1970."""
-        ...
-
-    def pause(self, until: float) -> None:
-        """Note an announced pause; `until` in seconds since 1970. An earlier one than is known changes nothing."""
-        ...
-
-
-class SpendLog:
-    """Spends of the last `seconds`, summed in slots. Not safe from many threads by itself."""
-
-    def __init__(self, seconds: float, slots: int = 240) -> None:
-        self._seconds = seconds
-        self._slot = seconds / slots
-        self._entries: deque[tuple[int, int]] = deque()
-        self._settled = 0
-        self._in_flight = 0
-
-    def used(self, now: float) -> int:
-        """Units that some window which holds `now` may hold already."""
-        self._expire(now)
-        return self._settled + self._in_flight
-
-    def claim(self, units: int) -> None:
-        self._in_flight += units
-
-    def settle(self, units: int, now: float) -> None:
-        self._in_flight -= units
-        self.note(units, now)
-
-    def note(self, units: int, at: float) -> None:
-        """A spend that is over: in this process, or read from a store (in any order)."""
-        if units <= 0:
-            return
-        index = int(at // self._slot)
-        self._settled += units
-        if self._entries and self._entries[-1][0] >= index:
-            if self._entries[-1][0] == index:
-                self._entries[-1] = (index, self._entries[-1][1] + units)
-            else:  # out of order by threads: counting it later than it was is the safe side
-                last, sum_ = self._entries[-1]
-                self._entries[-1] = (last, sum_ + units)
-        else:
-            self._entries.append((index, units))
-
-    def wait(self, units: int, limit: int, now: float) -> float:
-        """Seconds until `units` more fit under `limit`; 0 if now. More than the limit itself fits an empty log."""
-        missing = self.used(now) + min(units, limit) - limit
-        if missing <= 0:
-            return 0.0
-        for index, spent in self._entries:
-            missing -= spent
-            if missing <= 0:
-                return max(self._free_at(index) - now, 0.0)
-        return _IN_FLIGHT_WAIT
-
-    @property
-    def in_flight(self) -> int:
-        return self._in_flight
-
-    @property
-    def resolution(self) -> float:
-        return self._slot
-
-    def dump(self, now: float) -> list[tuple[float, int]]:
-        """(latest moment, units) of each slot, oldest first; what has no answer yet counts as spent now."""
-        self._expire(now)
-        settled = [(min((index + 1) * self._slot, now), units) for index, units in self._entries]
-        return [*settled, (now, self._in_flight)] if self._in_flight else settled
-
-    def _free_at(self, index: int) -> float:
-        return (index + 1) * self._slot + self._seconds
-
-    def _expire(self, now: float) -> None:
-        while self._entries and self._free_at(self._entries[0][0]) <= now:
-            self._settled -= self._entries.popleft()[1]
-
-
-@dataclass(frozen=True, slots=True)
 class Ticket:
     """Leave to send one request (or one batch of `units`)."""
 
-    scope: Scope
-    units: int
-    mailbox: str | None
-    claimed_at: float
+    __slots__ = ("claimed_at", "is_active", "is_settled", "mailbox", "scope", "units")
+
+    def __init__(self, scope: Scope, units: int, mailbox: str | None, claimed_at: float) -> None:
+        self.scope, self.units, self.mailbox, self.claimed_at = scope, units, mailbox, claimed_at
+        self.is_settled = False
+        self.is_active = scope is Scope.EXCHANGE and mailbox is not None
 
 
 class Claim(NamedTuple):
-    """Either a ticket, or how long to wait before asking again and why."""
+    """Either a ticket, or how long to wait before asking again and why: `pause`, `budget`, `day`, `hour` (of bytes),
+    `concurrency`, `lease`."""
 
     ticket: Ticket | None
     wait_seconds: float
@@ -164,18 +63,13 @@ class _Pause:
     until: float
 
 
-@dataclass(slots=True)
-class _Told:
-    """What the last `RateLimit-*` left us, until it is renewed."""
+class _Window:
+    """A plain limit: so many units in so many seconds."""
 
-    left: int
-    until: float
+    __slots__ = ("active", "limit", "log")
 
-
-class _Mailbox:
-    def __init__(self) -> None:
-        self.log = SpendLog(MAILBOX_REQUESTS.seconds)
-        self.active = 0
+    def __init__(self, limit: Limit) -> None:
+        self.limit, self.log, self.active = limit, SpendLog(limit.seconds), 0
 
 
 class Budget:
@@ -185,72 +79,72 @@ class Budget:
     """
 
     def __init__(
-        self,
-        *,
-        licences: int | None = None,
-        users: int | None = None,
-        store: BudgetStore | None = None,
-        mailbox_concurrent: int = MAILBOX_CONCURRENT,
+        self, *, licences: int | None = None, users: int | None = None, mailbox_concurrent: int = MAILBOX_CONCURRENT
     ) -> None:
         self._lock = threading.Lock()
-        self._store = store
+        self._sharepoint = Allowance(licence_class(licences))
+        self._windows = {Scope.DIRECTORY: _Window(directory_limit(users)), Scope.REPORTS: _Window(REPORTS)}
+        self._mailboxes: OrderedDict[str, _Window] = OrderedDict()
+        self._bytes = SpendLog(BYTES.seconds)
         self._mailbox_concurrent = mailbox_concurrent
-        size = licence_class(licences)
-        self._minute, self._day = size.minute, size.day
-        self._minute_log, self._day_log = SpendLog(self._minute.seconds), SpendLog(self._day.seconds, 1440)
-        self._directory, self._directory_log = directory_limit(users), SpendLog(10.0)
-        self._reports_log = SpendLog(REPORTS.seconds)
-        self._mailboxes: OrderedDict[str, _Mailbox] = OrderedDict()
         self._pauses: dict[str, _Pause] = {}
-        self._told: _Told | None = None
-        self._offset: float | None = None  # seconds since 1970 minus `now`
 
     def set_licences(self, licences: int | None) -> None:
         """Take the limits of this size of tenant (sum of the enabled units of the subscriptions)."""
         with self._lock:
-            size = licence_class(licences)
-            self._minute, self._day = size.minute, size.day
+            self._sharepoint.publish(licence_class(licences))
 
     def set_users(self, users: int | None) -> None:
         """Take the directory's limits of this size of tenant."""
         with self._lock:
-            self._directory = directory_limit(users)
+            self._windows[Scope.DIRECTORY].limit = directory_limit(users)
 
     @property
     def minute_limit(self) -> int:
-        return self._minute.units
+        """SharePoint units a minute."""
+        return self._sharepoint.minute_limit
 
     @property
     def day_limit(self) -> int:
-        return self._day.units
+        """SharePoint units a day."""
+        return self._sharepoint.day_limit
 
     def used(self, now: float) -> tuple[int, int]:
         """SharePoint units in the last minute and in the last day, for progress."""
         with self._lock:
-            return self._minute_log.used(now), self._day_log.used(now)
+            return self._sharepoint.minute.used(now), self._sharepoint.day.used(now)
 
-    def start(self, now: float, since_1970: float) -> None:
-        """Tie the steady clock to the calendar and take over what the store knows. Only the first call counts."""
-        with self._lock:
-            if self._offset is not None:
-                return
-            self._offset = since_1970 - now
-        if self._store is not None:
-            self.restore(self._store.load(), now)
+    # -- claiming ---------------------------------------------------------------------------------------------------
 
     def claim(self, scope: Scope, units: int, now: float, mailbox: str | None = None) -> Claim:
         """Leave to send a request that costs `units`, or the wait. Who gets a ticket MUST send at once and `settle`."""
         with self._lock:
-            wait, reason = self._wait(scope, units, now, mailbox)
-            if wait > 0:
-                return Claim(None, wait, reason)
-            for log in self._logs(scope, mailbox):
-                log.claim(units)
-            if scope is Scope.SHAREPOINT and self._told is not None:
-                self._told.left -= units
-            if scope is Scope.EXCHANGE and mailbox is not None:
-                self._mailboxes[mailbox].active += 1
-            return Claim(Ticket(scope, units, mailbox, now), 0.0, "")
+            if self._pauses:
+                pause = self._pauses.get(_pause_key(scope, mailbox))
+                if pause is not None and pause.until > now:
+                    return Claim(None, pause.until - now, "pause")
+            if scope is Scope.SHAREPOINT:
+                wait, reason = self._sharepoint.wait(units, now)
+                if wait <= 0:
+                    self._sharepoint.claim(units)
+            else:
+                wait, reason = self._wait(scope, units, now, mailbox)
+            return Claim(Ticket(scope, units, mailbox, now), 0.0, "") if wait <= 0 else Claim(None, wait, reason)
+
+    def _wait(self, scope: Scope, units: int, now: float, mailbox: str | None) -> tuple[float, str]:
+        """(seconds, why) for all but SharePoint's units; claims them where there is nothing to wait for."""
+        if scope is Scope.NONE:
+            return self._bytes.wait(1, BYTES.units, now), "hour"
+        window = self._window(scope, mailbox, now)
+        if window is None:
+            return 0.0, ""
+        if window.active >= self._mailbox_concurrent:
+            return UNKNOWN, "concurrency"
+        wait = window.log.wait(units, window.limit.units, now)
+        if wait <= 0:
+            window.log.claim(units)
+            window.active += scope is Scope.EXCHANGE
+        return wait, "budget"
 
     def settle(
         self,
@@ -258,134 +152,129 @@ class Budget:
         now: float,
         *,
         rate_limit: RateLimit | None = None,
+        served: bool = False,
         pause_seconds: float | None = None,
     ) -> None:
         """The answer's headers are there, or it is certain that none will come.
 
-        rate_limit: what the answer told. pause_seconds: of a refusal, `Retry-After` (None: not refused, or not told).
+        rate_limit: what the answer told. served: it is a success. pause_seconds: of a refusal, `Retry-After` (None: not
+        refused, or not told). Called again: nothing. A mailbox counts the request as concurrent until `release`.
         """
+        scope = ticket.scope
         with self._lock:
-            for log in self._logs(ticket.scope, ticket.mailbox):
-                log.settle(ticket.units, now)
-            if ticket.scope is Scope.EXCHANGE and ticket.mailbox is not None:
-                self._mailboxes[ticket.mailbox].active -= 1
-            if rate_limit is not None and ticket.scope in (Scope.SHAREPOINT, Scope.NONE):
-                self._adopt(rate_limit, now)
-        if self._store is not None and ticket.scope is Scope.SHAREPOINT and ticket.units and self._offset is not None:
-            self._store.spend(ticket.units, now + self._offset)
+            if ticket.is_settled:
+                return
+            ticket.is_settled = True
+            if scope is Scope.SHAREPOINT:
+                self._sharepoint.settle(ticket.units, ticket.claimed_at, now, rate_limit, served=served)
+            elif scope is Scope.NONE:
+                if rate_limit is not None:
+                    self._sharepoint.told(rate_limit, now)
+            elif (window := self._window(scope, ticket.mailbox, now)) is not None:
+                window.log.settle(ticket.units, now)
         if pause_seconds is not None:
-            self.pause(ticket.scope, now, pause_seconds, ticket.mailbox)
+            self.pause(scope, now, pause_seconds, ticket.mailbox)
+
+    def release(self, ticket: Ticket) -> None:
+        """The body of a mailbox's answer is read, or the answer is closed. Called again: nothing."""
+        with self._lock:
+            if ticket.is_active:
+                ticket.is_active = False
+                window = self._mailboxes.get(ticket.mailbox or "")
+                if window is not None:
+                    window.active -= 1
+
+    def received(self, size: int, now: float) -> None:
+        """Bytes of content came: what leaves SharePoint in an hour is limited too (of this process; others are not seen)."""
+        with self._lock:
+            self._bytes.note(size, now)
 
     def pause(self, scope: Scope, now: float, seconds: float, mailbox: str | None = None) -> None:
         """Nothing more of this scope (for Exchange: of this mailbox) until the pause is over; pauses never shrink."""
-        until = now + seconds + _MARGIN
-        key = _pause_key(scope, mailbox)
         with self._lock:
-            known = self._pauses.get(key)
-            if known is None or known.until <= now:
-                self._pauses[key] = _Pause(now, until)
-            else:
-                known.until = max(known.until, until)
-        if self._store is not None and key == Scope.SHAREPOINT and self._offset is not None:
-            self._store.pause(until + self._offset)
+            key = _pause_key(scope, mailbox)
+            self._pause(key, now, now + seconds + MARGIN)
+            if key == Scope.SHAREPOINT:
+                self._sharepoint.refused()
+                self._sharepoint.has_news = True
 
     def inside_pause(self, ticket: Ticket, sent_at: float) -> bool:
         """True if a request sent at that moment broke a pause that was known by then (an avoidable refusal)."""
         with self._lock:
             pause = self._pauses.get(_pause_key(ticket.scope, ticket.mailbox))
-            return pause is not None and pause.announced_at < sent_at < pause.until - _MARGIN
+            return pause is not None and pause.announced_at < sent_at < pause.until - MARGIN
 
-    def snapshot(self, now: float, since_1970: float) -> BudgetState:
-        """SharePoint spends of the last day, to be kept."""
-        offset = since_1970 - now
+    # -- sharing with other processes ---------------------------------------------------------------------------------
+
+    def restore(self, history: History, now: float, offset: float) -> None:
+        """Count what was spent before this process. offset: seconds since 1970 less `now`."""
+        with self._lock:
+            self._sharepoint.restore(history, now, offset)
+
+    def join(self) -> None:
+        """From now on SharePoint's units are spent from leases alone."""
+        with self._lock:
+            self._sharepoint.join()
+
+    def next_exchange(self, now: float) -> float:
+        """Seconds until the next exchange with the others is due; `UNKNOWN` while nothing is spent."""
+        with self._lock:
+            return self._sharepoint.next_exchange(now)
+
+    def report(self, now: float, offset: float, *, leaving: bool = False) -> Report:
+        """What there is to say to the others. Either `leased` or `away` MUST follow."""
         with self._lock:
             pause = self._pauses.get(Scope.SHAREPOINT)
-            fine = list(self._minute_log.dump(now))
-            start = fine[0][0] if fine else now
-            coarse = [(at, units) for at, units in self._day_log.dump(now) if at < start - self._day_log.resolution]
-            # What the coarse log holds of the slots that straddle the fine log's start must not get lost.
-            straddling = self._day_log.used(now) - sum(u for _, u in coarse) - sum(u for _, u in fine)
-            middle = [(start - _MARGIN, straddling)] if straddling > 0 else []
-            spends = [(at + offset, units) for at, units in (*coarse, *middle, *fine)]
-            return BudgetState(spends, 0.0 if pause is None or pause.until <= now else pause.until + offset)
+            until = pause.until + offset if pause is not None and pause.until > now else 0.0
+            return self._sharepoint.report(now, offset, leaving=leaving, pause_until=until)
 
-    def restore(self, state: BudgetState, now: float) -> None:
-        """Count what was spent before (by another process, or before a restart). Needs `start` before."""
-        if self._offset is None:
-            raise RuntimeError("Budget.start must come before restore")
+    def adopt(self, picture: Picture, kept: int, now: float, offset: float) -> int:
+        """Take over what all know; return the units to lease besides those `kept` in the report."""
         with self._lock:
-            for at, units in sorted(state.spends):
-                moment = min(at - self._offset, now)  # a spend in the future: the wall clock was set back
-                self._day_log.note(units, moment)
-                self._minute_log.note(units, moment)
-            until = state.pause_until - self._offset
+            until = min(picture.pause_until - offset, now + DAY)
             if until > now:
-                self._pauses[Scope.SHAREPOINT] = _Pause(now, min(until, now + self._day.seconds))
+                self._pause(Scope.SHAREPOINT, now, until)
+                self._sharepoint.refused()
+            return self._sharepoint.adopt(picture, kept, now, offset)
 
-    def _logs(self, scope: Scope, mailbox: str | None) -> tuple[SpendLog, ...]:
-        if scope is Scope.SHAREPOINT:
-            return (self._minute_log, self._day_log)
-        if scope is Scope.DIRECTORY:
-            return (self._directory_log,)
-        if scope is Scope.REPORTS:
-            return (self._reports_log,)
-        if scope is Scope.EXCHANGE and mailbox is not None:
-            return (self._mailbox(mailbox).log,)
-        return ()
+    def leased(self, granted: int) -> None:
+        """The exchange went through, and this much was leased."""
+        with self._lock:
+            self._sharepoint.leased(granted)
 
-    def _limits(self, scope: Scope) -> tuple[Limit, ...]:
-        return {
-            Scope.SHAREPOINT: (self._minute, self._day),
-            Scope.DIRECTORY: (self._directory,),
-            Scope.REPORTS: (REPORTS,),
-            Scope.EXCHANGE: (MAILBOX_REQUESTS,),
-        }.get(scope, ())
+    def away(self, now: float) -> None:
+        """The exchange did not go through: go on without the others."""
+        with self._lock:
+            self._sharepoint.away(now)
 
-    def _mailbox(self, name: str) -> _Mailbox:
-        mailbox = self._mailboxes.get(name)
-        if mailbox is None:
-            mailbox = self._mailboxes[name] = _Mailbox()
-            if len(self._mailboxes) > _MAILBOXES_KEPT:
-                idle = next((key for key, value in self._mailboxes.items() if not value.active), None)
-                with suppress(KeyError):
-                    del self._mailboxes[idle or ""]
-        self._mailboxes.move_to_end(name)
-        return mailbox
+    # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _wait(self, scope: Scope, units: int, now: float, mailbox: str | None) -> tuple[float, str]:
-        pause = self._pauses.get(_pause_key(scope, mailbox))
-        if pause is not None and pause.until > now:
-            return pause.until - now, "pause"
-        if scope is Scope.EXCHANGE and mailbox and self._mailbox(mailbox).active >= self._mailbox_concurrent:
-            return _IN_FLIGHT_WAIT, "concurrency"
-        logs = zip(self._logs(scope, mailbox), self._limits(scope), strict=False)
-        wait = max((log.wait(units, limit.units, now) for log, limit in logs), default=0.0)
-        told = self._told if scope is Scope.SHAREPOINT else None
-        if told is not None and told.until <= now:
-            told = self._told = None
-        if told is not None and told.left < units:
-            wait = max(wait, told.until - now)
-        return wait, "budget" if wait > 0 else ""
+    def _pause(self, key: str, now: float, until: float) -> None:
+        known = self._pauses.get(key)
+        if known is None or known.until <= now:
+            self._pauses[key] = _Pause(now, until)
+        else:
+            known.until = max(known.until, until)
 
-    def _adopt(self, told: RateLimit, now: float) -> None:
-        """Believe the service about its limits (preview headers, best effort: their absence proves nothing)."""
-        if told.limit is not None and told.limit > 0:
-            if told.limit * 2 > self._day.units:
-                self._day = Limit(told.limit, self._day.seconds, "RateLimit-Limit", "told")
-            else:
-                self._minute = Limit(told.limit, self._minute.seconds, "RateLimit-Limit", "told")
-        if told.remaining is None or told.reset is None:
-            return
-        # Requests without an answer yet may or may not be in the figure: take them as not counted.
-        left, until = told.remaining - self._minute_log.in_flight, now + told.reset + _MARGIN
-        known = self._told
-        others_spend = told.remaining < self._minute.units - self._minute_log.used(now)
-        if others_spend and known is not None and now < known.until and until <= known.until + 1.0:
-            left, until = min(left, known.left), max(until, known.until)  # answers may overtake each other
-        self._told = _Told(left, until)
+    def _window(self, scope: Scope, mailbox: str | None, now: float) -> _Window | None:
+        if scope is not Scope.EXCHANGE or mailbox is None:
+            return self._windows.get(scope)
+        window = self._mailboxes.get(mailbox)
+        if window is None:
+            self._forget_a_mailbox(now)
+            window = self._mailboxes[mailbox] = _Window(MAILBOX_REQUESTS)
+        self._mailboxes.move_to_end(mailbox)
+        return window
+
+    def _forget_a_mailbox(self, now: float) -> None:
+        """Of very many, the one unused for longest goes, if the service has forgotten its requests too."""
+        if len(self._mailboxes) >= _MAILBOXES_KEPT:
+            name, oldest = next(iter(self._mailboxes.items()))
+            if not oldest.active and not oldest.log.used(now):
+                del self._mailboxes[name]
 
 
 def _pause_key(scope: Scope, mailbox: str | None) -> str:
     if scope is Scope.NONE:
         return Scope.SHAREPOINT  # pre-authenticated downloads are SharePoint's too
-    return f"{scope}/{mailbox}" if mailbox is not None else str(scope)
+    return scope if mailbox is None else f"{scope}/{mailbox}"

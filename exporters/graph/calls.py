@@ -78,7 +78,8 @@ class Observer(Protocol):
         """Content arrived."""
 
     def waiting(self, seconds: float, reason: str) -> None:
-        """A request waits; reason: `pause` (told by the service), `budget`, `concurrency` or `backoff`."""
+        """A request waits; reason: `pause` (told by the service), `budget` (of the minute), `day`, `hour` (of bytes), or
+        `backoff`."""
 
 
 class NoObserver:

@@ -66,8 +66,8 @@ class ThrottledError(GraphError, TransientError):
 
     @property
     def everybody(self) -> bool:
-        """True if the refusal is about the application (429), not perhaps about this one thing (503, 509)."""
-        return self.status == 429
+        """True if the refusal is about the application (429, or it tells of its budget), not perhaps about this one thing."""
+        return self.status == 429 or self.rate_limit is not None
 
 
 class ServiceTroubleError(GraphError, TransientError):
@@ -94,6 +94,10 @@ class UnauthorizedError(GraphError, RunError):
     """401. `claims`: JSON text of a continuous access evaluation challenge, or None (Q-052)."""
 
     claims: str | None = None
+
+
+class StoppedError(RunError):
+    """The run was asked to stop, or the session closed, before this request could be sent: nothing is wrong with it."""
 
 
 class TenantLapsedError(GraphError, RunError):

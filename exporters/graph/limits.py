@@ -109,6 +109,8 @@ DIRECTORY_LARGE = Limit(8_000, 10, _GRAPH_PAGE)
 MAILBOX_REQUESTS = Limit(10_000, 600, _GRAPH_PAGE)
 MAILBOX_CONCURRENT = 4
 REPORTS = Limit(14, 600, _GRAPH_PAGE)
+RATES_TOLD_FROM = 0.8  # `RateLimit-*` come from this part of the minute's units on (graph.md 7.3)
+BYTES = Limit(400_000_000_000, 3_600, _SHAREPOINT_PAGE)  # that leave SharePoint, per app and tenant
 BATCH_SIZE = 20  # graph.md 6
 BATCH_SIZE_MAILBOX = 4
 

@@ -49,30 +49,41 @@ API_TRIES = Tries()
 HOST_TRIES = Tries(trouble=3, connection=3, silence=2, malformed=1, doubtful=1)  # a new address is the better next step
 
 
+def told_pause(error: ThrottledError) -> float | None:
+    """Seconds that a refusal tells to wait: the larger of `Retry-After` and `RateLimit-Reset`. None if it tells none, or "at
+    once", which is no leave to hammer: then waits grow.
+
+    Source: graph.md 7.3.
+    """
+    reset = error.rate_limit.reset if error.rate_limit is not None else None
+    told = [seconds for seconds in (error.retry_after, reset) if seconds is not None]
+    return max(told) if told and max(told) >= _TOLD_SECONDS else None
+
+
 class Patience:
-    """The state of one request through its tries. seconds: longest waiting on refusals in all."""
+    """The state of one request through its tries. seconds: longest waiting on refusals in all; of the application's own (429)
+    the last wait is not in it, however long: with a day's budget spent it is hours, and everybody waits."""
 
     def __init__(self, tries: Tries, seconds: float, *, chance: random.Random | None = None) -> None:
         self._tries, self._seconds = tries, seconds
         self._chance = chance or random.SystemRandom()
-        self._waited = 0.0
-        self._untold = 0
+        self._waited = self._newest = 0.0
+        self._untold = self._backoffs = 0
         self._failures: dict[type[BaseException], int] = {}
         self._next_wait = 0.0
 
     def pause_after(self, error: ThrottledError) -> float | None:
         """Seconds for which everybody must pause after this refusal; None if it concerns this request alone (a 503
         that tells no time may be about one item: Q-028, Q-042)."""
-        reset = error.rate_limit.reset if error.rate_limit is not None else None
-        told = [seconds for seconds in (error.retry_after, reset) if seconds is not None]
-        if told and max(told) >= _TOLD_SECONDS:  # "at once" is no pause: whoever says so is asked with growing waits
-            pause = max(told)
-            self._waited += max(pause, 1.0)
+        self._waited += self._newest
+        pause = told_pause(error)
+        if pause is not None:
+            self._newest = max(pause, 1.0)
             self._next_wait = 0.0  # the budget holds it back
             return pause
-        self._untold += 1
-        backoff = self._backoff(self._untold)
-        self._waited += backoff
+        self._untold += error.retry_after is None  # who says "at once" is asked on, with growing waits
+        self._backoffs += 1
+        backoff = self._newest = self._backoff(self._backoffs)
         if error.everybody:
             self._next_wait = 0.0
             return backoff
@@ -82,7 +93,8 @@ class Patience:
     def stop(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome is not None else None
         if isinstance(error, ThrottledError):
-            return self._waited > self._seconds or self._untold >= _UNTOLD_TRIES
+            waited = self._waited if error.everybody else self._waited + self._newest
+            return waited > self._seconds or self._untold >= _UNTOLD_TRIES
         if error is None:
             return True
         count = self._failures[type(error)] = self._failures.get(type(error), 0) + 1

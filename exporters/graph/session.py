@@ -12,7 +12,6 @@ Source: design §9, §10; reference graph.md 7, 11.2; quirks Q-040 to Q-054.
 """
 
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,7 +21,6 @@ from typing import Any, TypeVar
 import tenacity
 
 from exporters.clock import Clock
-from exporters.errors import RunError
 from exporters.graph.answers import json_object
 from exporters.graph.batch import BatchAnswer, BatchRequest, ask_batch
 from exporters.graph.budget import Budget, Ticket
@@ -39,23 +37,24 @@ from exporters.graph.errors import (
     gave_up,
     is_retryable,
 )
+from exporters.graph.gate import Gate
 from exporters.graph.headers import parse_rate_limit, server_date
 from exporters.graph.limits import Cost, Scope
 from exporters.graph.masking import event, quiet_foreign_loggers
 from exporters.graph.pages import ask_pages
-from exporters.graph.retrying import Patience
+from exporters.graph.retrying import Patience, told_pause
 from exporters.graph.signin import Credential, SignIn
 from exporters.graph.transport import Answer, Transport
 
 T = TypeVar("T")
-_SLICE_SECONDS = 5.0  # a long wait is slept in slices, so that `close` is noticed
 _VERSIONS = ("/v1.0/", "/beta/")
 
 
 class GraphSession:
     """One application at one tenant. Safe from many threads; share one in the process.
 
-    budget: share it between sessions of the same tenant and client id. licences: size of the tenant for its limits.
+    gate: the budget that requests wait for; share it between sessions of the same tenant and client id, and the session does
+    not close it then. licences: size of the tenant for its limits.
     observer: is told of bytes and waits. connections: open at most to one host; MUST be at least the number of threads.
     patience_seconds: longest waiting of one request on refusals of the service.
     """
@@ -66,7 +65,7 @@ class GraphSession:
         signin: SignIn,
         clock: Clock,
         *,
-        budget: Budget | None = None,
+        gate: Gate | None = None,
         licences: int | None = None,
         observer: Observer | None = None,
         connections: int = 16,
@@ -74,15 +73,14 @@ class GraphSession:
     ) -> None:
         quiet_foreign_loggers()
         self.cloud, self._signin, self._clock = cloud, signin, clock
-        self.budget = budget or Budget()
+        self._gate, self._owns_gate = gate or Gate(Budget(), clock), gate is None
+        self.budget = self._gate.budget
         if licences is not None:
             self.budget.set_licences(licences)
-        self.budget.start(clock.monotonic(), clock.now().timestamp())
-        self._observer: Observer = observer or NoObserver()
+        self._observer: Observer = _Metered(observer or NoObserver(), self.budget, clock)
         self._patience_seconds = patience_seconds
         self._transport = Transport(cloud.ca_bundle, connections=connections)
         self._counter = Counter()
-        self._closed = threading.Event()
         self._dates: tuple[datetime, datetime] | None = None
 
     # -- asking ----------------------------------------------------------------------------------------------------
@@ -180,8 +178,9 @@ class GraphSession:
         self.budget.set_licences(licences)
 
     def close(self) -> None:
-        """Let go of all connections; requests that still wait end with RunError `stopped`."""
-        self._closed.set()
+        """Let go of all connections; requests that still wait end with StoppedError."""
+        if self._owns_gate:
+            self._gate.close()
         self._transport.close()
 
     def __enter__(self) -> "GraphSession":
@@ -249,9 +248,9 @@ class GraphSession:
     def refused(self, scope: Scope, errors: Sequence[ThrottledError], mailbox: str | None) -> None:
         """Refusals inside a batch: count them, and pause everybody for the longest time that one of them told."""
         self._counter.add(throttled=len(errors))
-        told = [error.retry_after for error in errors if error.retry_after is not None]
+        told = [seconds for error in errors if (seconds := told_pause(error)) is not None]
         if told:
-            self.budget.pause(scope, self._clock.monotonic(), max(told), mailbox)
+            self._gate.pause(scope, max(told), mailbox)
 
     def _attempt(self, call: Call, read: Callable[[Answer], T], patience: Patience) -> T:
         if not call.bearer:
@@ -266,24 +265,26 @@ class GraphSession:
 
     def _send(self, call: Call, read: Callable[[Answer], T], patience: Patience, token: str | None) -> T:
         headers = self._headers(call, token)
-        ticket = self._claim(call)
+        ticket = self._gate.enter(call.price.scope, call.price.units, call.mailbox, self._observer)
         sent_at = self._clock.monotonic()
-        settled = False
+        self._counter.add(count=1, resource_units=ticket.units if ticket.scope is Scope.SHAREPOINT else 0)
+        answer: Answer | None = None
         try:
-            self._counter.add(count=1, resource_units=ticket.units if ticket.scope is Scope.SHAREPOINT else 0)
             answer = self._transport.send(call.method, call.url, headers, call.body)
+            if ticket.is_active:  # a mailbox counts a request until its body is out
+                answer.when_closed = lambda: self._gate.release(ticket)
             self._note_date(answer)
             if answer.status >= 300 and answer.status not in call.accept:
-                settled = True
                 raise self._refused(call, answer, ticket, sent_at, patience)
-            if ticket.scope is not Scope.EXCHANGE:  # a mailbox counts requests as concurrent until the body is out
-                settled = True
-                self._settle(ticket, answer)
+            self._gate.leave(ticket, rate_limit=parse_rate_limit(answer.headers), served=True)
             _log_answer(call, answer)
             return read(answer)
-        finally:
-            if not settled:
-                self.budget.settle(ticket, self._clock.monotonic())
+        except BaseException:
+            self._gate.leave(ticket)  # the service may have counted it all the same; nothing, if it is settled
+            self._gate.release(ticket)
+            if answer is not None:
+                answer.close()
+            raise
 
     def _refused(self, call: Call, answer: Answer, ticket: Ticket, sent_at: float, patience: Patience) -> GraphError:
         pause = None
@@ -296,7 +297,7 @@ class GraphSession:
             pause = patience.pause_after(error)
             avoidable = self.budget.inside_pause(ticket, sent_at)
             self._counter.add(throttled=1, avoidable=int(avoidable))
-        self._settle(ticket, answer, pause)
+        self._gate.leave(ticket, rate_limit=parse_rate_limit(answer.headers), pause_seconds=pause)
         event(
             logging.DEBUG,
             "refused",
@@ -307,28 +308,8 @@ class GraphSession:
         )
         return error
 
-    def _settle(self, ticket: Ticket, answer: Answer, pause: float | None = None) -> None:
-        now = self._clock.monotonic()
-        self.budget.settle(ticket, now, rate_limit=parse_rate_limit(answer.headers), pause_seconds=pause)
-
-    def _claim(self, call: Call) -> Ticket:
-        """Wait until the budget lets this request go."""
-        while True:
-            if self._closed.is_set():
-                raise RunError("The session was closed.", code="stopped", action="Run again to go on.")
-            claim = self.budget.claim(call.price.scope, call.price.units, self._clock.monotonic(), call.mailbox)
-            if claim.ticket is not None:
-                return claim.ticket
-            if claim.wait_seconds >= 1.0:
-                self._observer.waiting(claim.wait_seconds, claim.reason)
-            self._clock.sleep(min(claim.wait_seconds, _SLICE_SECONDS))
-
     def _sleep(self, seconds: float) -> None:
-        if seconds >= 1.0:
-            self._observer.waiting(seconds, "backoff")
-        while seconds > 0 and not self._closed.is_set():
-            self._clock.sleep(min(seconds, _SLICE_SECONDS))
-            seconds -= _SLICE_SECONDS
+        self._gate.sleep(seconds, self._observer)
 
     def _headers(self, call: Call, token: str | None) -> dict[str, str]:
         headers = {
@@ -347,6 +328,19 @@ class GraphSession:
         there = server_date(answer.headers)
         if there is not None:
             self._dates = (there, self._clock.now())
+
+
+class _Metered:
+    """Tells the budget of the bytes that come, and passes everything on."""
+
+    def __init__(self, observer: Observer, budget: Budget, clock: Clock) -> None:
+        self._budget, self._clock = budget, clock
+        self._received, self.waiting = observer.received, observer.waiting
+
+    def received(self, size_bytes: int) -> None:
+        """Content arrived."""
+        self._budget.received(size_bytes, self._clock.monotonic())
+        self._received(size_bytes)
 
 
 def open_session(

@@ -12,7 +12,7 @@ environment hold. Source: dependencies.md 2 (requests); quirks Q-011, Q-016, Q-0
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -65,6 +65,7 @@ class Answer:
         self.url = url
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
+        self.when_closed: Callable[[], None] = lambda: None
 
     @property
     def is_delimited(self) -> bool:
@@ -115,6 +116,7 @@ class Answer:
         if not self._is_read:
             self._response.close()
         self._response.release_conn()
+        self.when_closed()
 
 
 def _too_long(most: int) -> MalformedAnswerError:

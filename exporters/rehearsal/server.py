@@ -53,6 +53,9 @@ class MovableClock:
     def sleep(self, seconds: float) -> None:
         self._clock.sleep(seconds)
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return self._clock.wait(event, seconds)
+
     def advance(self, seconds: float) -> None:
         """Move on by so many seconds."""
         move = getattr(self._clock, "advance", None)
@@ -79,6 +82,7 @@ class Rehearsal:
         units_a_day: int | None = None,
         throttle_status: int = 429,
         sliding: bool = False,
+        sliding_day: bool | None = None,
         state: Path | None = None,
     ) -> None:
         """data: a folder in the tenant-data format. port: of login, the other four follow; 0: free ones.
@@ -98,7 +102,14 @@ class Rehearsal:
         self._certificates = certificates_in(self._state, real.now())
         self._clock = MovableClock(clock)
         self._faults = FaultPlan.load(faults) if isinstance(faults, Path) else faults or FaultPlan()
-        self.service = self._make_service(throttling, units_a_minute, units_a_day, sliding, throttle_status)
+        self.service = self._make_service(
+            enabled=throttling,
+            minute=units_a_minute,
+            day=units_a_day,
+            sliding=sliding,
+            sliding_day=sliding_day,
+            status=throttle_status,
+        )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
         router = Router([*directory.routes(), *users.routes(), *drives.routes(), *sites.routes()])
         self.dispatcher = Dispatcher(self.service, signin, router, real)
@@ -107,9 +118,7 @@ class Rehearsal:
         self._date: tuple[int, str] = (0, "")
         self._listen(port)
 
-    def _make_service(
-        self, throttling: bool, minute: int | None, day: int | None, sliding: bool, status: int
-    ) -> Service:
+    def _make_service(self, **throttling: Any) -> Service:
         tenant, hosts = self.tenant, Hosts()
         links = Links(hashlib.sha256(f"links of {tenant.id} {tenant.digest}".encode()).digest())
         service = Service(
@@ -130,11 +139,7 @@ class Rehearsal:
             self._clock,
             licences=service.licences(),
             users=len(tenant.users),
-            enabled=throttling,
-            minute=minute,
-            day=day,
-            sliding=sliding,
-            status=status,
+            **throttling,
         )
         return service
 

@@ -1,16 +1,17 @@
 """Budgets as the service keeps them: resource units a minute and a day, directory units in ten seconds, mailboxes.
 
 Rules of this file: throttled calls count; time comes from the clock that is passed in; an answer 429 or 503 is `avoidable`
-if the client could have known, because the budget is published (graph.md 7.3) or because it was told to wait and did not.
-Requests that were on their way when the first refusal left are not held against the client: for `GRACE` seconds of real
-time only a repetition of what was refused counts as early.
+if the client could have known: because the limit is published (graph.md 7.3), because a `RateLimit-*` answer had told it, or
+because it was told to wait and did not. Requests that were on their way when the client was first told are not held against
+it: for `GRACE` seconds of real time only a repetition of what was refused, or a request on a connection that had the telling
+answer, counts. A client that keeps calling before its time is shut out for good (503 without end).
 Source: reference/graph.md 7.
 """
 
 import math
 import threading
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from exporters.clock import Clock, SystemClock
@@ -18,6 +19,7 @@ from exporters.clock import Clock, SystemClock
 Family = Literal["sharepoint", "directory", "exchange", ""]
 GRACE = 0.25
 PENALTY = 5.0  # seconds that a call made too early adds to the wait
+ABUSE = 200  # calls made too early, after which nothing is answered any more
 _CLASSES = ((1_000, 1_250), (5_000, 2_500), (15_000, 3_750), (50_000, 5_000))
 
 
@@ -35,15 +37,18 @@ class Window:
     sliding: bool = False
     used: int = 0
     _index: int = -1
-    _recent: deque[tuple[float, int]] = field(default_factory=deque)
+    _recent: deque[list[float]] = field(default_factory=deque)
 
     def add(self, now: float, cost: int) -> bool:
         """Charge `cost`; False if it is more than the rest, and charged all the same."""
         self._turn(now)
         fits = self.used + cost <= self.limit
         self.used += cost
-        if self.sliding:
-            self._recent.append((now, cost))
+        if self.sliding and cost:
+            if self._recent and now - self._recent[-1][0] < self.seconds / 100_000:
+                self._recent[-1][1] += cost
+            else:
+                self._recent.append([now, cost])
         return fits
 
     def reset_after(self, now: float) -> float:
@@ -55,7 +60,7 @@ class Window:
     def _turn(self, now: float) -> None:
         if self.sliding:
             while self._recent and self._recent[0][0] <= now - self.seconds:
-                self.used -= self._recent.popleft()[1]
+                self.used -= int(self._recent.popleft()[1])
         elif (index := int(now // self.seconds)) != self._index:
             self._index, self.used = index, 0
 
@@ -83,14 +88,26 @@ class Throttle:
         minute: int | None = None,
         day: int | None = None,
         sliding: bool = False,
+        sliding_day: bool | None = None,
         status: int = 429,
+        real: Clock | None = None,
     ) -> None:
-        """minute, day: instead of what `licences` grant. status: 429 or 503 for SharePoint's refusals."""
-        units = minute if minute is not None else units_a_minute(licences)
+        """minute, day: instead of what `licences` grant. sliding: both windows slide, unless `sliding_day` says otherwise of
+        the day. status: 429 or 503 for SharePoint's refusals. real: by what `GRACE` is measured.
+        """
+        published = units_a_minute(licences)
         self.enabled = enabled
-        self._clock, self._real, self._status = clock, SystemClock(), status
-        self._minute = Window(units, 60, sliding)
-        self._day = Window(day if day is not None else units * 960, 86_400)
+        self._clock, self._real, self._status = clock, real or SystemClock(), status
+        self._minute = Window(minute if minute is not None else published, 60, sliding)
+        self._day = Window(
+            day if day is not None else self._minute.limit * 960,
+            86_400,
+            sliding if sliding_day is None else sliding_day,
+        )
+        self._published = (published, published * 960)
+        self._rates_told_at: float | None = None
+        self._told_here = threading.local()  # a thread serves one connection
+        self._early = 0
         self._directory = Window(3_500 if users < 50 else 5_000 if users <= 500 else 8_000, 10)
         self._mailboxes: dict[str, Window] = {}
         self._busy: dict[str, int] = {}
@@ -109,7 +126,8 @@ class Throttle:
             blocked = self._until.get(key, 0.0)
             late = self._real.monotonic() > self._told.get(key, 0.0) + GRACE
             if now < blocked and (late or what in self._refused[key]):
-                self._until[key] = blocked + PENALTY
+                self._early += 1
+                self._until[key] = math.inf if self._early >= ABUSE else blocked + PENALTY
                 self._refused[key].add(what)
                 self._count(family, now, cost, mailbox)
                 return self._refusal(family, self._until[key] - now, "early-retry")
@@ -164,9 +182,28 @@ class Throttle:
         fits_day, fits = self._day.add(now, cost), self._minute.add(now, cost)
         if not (fits_day and fits):
             window = self._minute if fits_day else self._day
-            return self._refusal(family, window.reset_after(now), "over-budget")
-        used = self._minute.used
-        return Verdict(headers=self._rates(now)) if used >= 0.8 * self._minute.limit else Verdict()
+            verdict = self._refusal(family, window.reset_after(now), "over-budget")
+            verdict = replace(verdict, avoidable=self._could_know(fits_day=fits_day, fits=fits))
+            self._note_rates()
+            return verdict
+        if self._minute.used < 0.8 * self._minute.limit:
+            return Verdict()
+        self._note_rates()
+        return Verdict(headers=self._rates(now))
+
+    def _could_know(self, *, fits_day: bool, fits: bool) -> bool:
+        """Whether a limit that was gone over is published, or had been told to this client."""
+        minute, day = self._published
+        if (not fits and self._minute.used > minute) or (not fits_day and self._day.used > day):
+            return True
+        if fits or self._rates_told_at is None:
+            return False
+        return getattr(self._told_here, "rates", False) or self._real.monotonic() > self._rates_told_at + GRACE
+
+    def _note_rates(self) -> None:
+        self._told_here.rates = True
+        if self._rates_told_at is None:
+            self._rates_told_at = self._real.monotonic()
 
     def _count_directory(self, now: float, cost: int) -> Verdict:
         fits = self._directory.add(now, cost)
@@ -180,6 +217,8 @@ class Throttle:
         return Verdict(verdict.status, headers | verdict.headers, verdict.avoidable, verdict.reason)
 
     def _refusal(self, family: Family, wait: float, reason: str) -> Verdict:
+        if math.isinf(wait):
+            return Verdict(503, {}, True, "blocked")
         headers = {"Retry-After": str(max(1, math.ceil(wait)))}
         if family == "sharepoint":
             headers |= self._rates(self._clock.now().timestamp())

@@ -66,7 +66,7 @@ def stopping(stop: threading.Event, output: Output) -> Iterator[None]:
     """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second one cuts off."""
 
     def on_signal(*_: Any) -> None:
-        if stop.is_set():  # threads that wait for the service cannot be told; what was captured is safe
+        if stop.is_set():  # whoever asks twice does not want to wait; what was captured is safe
             output.error(
                 LastcopyError("cut off", code="interrupted", action="Run `lastcopy export` again: it goes on.")
             )

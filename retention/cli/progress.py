@@ -15,6 +15,13 @@ from retention.cli.output import size_text
 
 PLAIN_EVERY_SECONDS = 60.0
 LIVE_EVERY_SECONDS = 0.25
+_WAITS = {
+    "pause": "as the service asked",
+    "budget": "the minute's budget is spent",
+    "day": "the day's budget is spent",
+    "hour": "as many bytes came as may in an hour",
+    "backoff": "before another try",
+}
 
 
 class Meter(Progress):
@@ -80,7 +87,7 @@ class Meter(Progress):
         if 0 < done < items:
             parts.append(f"about {duration_text((items - done) * elapsed / done)} left of what is listed")
         if waiting is not None and waiting[0] > now:
-            parts.append(f"waiting {waiting[0] - now:.0f} s ({waiting[1]})")
+            parts.append(f"waiting {duration_text(waiting[0] - now)} ({_WAITS.get(waiting[1], waiting[1])})")
         return ", ".join(parts)
 
     def waiting(self, seconds: float, reason: str) -> None:

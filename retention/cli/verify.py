@@ -70,7 +70,7 @@ def _require_copy(store: Store, config: Config) -> None:
 def _compare(context: Context, config: Config, store: Store, result: StoreVerification, meter: Meter) -> None:
     from retention.against_tenant import compare_drive
 
-    with opened_state(config) as state, opened_tenant(config, state, context.clock) as tenant:
+    with opened_state(config) as state, opened_tenant(config, state, store, context.clock) as tenant:
         refuse_foreign(read_root(store), tenant.identity)
         meter.graph = tenant.graph
         for found in result.bags:

@@ -1,71 +1,51 @@
 """The local state: a cache that can be lost.
 
-Rules of this file: the only importer of SQLAlchemy, and no error of it leaves; nothing stands here alone (design §2.2): users
-without a drive are asked again, and spent units stand in the segments too. Where it cannot be read or written in mid-run, that is
-logged and the run goes on without it. Source: design §4 (names of bags), §9 (budgets); dependencies.md §2 (SQLAlchemy).
+Rules of this file: SQLAlchemy stays in this package, and no error of it leaves; nothing stands here alone (design §2.2): users
+without a drive are asked again, and spent units stand in the segments too. Nobody waits for it: where it cannot be read or
+written within moments (another process, perhaps a stopped one, holds it), that is logged and the run goes on without it, and
+comes back to it later. Source: design §4 (names of bags), §9 (budgets); dependencies.md §2 (SQLAlchemy); docs/decisions/0010.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+import sqlite3
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Float,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    inspect,
-    select,
-    update,
-)
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, inspect, select
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
+from exporters.clock import Clock, SystemClock
 from exporters.errors import ConfigurationError
-from exporters.graph.budget import EMPTY_STATE, BudgetState
+from retention.state.tables import ABSENT_DRIVES, METADATA, VERSION
 
-SCHEMA = 1
+SCHEMA = 2
 ASK_AGAIN_AFTER = timedelta(days=7)
-DAY_SECONDS = 86_400.0
+BUSY_SECONDS = 1.0
+"""Longest that anybody waits for another process: transactions take a few milliseconds."""
+AWAY_SECONDS = (1.0, 30.0)
+"""After a failure the database is left alone for so long, twice as long after each further one, up to the second figure; so that
+ten thousand questions do not wait ten thousand times."""
 
 _log = logging.getLogger(__name__)
-_metadata = MetaData()
-_schema = Table("lastcopy_schema", _metadata, Column("version", Integer, primary_key=True))
-_absent = Table(
-    "absent_drives",
-    _metadata,
-    Column("user", String, primary_key=True),
-    Column("licences", String, nullable=False),
-    Column("asked_at", String, nullable=False),
-)
-_spends = Table(
-    "spends",
-    _metadata,
-    Column("account", String, primary_key=True),
-    Column("minute", Integer, primary_key=True),
-    Column("units", Integer, nullable=False),
-)
-_pauses = Table(
-    "pauses", _metadata, Column("account", String, primary_key=True), Column("until", Float, nullable=False)
-)
+
+
+class StateUnusableError(Exception):
+    """The database cannot be used just now. Never leaves this package."""
 
 
 class State:
     """One state database. Safe from many threads and processes."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine, self._clock = engine, clock
+        self._lock = threading.Lock()
+        self._is_prepared = False
+        self._away_until, self._away_seconds = -1.0, 0.0
+        self._file: tuple[int, int] | None = None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,76 +53,102 @@ class State:
 
     def known(self, user_id: str, licences: str, now: datetime) -> bool:
         """See `exporters.discovery.AbsentDrives`."""
-        with _transaction(self._engine) as connection:
-            query = select(_absent.c.licences, _absent.c.asked_at).where(_absent.c.user == user_id)
-            row = connection.execute(query).first()
-            return row is not None and row[0] == licences and now - datetime.fromisoformat(row[1]) < ASK_AGAIN_AFTER
-        return False  # type: ignore[unreachable] # the transaction may have been given up
+        try:
+            with self.transaction(writing=False) as connection:
+                query = select(ABSENT_DRIVES.c.licences, ABSENT_DRIVES.c.asked_at).where(
+                    ABSENT_DRIVES.c.user == user_id
+                )
+                row = connection.execute(query).first()
+        except StateUnusableError:
+            return False
+        return row is not None and row[0] == licences and now - datetime.fromisoformat(row[1]) < ASK_AGAIN_AFTER
 
     def remember(self, user_id: str, licences: str, now: datetime) -> None:
         """See `exporters.discovery.AbsentDrives`."""
-        with _transaction(self._engine) as connection:
-            connection.execute(delete(_absent).where(_absent.c.user == user_id))
-            connection.execute(insert(_absent).values(user=user_id, licences=licences, asked_at=now.isoformat()))
+        try:
+            with self.transaction() as connection:
+                connection.execute(delete(ABSENT_DRIVES).where(ABSENT_DRIVES.c.user == user_id))
+                connection.execute(
+                    insert(ABSENT_DRIVES).values(user=user_id, licences=licences, asked_at=now.isoformat())
+                )
+        except StateUnusableError:
+            pass  # logged; the user is asked again in the next run
 
-    def budget(self, account: str, now: Callable[[], float]) -> "SharedBudget":
-        """The spends under one tenant and client id. now: seconds since 1970."""
-        return SharedBudget(self._engine, account, now)
+    @contextmanager
+    def transaction(self, *, writing: bool = True) -> Iterator[Connection]:
+        """A transaction. writing: it holds the database from its beginning; else it may read beside a writer.
+
+        Raises: StateUnusableError (logged once) if the database fails, or failed a moment ago.
+        """
+        if self._clock.monotonic() < self._away_until:
+            raise StateUnusableError
+        try:
+            self._follow_file()
+            if not self._is_prepared:
+                self._prepare()
+            with self._engine.connect() as connection:
+                connection.info["writing"] = writing
+                with connection.begin():
+                    yield connection
+        except (SQLAlchemyError, ConfigurationError) as error:
+            self._go_without(error)
+            raise StateUnusableError from None
+        if self._away_seconds:
+            self._away_until, self._away_seconds = -1.0, 0.0
+            _log.info("the state database can be used again")
+
+    def prepare(self) -> None:
+        """Make the tables; a database that another process holds is left for later.
+
+        Raises: ConfigurationError if it was made by a newer version; SQLAlchemyError.
+        """
+        try:
+            self._prepare()
+        except OperationalError as error:
+            if not _is_busy(error):
+                raise
+            self._go_without(error)
+
+    def _prepare(self) -> None:
+        """Make the tables; those of an older schema are made anew (they are a cache). Raises: ConfigurationError."""
+        with self._lock, self._engine.connect() as connection:
+            connection.info["writing"] = False
+            with connection.begin():
+                version = _version(connection)
+            if version != SCHEMA:
+                connection.info["writing"] = True
+                with connection.begin():
+                    if _version(connection) != SCHEMA:  # another process may have been faster
+                        METADATA.drop_all(connection)
+                        METADATA.create_all(connection)
+                        connection.execute(insert(VERSION).values(version=SCHEMA))
+            self._is_prepared, self._file = True, self._identity()
+
+    def _go_without(self, error: Exception) -> None:
+        if not self._away_seconds:
+            told = str(getattr(error, "orig", None) or error).splitlines()[0]
+            _log.warning("the state database cannot be used just now (%s): going on without it", told)
+        shortest, longest = AWAY_SECONDS
+        self._away_seconds = min(max(shortest, 2 * self._away_seconds), longest)
+        self._away_until = self._clock.monotonic() + self._away_seconds
+
+    def _follow_file(self) -> None:
+        """Somebody may have deleted the file: then others use a new one, and so must we."""
+        if self._is_prepared and self._file is not None and self._identity() != self._file:
+            with self._lock:
+                self._engine.dispose()
+                self._is_prepared = False
+
+    def _identity(self) -> tuple[int, int] | None:
+        path = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+        try:
+            facts = Path(path).stat() if path and path != ":memory:" else None
+        except OSError:
+            return (0, 0)
+        return (facts.st_dev, facts.st_ino) if facts else None
 
 
-class SharedBudget:
-    """Spends of SharePoint units by the minute, kept for a day. See `exporters.graph.budget.BudgetStore`."""
-
-    def __init__(self, engine: Engine, account: str, now: Callable[[], float]) -> None:
-        self._engine, self._account, self._now = engine, account, now
-
-    def load(self) -> BudgetState:
-        """All spends of the last 24 hours."""
-        since = int((self._now() - DAY_SECONDS) // 60)
-        with _transaction(self._engine) as connection:
-            query = select(_spends.c.minute, _spends.c.units).where(
-                _spends.c.account == self._account, _spends.c.minute >= since
-            )
-            # A minute's units count from its end on: later than they were spent is the safe side.
-            latest = self._now()
-            spends: list[Any] = [
-                (min(minute * 60.0 + 60.0, latest), units) for minute, units in connection.execute(query)
-            ]
-            until = connection.execute(select(_pauses.c.until).where(_pauses.c.account == self._account)).scalar()
-            return BudgetState.from_json({"spends": spends, "pause_until": until or 0.0})
-        return EMPTY_STATE  # type: ignore[unreachable] # the transaction may have been given up
-
-    def spend(self, units: int, at: float) -> None:
-        """Note units spent."""
-        minute = int(at // 60)
-        mine = (_spends.c.account == self._account) & (_spends.c.minute == minute)
-        with _transaction(self._engine) as connection:
-            changed = connection.execute(update(_spends).where(mine).values(units=_spends.c.units + units))
-            if changed.rowcount == 0:
-                connection.execute(insert(_spends).values(account=self._account, minute=minute, units=units))
-                connection.execute(delete(_spends).where(_spends.c.minute < minute - DAY_SECONDS / 60))
-
-    def pause(self, until: float) -> None:
-        """Note an announced pause; an earlier one than is known changes nothing."""
-        with _transaction(self._engine) as connection:
-            query = select(func.max(_pauses.c.until)).where(_pauses.c.account == self._account)
-            known = connection.execute(query).scalar()
-            if known is None or until > known:
-                connection.execute(delete(_pauses).where(_pauses.c.account == self._account))
-                connection.execute(insert(_pauses).values(account=self._account, until=until))
-
-
-@contextmanager
-def _transaction(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is given up, with a warning, if the database fails: the cache is not worth a run."""
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except SQLAlchemyError as error:
-        _log.warning("the state database cannot be used just now: %s", str(error).splitlines()[0])
-
-
-def open_state(url: str, base: Path) -> State:
+def open_state(url: str, base: Path, clock: Clock | None = None) -> State:
     """Open (and make) the state database. Raises: ConfigurationError."""
     prefix = "sqlite:///"
     is_sqlite = url.startswith(prefix)
@@ -150,11 +156,13 @@ def open_state(url: str, base: Path) -> State:
         url = f"{prefix}{base / url.removeprefix(prefix)}"
     engine = None
     try:
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False} if is_sqlite else {})
+        options = {"timeout": BUSY_SECONDS, "check_same_thread": False} if is_sqlite else {}
+        engine = create_engine(url, connect_args=options)
         if is_sqlite:
             event.listen(engine, "connect", _set_pragmas)
-            event.listen(engine, "begin", _begin_immediate)
-        _prepare(engine)
+            event.listen(engine, "begin", _begin)
+        state = State(engine, clock or SystemClock())
+        state.prepare()
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError(
             "state: this is no database that Lastcopy can use",
@@ -169,31 +177,39 @@ def open_state(url: str, base: Path) -> State:
             code="state_unusable",
             action="Correct `state` in the configuration, or make its folder writable; the file itself may be deleted.",
         ) from None
-    return State(engine)
+    except ConfigurationError:
+        if engine is not None:
+            engine.dispose()
+        raise
+    return state
 
 
-def _prepare(engine: Engine) -> None:
-    """Make the tables; those of an older schema are made anew (they are a cache). Raises: ConfigurationError."""
-    with engine.begin() as connection:
-        there = inspect(connection).has_table(_schema.name)
-        version = connection.execute(select(func.max(_schema.c.version))).scalar() if there else None
-        if version is not None and version > SCHEMA:
-            raise ConfigurationError(
-                "the state database was made by a newer Lastcopy",
-                code="state_newer",
-                action="Use the newer Lastcopy, or name another file as `state`: nothing but a cache is lost.",
-            )
-        if version != SCHEMA:
-            _metadata.drop_all(connection)
-            _metadata.create_all(connection)
-            connection.execute(insert(_schema).values(version=SCHEMA))
+def _version(connection: Connection) -> int | None:
+    """The schema that is there, None if there is none. Raises: ConfigurationError for a newer one."""
+    if not inspect(connection).has_table(VERSION.name):
+        return None
+    version: int | None = connection.execute(select(func.max(VERSION.c.version))).scalar()
+    if version is not None and version > SCHEMA:
+        raise ConfigurationError(
+            "the state database was made by a newer Lastcopy",
+            code="state_newer",
+            action="Use the newer Lastcopy, or name another file as `state`: nothing but a cache is lost.",
+        )
+    return version
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    """Whether another process holds the database."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def _set_pragmas(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=NORMAL"):
+    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "journal_mode=WAL", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    """A writer takes the database at once: whoever reads first and writes then may find that it has changed."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writing", True) else "BEGIN")

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
@@ -91,6 +92,68 @@ def test_q042_503_is_throttling_too_and_q048_its_body_may_be_html(
     session.get("/drives/d", cost=Cost.SINGLE)
     assert clock.monotonic() >= 121
     assert session.counts.throttled == 2
+
+
+def test_q040_a_pause_of_hours_is_waited_out_by_the_one_that_was_refused_too(
+    service: FakeService, session: GraphSession, clock: ManualClock
+) -> None:
+    """With the day's budget spent: the item is not given up, although no request waits for longer than half an hour twice."""
+    spent = error_reply(429, "activityLimitReached", {"Retry-After": "28800", "RateLimit-Reset": "60"})
+    service.graph = script(spent, OK)
+    assert session.get("/drives/d", cost=Cost.SINGLE) == {"id": "x"}
+    assert 28_800 <= clock.monotonic() < 29_000
+    service.graph = script(spent)
+    with pytest.raises(GaveUpError):
+        session.get("/drives/d", cost=Cost.SINGLE)
+    assert clock.monotonic() < 4 * 29_000
+
+
+def test_q042_a_503_that_tells_of_the_budget_is_about_the_application(
+    service: FakeService, session: GraphSession, clock: ManualClock
+) -> None:
+    told = {"Retry-After": "7200", "RateLimit-Limit": "1250", "RateLimit-Remaining": "0", "RateLimit-Reset": "9"}
+    service.graph = script(error_reply(503, "serviceNotAvailable", told), OK)
+    assert session.get("/drives/d/items/i", cost=Cost.SINGLE) == {"id": "x"}
+    assert clock.monotonic() >= 7200
+
+
+@pytest.mark.parametrize("value", ["0", "0.0", "Sun, 06 Nov 1994 08:49:37 GMT"])
+def test_q040_a_time_that_has_passed_is_no_leave_to_hammer(
+    service: FakeService, session: GraphSession, clock: ManualClock, value: str
+) -> None:
+    service.graph = script(*[error_reply(429, "activityLimitReached", {"Retry-After": value})] * 10, OK)
+    session.get("/drives/d", cost=Cost.SINGLE)
+    assert clock.monotonic() >= 5
+
+
+def test_q043_a_mailbox_is_busy_until_the_body_is_read(
+    service: FakeService, session: GraphSession, clock: ManualClock
+) -> None:
+    """Four answers whose bodies are still open: a fifth request waits; one is read, or closed: it goes."""
+    service.graph = script(OK)
+
+    def ask() -> Answer:
+        return session.exchange(
+            session.call("/users/u/messages/m", cost=Cost.MAILBOX, mailbox="u"), lambda answer: answer
+        )
+
+    answers = [ask() for _ in range(4)]
+    with ThreadPoolExecutor(2) as pool:
+        fifth = pool.submit(ask)
+        with pytest.raises(TimeoutError):
+            fifth.result(timeout=0.3)
+        answers[0].body()
+        answers.append(fifth.result(timeout=10))
+        sixth = pool.submit(ask)
+        answers[1].close()
+        answers[1].close()
+        answers.append(sixth.result(timeout=10))
+    service.graph = script(error_reply(404, "ErrorItemNotFound"))
+    for answer in answers:
+        answer.close()
+    for _ in range(9):
+        with pytest.raises(NotFoundError):
+            session.get("/users/u/messages/m", cost=Cost.MAILBOX, mailbox="u")
 
 
 @pytest.mark.parametrize(

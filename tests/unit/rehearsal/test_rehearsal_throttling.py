@@ -1,6 +1,7 @@
 """Budgets: what they grant, what they refuse, who is to blame."""
 
 from datetime import UTC, datetime
+from threading import Thread
 
 import pytest
 
@@ -133,3 +134,75 @@ def test_503_instead_of_429() -> None:
     budget = throttle(ManualClock(START), minute=1, status=503)
     budget.charge("sharepoint", 1, "a")
     assert budget.charge("sharepoint", 1, "b").status == 503
+
+
+# -- who is to blame --------------------------------------------------------------------------------------------------------
+
+
+def in_another_thread(budget: Throttle, what: str) -> bool:
+    """Whether a request on another connection (a thread of its own) is blamed on the client."""
+    found: list[bool] = []
+    thread = Thread(target=lambda: found.append(budget.charge("sharepoint", 1, what).avoidable))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_a_limit_below_the_published_one_is_blamed_on_nobody_before_it_was_told() -> None:
+    """A client that sends more than a fifth of it at once could not know."""
+    budget = throttle(ManualClock(START), minute=10)
+    refused = budget.charge("sharepoint", 11, "more than all at once")
+    assert (refused.status, refused.avoidable) == (429, False)
+
+
+def test_a_limit_that_was_told_is_the_clients_to_keep() -> None:
+    """At once on the connection that had the telling answer; after a moment on all: what was on its way is not blamed."""
+    clock = ManualClock(START)
+    budget = throttle(clock, minute=10, real=clock)
+    for n in range(10):
+        budget.charge("sharepoint", 1, str(n))
+    assert not in_another_thread(budget, "on its way")
+    assert budget.charge("sharepoint", 1, "told").avoidable
+    clock.advance(throttling.GRACE + 0.01)
+    assert in_another_thread(budget, "late")
+
+
+def test_the_published_limit_is_everybodys_to_know() -> None:
+    budget = throttle(ManualClock(START))
+    assert budget.charge("sharepoint", 1251, "x").avoidable
+
+
+def test_a_day_below_the_published_one_is_blamed_on_nobody_but_its_pause_is_kept() -> None:
+    clock = ManualClock(START)
+    budget = throttle(clock, day=100, real=clock)
+    budget.charge("sharepoint", 100, "a")
+    refused = budget.charge("sharepoint", 1, "b")
+    assert (refused.status, refused.avoidable) == (429, False)
+    assert int(refused.headers["Retry-After"]) == 86_400
+    clock.advance(3600)
+    assert budget.charge("sharepoint", 1, "c").avoidable
+
+
+def test_a_day_that_slides_gives_back_bit_by_bit() -> None:
+    clock = ManualClock(START)
+    budget = throttle(clock, day=100, sliding_day=True, real=clock)
+    budget.charge("sharepoint", 40, "a")
+    clock.advance(3600)
+    budget.charge("sharepoint", 60, "b")
+    refused = budget.charge("sharepoint", 1, "c")
+    assert int(refused.headers["Retry-After"]) == 86_400 - 3600
+    clock.advance(86_400 - 3600)
+    assert budget.charge("sharepoint", 39, "c").status == 0
+    assert budget.charge("sharepoint", 1, "d").status == 429
+
+
+def test_q040_who_keeps_calling_is_shut_out_for_good() -> None:
+    """Steady abuse ends in a block: 503 without end, and without a time."""
+    clock = ManualClock(START)
+    budget = throttle(clock)
+    budget.block("sharepoint", 30, "x")
+    for _ in range(throttling.ABUSE):
+        assert budget.charge("sharepoint", 1, "x").status == 429 or budget._early >= throttling.ABUSE
+    clock.advance(10 * 86_400)
+    shut = budget.charge("sharepoint", 1, "x")
+    assert (shut.status, shut.headers, shut.reason) == (503, {}, "blocked")
