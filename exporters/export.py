@@ -18,7 +18,7 @@ import structlog
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
-from exporters.bag.ledger import BagWriter, Run, open_bag
+from exporters.bag.ledger import Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
@@ -130,18 +130,13 @@ def export_sources(
         Crew() as crew,
         ThreadPoolExecutor(settings.sources_at_once, thread_name_prefix="lastcopy-source") as pool,
     ):
-
-        def start(source: Source) -> SourceResult:
-            return export_source(
-                source, graph, store, catalogue, settings, run, crew=crew, progress=progress, stop=stop
-            )
-
+        copying = Copying(graph, store, catalogue, settings, run, crew, progress, stop)
         under_way: set[Future[SourceResult]] = set()
         try:
             for source in sources:
                 if stop.is_set():
                     break
-                under_way.add(pool.submit(start, source))
+                under_way.add(pool.submit(copying.copy, source))
                 while len(under_way) >= settings.sources_at_once * 2:
                     done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                     yield from (future.result() for future in done)
@@ -153,80 +148,80 @@ def export_sources(
             raise
 
 
-def export_source(
-    source: Source,
-    graph: GraphSession,
-    store: Store,
-    catalogue: Catalogue,
-    settings: ExportSettings,
-    run: Run,
-    *,
-    crew: Crew,
-    progress: Progress,
-    stop: threading.Event,
-) -> SourceResult:
-    """Copy one drive. What stops only this source is in the result. Raises: RunError otherwise."""
-    result = SourceResult(source)
-    at = timestamp(run.clock.now())
-    try:
-        result.bag = catalogue.bag_of(source, cloud=settings.cloud, at=at)
-        with _opened(store, result.bag, source, settings, run, progress, stop) as writer:
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """What the sources of one run share. Safe from many threads."""
+
+    graph: GraphSession
+    store: Store
+    catalogue: Catalogue
+    settings: ExportSettings
+    run: Run
+    crew: Crew
+    progress: Progress
+    stop: threading.Event
+
+    def copy(self, source: Source) -> SourceResult:
+        """Copy one drive. What stops only this source is in the result. Raises: RunError otherwise."""
+        result = SourceResult(source)
+        at = timestamp(self.run.clock.now())
+        try:
+            result.bag = self.catalogue.bag_of(source, cloud=self.settings.cloud, at=at)
+            self._copy_when_free(source, result.bag, result)
+        except LastcopyError as error:
+            if isinstance(error, RunError) and (self.settings.gives_way(error) or not _only_this_source(error)):
+                raise
+            result.problem = error
+            result.has_refused = result.was_listed and isinstance(error, REFUSALS)
+        except Exception as error:  # noqa: BLE001 - the edge of a unit of work: the other sources go on
+            structlog.get_logger().warning("defect", run=self.run.id, at=_place(error), error=type(error).__name__)
+            result.problem = SourceError(
+                f"an unexpected error stopped this source ({type(error).__name__})",
+                code="internal",
+                action="Run the export again; if it recurs, run it with -v and report what it says.",
+            )
+        result.coverage = coverage_of(result, self.settings.drive)
+        return result
+
+    def _copy_when_free(self, source: Source, bag: str, result: SourceResult) -> None:
+        """Copy; another run that has the bag, and gives way to ours when it meets us, is waited for.
+
+        Raises: AnotherWriterError by any other run, or after the time in which one that died is known.
+        """
+        waited = 0.0
+        while True:
+            try:
+                self._copy_now(source, bag, result)
+            except AnotherWriterError as error:
+                if self.stop.is_set() or waited >= WAIT_FOR_OTHER_SECONDS:
+                    raise
+                if not self.settings.waits_for(error.other_run):
+                    raise
+            else:
+                return
+            self.progress.waiting(LOOK_AGAIN_SECONDS, "another run")
+            self.run.clock.sleep(LOOK_AGAIN_SECONDS)
+            waited += LOOK_AGAIN_SECONDS
+
+    def _copy_now(self, source: Source, bag: str, result: SourceResult) -> None:
+        with open_bag(self.store, bag, _source_row(source, self.settings), self.run) as writer:
             result.was_listed = writer.heads.cursors.get(source.id, {}).get("kind") == "delta"
             exporter = DriveExporter(
                 source,
-                graph,
+                self.graph,
                 writer,
-                settings.drive,
-                run.clock,
-                crew=crew,
-                progress=progress,
-                stop=stop,
-                accepts_removals=settings.accepts_removals(source),
+                self.settings.drive,
+                self.run.clock,
+                crew=self.crew,
+                progress=self.progress,
+                stop=self.stop,
+                accepts_removals=self.settings.accepts_removals(source),
             )
             try:
                 exporter.run()
             finally:
                 _take(result, exporter.result)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
-    except LastcopyError as error:
-        if isinstance(error, RunError) and (settings.gives_way(error) or not _only_this_source(error)):
-            raise
-        result.problem = error
-        result.has_refused = result.was_listed and isinstance(error, REFUSALS)
-    except Exception as error:  # noqa: BLE001 - the edge of a unit of work: the other sources go on
-        structlog.get_logger().warning("defect", run=run.id, at=_place(error), error=type(error).__name__)
-        result.problem = SourceError(
-            f"an unexpected error stopped this source ({type(error).__name__})",
-            code="internal",
-            action="Run the export again; if it recurs, run it with -v and report what it says.",
-        )
-    result.coverage = coverage_of(result, settings.drive)
-    return result
-
-
-def _opened(
-    store: Store,
-    bag: str,
-    source: Source,
-    settings: ExportSettings,
-    run: Run,
-    progress: Progress,
-    stop: threading.Event,
-) -> BagWriter:
-    """The bag, for writing. Another run that has it, and gives way to ours when it meets us, is waited for.
-
-    Raises: AnotherWriterError by any other run, or after the time in which one that died is known.
-    """
-    waited = 0.0
-    while True:
-        try:
-            return open_bag(store, bag, _source_row(source, settings), run)
-        except AnotherWriterError as error:
-            if stop.is_set() or waited >= WAIT_FOR_OTHER_SECONDS or not settings.waits_for(error.other_run):
-                raise
-        progress.waiting(LOOK_AGAIN_SECONDS, "another run")
-        run.clock.sleep(LOOK_AGAIN_SECONDS)
-        waited += LOOK_AGAIN_SECONDS
 
 
 def _place(error: BaseException) -> str:

@@ -57,17 +57,12 @@ class Rivals:
         return False
 
     def yields(self, run: str) -> bool:
-        """Whether another run, which started later and copies everything, gives way when it meets this one."""
+        """Whether another run leaves what it holds: it started later, and both copy everything; or it has just ended."""
         runs = self._runs()
         own, other = runs.get(self._run), runs.get(run)
-        return (
-            own is not None
-            and other is not None
-            and own.copies_all
-            and other.copies_all
-            and other.number > own.number
-            and not other.has_ended
-        )
+        if own is None or other is None:
+            return False
+        return other.has_ended or (own.copies_all and other.copies_all and other.number > own.number)
 
     def _before(self) -> Iterator[tuple[str, _Started]]:
         """Runs that started before this one and have not ended."""

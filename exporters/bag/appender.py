@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from exporters.bag.fence import AnotherWriterError
 from exporters.clock import Clock, timestamp
 from exporters.store.protocol import Store
 from exporters.store.segments import START, Position, ReplacedError, SegmentLog
@@ -26,9 +27,11 @@ TRUST_SECONDS = 10.0
 class Appender:
     """Appends to one ledger. Safe from many threads; `begin` before anything else, `end` in any case."""
 
-    def __init__(self, store: Store, log: SegmentLog, clock: Clock, first: Callable[[], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, store: Store, bag: str, log: SegmentLog, clock: Clock, first: Callable[[], Mapping[str, Any]]
+    ) -> None:
         """first: makes what the first line of a segment says besides `at`, `segment` and `previous`."""
-        self._store, self._log, self._clock, self._first = store, log, clock, first
+        self._store, self._bag, self._log, self._clock, self._first = store, bag, log, clock, first
         self._changed = threading.Condition()
         self._lines: list[bytes] = []
         self._items = 0
@@ -76,7 +79,7 @@ class Appender:
     def flush(self) -> None:
         """Return when all rows added so far are in a segment; one is written even if there are none.
 
-        Raises: ReplacedError, errors of the store.
+        Raises: ReplacedError; AnotherWriterError if somebody else wrote what was to be our first one; errors of the store.
         """
         with self._changed:
             while self._is_writing:
@@ -107,7 +110,7 @@ class Appender:
                     self._changed.wait()
                 self._raise_failure()
                 if self.position is position:
-                    self._failure = self._replaced(position.number + 1)
+                    self._failure = self.lost_to(self._log.read(position.number + 1).first)
                     raise self._failure
                 position = self.position
         self._last_known = now
@@ -120,8 +123,12 @@ class Appender:
                 self._changed.wait()
             yield self._lines
 
-    def _replaced(self, number: int) -> ReplacedError:
-        return ReplacedError(self._log.key(number), self._log.read(number).first)
+    def lost_to(self, first: Mapping[str, Any]) -> ReplacedError | AnotherWriterError:
+        """The error for finding another's segment where ours would be: we were replaced; or, before our first one, both found the
+        bag free and the other was faster. first: the first line of that segment."""
+        if self._has_written:
+            return ReplacedError(self._log.key(self.position.number + 1), first)
+        return AnotherWriterError(self._bag, first)
 
     def _next_number(self) -> int:
         return self.position.number + 1 + self._is_writing
@@ -152,6 +159,9 @@ class Appender:
                 at = timestamp(self._clock.now())
                 self._store.sync()
                 position = self._log.append(self.position, lines, {**self._first(), "at": at})
+            except ReplacedError as error:
+                self._finish(None, self.lost_to(error.first))
+                return
             except BaseException as error:  # noqa: BLE001 - a thread's edge: kept, and raised to whoever adds or waits
                 self._finish(None, error)
                 return

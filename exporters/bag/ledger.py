@@ -71,7 +71,7 @@ class BagWriter:
         self._log = SegmentLog(store, f"{bag}/{LEDGER}")
         self._fold = LastFold(store, bag, self._log)
         self._described = Writer.new(run.process).described
-        self._appender = Appender(store, self._log, run.clock, self._first_line)
+        self._appender = Appender(store, bag, self._log, run.clock, self._first_line)
         self._state: State | None = None
         self._tail_touched = False
         self._predecessor_unclosed = False
@@ -161,8 +161,7 @@ class BagWriter:
                 with self._appender.at_rest() as waiting:
                     if position.number >= self.position.number:
                         if position != self.position:
-                            there = self._log.read(self.position.number + 1)
-                            raise ReplacedError(self._log.key(there.position.number), there.first)
+                            raise self._appender.lost_to(self._log.read(self.position.number + 1).first)
                         state.apply_lines(waiting, position.number + 1)
                         return state
         except BaseException:

@@ -38,7 +38,7 @@ class SegmentDamagedError(RunError):
 class ReplacedError(RunError):
     """Another writer wrote this number: whoever gets this has been replaced and must stop at once.
 
-    `writer`, `other_run`: what the first line of the segment that is there says.
+    `first`: the first line of the segment that is there.
     """
 
     def __init__(self, key: str, first: Mapping[str, Any]) -> None:
@@ -48,8 +48,12 @@ class ReplacedError(RunError):
             code="replaced",
             action="Let the other run end; then run this one again if something is left to do.",
         )
-        self.writer = dict(writer)
-        self.other_run = str(first.get("run") or "")
+        self.first = dict(first)
+
+    @property
+    def other_run(self) -> str:
+        """The id of the other writer's run, empty if it does not say."""
+        return str(self.first.get("run") or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ def test_the_later_of_two_takes_over_when_told_to(
 
 @HOSTS
 def test_two_that_start_together(hosts: tuple[str, str], tenant: Tenant, reference: Product, tmp_path: Path) -> None:
-    """Whoever is first: one copies, the other stops; three times, a moment apart."""
+    """Whoever is first: one copies, the other stops; three times, a moment apart. Across hosts the first may also find the other
+    in both of its sources, wait for it, and have nothing left to do."""
     draw = random.Random(11)
     for attempt in range(3):
         store = tmp_path / f"store{attempt}"
@@ -112,7 +113,8 @@ def test_two_that_start_together(hosts: tuple[str, str], tenant: Tenant, referen
             processes.append(product.start("export", "--json"))
             time.sleep(draw.random() * 0.4)
         outputs = [process.communicate(timeout=90) for process in processes]
-        assert sorted(process.returncode for process in processes) == [1, 3], outputs
+        codes = sorted(process.returncode for process in processes)
+        assert codes == [1, 3] or (hosts[0] != hosts[1] and codes == [3, 3]), outputs
         assert_is_copy(both[0], reference)
 
 

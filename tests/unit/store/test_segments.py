@@ -32,7 +32,7 @@ def test_a_second_writer_of_a_number_is_told_who_won(tmp_path: Path) -> None:
     other = {**FIRST, "writer": {"id": "b", "host": "other", "pid": 2}}
     with pytest.raises(ReplacedError) as caught:
         log.append(START, [b'{"a":2}\n'], other)
-    assert caught.value.writer["id"] == "a"
+    assert caught.value.first["writer"]["id"] == "a"
 
 
 def test_a_lost_answer_to_our_own_write_is_success(tmp_path: Path) -> None:
