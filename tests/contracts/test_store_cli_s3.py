@@ -184,3 +184,16 @@ def test_versioning_is_advised(shop: Callable[..., Shop]) -> None:
     row = next(row for row in checked.json["checks"] if row["name"] == "versioning")
     assert row["mark"] == "doubtful"
     assert "Enable versioning" in row["action"]
+
+
+def test_a_bucket_that_is_encrypted_with_a_kms_key(shop: Callable[..., Shop]) -> None:
+    """Nothing has to be configured: as far as moto goes, which checks no right on the key."""
+    made = shop(lock=True, more=LOCK)
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
+    client(made.endpoint).put_bucket_encryption(Bucket=made.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    assert made.run("check", "--json").exit == 0
+    assert made.run("export", "--json").exit == 0
+    for level in ("full", "stored"):
+        assert made.run("verify", "--level", level, "--json").exit == 0
+    held = made.objects()
+    assert {head.get("ServerSideEncryption") for head in held.values()} == {"aws:kms"}
