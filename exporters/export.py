@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -16,7 +17,7 @@ import structlog
 
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.formats import JsonObject
-from exporters.bag.ledger import Run, open_bag
+from exporters.bag.ledger import BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings
@@ -75,19 +76,60 @@ def new_run_id(clock: Clock) -> str:
 
 
 class UnitMeter:
-    """Resource units spent since the last segment of whichever bag. Safe from many threads."""
+    """Resource units spent since the last segment of whichever bag. Safe from many threads.
+
+    While it is open, a segment is also written when requests have to wait for long: then all that was spent is on record, and
+    a run that goes on without the state (after a kill, say) knows it to the second (docs/decisions/0010).
+    """
 
     def __init__(self, graph: GraphSession | None) -> None:
         self._graph, self._taken, self._lock = graph, 0, threading.Lock()
+        self._writers: list[BagWriter] = []
+        self._bell, self._ended = threading.Event(), False
+        self._clerk = threading.Thread(target=self._write_down, name="lastcopy-units", daemon=True)
 
     def take(self) -> int:
         """Units since the last call."""
-        if self._graph is None:
-            return 0
         with self._lock:
-            total = self._graph.counts.resource_units
-            units, self._taken = total - self._taken, total
+            units = self._pending()
+            self._taken += units
             return units
+
+    @contextmanager
+    def writing(self, writer: BagWriter) -> Iterator[None]:
+        """While it lasts, this writer can be asked for a segment."""
+        with self._lock:
+            self._writers.append(writer)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._writers.remove(writer)
+
+    def __enter__(self) -> "UnitMeter":
+        if self._graph is not None:
+            self._graph.on_long_wait(self._bell.set)
+            self._clerk.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._graph is not None:
+            self._graph.on_long_wait(lambda: None)
+            self._ended = True
+            self._bell.set()
+            self._clerk.join()
+
+    def _pending(self) -> int:
+        return 0 if self._graph is None else self._graph.counts.resource_units - self._taken
+
+    def _write_down(self) -> None:
+        while self._bell.wait() and not self._ended:
+            self._bell.clear()
+            with self._lock:
+                writer = self._writers[0] if self._writers and self._pending() else None
+            if writer is not None:
+                with suppress(LastcopyError):  # the writer keeps it, and raises it to whoever writes next
+                    writer.write_down()
 
 
 def export_sources(
@@ -103,15 +145,17 @@ def export_sources(
     stop: threading.Event,
 ) -> Iterator[SourceResult]:
     """Copy sources, several at once; yield each result as it comes. Raises: RunError that ends the whole run."""
-    run = Run(run_id, clock, UnitMeter(graph).take, settings.take_over)
+    meter = UnitMeter(graph)
+    run = Run(run_id, clock, meter.take, settings.take_over)
     with (
+        meter,
         ThreadPoolExecutor(settings.downloads_at_once, thread_name_prefix="lastcopy-download") as downloads,
         ThreadPoolExecutor(settings.sources_at_once, thread_name_prefix="lastcopy-source") as pool,
     ):
 
         def start(source: Source) -> SourceResult:
             return export_source(
-                source, graph, store, catalogue, settings, run, pool=downloads, progress=progress, stop=stop
+                source, graph, store, catalogue, settings, run, meter, pool=downloads, progress=progress, stop=stop
             )
 
         under_way: set[Future[SourceResult]] = set()
@@ -138,6 +182,7 @@ def export_source(
     catalogue: Catalogue,
     settings: ExportSettings,
     run: Run,
+    meter: UnitMeter,
     *,
     pool: ThreadPoolExecutor,
     progress: Progress,
@@ -148,7 +193,7 @@ def export_source(
     at = timestamp(run.clock.now())
     try:
         result.bag = catalogue.bag_of(source, cloud=settings.cloud, at=at)
-        with open_bag(store, result.bag, _source_row(source, settings), run) as writer:
+        with open_bag(store, result.bag, _source_row(source, settings), run) as writer, meter.writing(writer):
             exporter = DriveExporter(
                 source,
                 graph,

@@ -85,6 +85,7 @@ class BagWriter:
         self._wrote = False
         self._failed: Exception | None = None
         self._ended = threading.Event()
+        self._is_closing = False
         self._at = ""
         self._digests: dict[str, str] = {}
         self._proven: set[str] = set()
@@ -294,6 +295,12 @@ class BagWriter:
             self._wrote = True
             self._last_segment = self._last_known = self.run.clock.monotonic()
 
+    def write_down(self) -> None:
+        """Write a segment now, so that the units spent are on record; nothing once the bag is being closed."""
+        with self._lock:
+            if not self._is_closing:
+                self.flush()
+
     def tick(self) -> None:
         """Write a segment if the last one is getting old; with or without news, so that others see us alive."""
         if self.run.clock.monotonic() - self._last_segment >= HEARTBEAT_SECONDS:
@@ -337,6 +344,8 @@ class BagWriter:
         """Name leftovers, write the closing segment, and fold if rows changed, the fold is damaged, or 50 segments wait."""
         if self._predecessor_unclosed or self.orphans_possible:
             self._name_leftovers()
+        with self._lock:
+            self._is_closing = True
         self.emit("closed", {"reason": reason})
         self.flush()
         touched = self.heads.touched or self._tail_touched or self._damaged
