@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
@@ -18,7 +19,7 @@ import structlog
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
-from exporters.bag.ledger import Run, open_bag
+from exporters.bag.ledger import BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
@@ -97,19 +98,51 @@ def new_run_id(clock: Clock) -> str:
 
 
 class UnitMeter:
-    """Resource units spent since the last segment of whichever bag. Safe from many threads."""
+    """Resource units spent since the last segment of whichever bag. Safe from many threads.
+
+    While it is open, a segment is also written when requests have to wait for long: then all that was spent is on record, and
+    a run that goes on without the state (after a kill, say) knows it to the second (docs/decisions/0010).
+    """
 
     def __init__(self, graph: GraphSession | None) -> None:
         self._graph, self._taken, self._lock = graph, 0, threading.Lock()
+        self._writers: list[BagWriter] = []
 
     def take(self) -> int:
         """Units since the last call."""
-        if self._graph is None:
-            return 0
         with self._lock:
-            total = self._graph.counts.resource_units
-            units, self._taken = total - self._taken, total
+            units = self._pending()
+            self._taken += units
             return units
+
+    @contextmanager
+    def writing(self, writer: BagWriter) -> Iterator[None]:
+        """While it lasts, this writer can be asked for a segment."""
+        with self._lock:
+            self._writers.append(writer)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._writers.remove(writer)
+
+    def __enter__(self) -> "UnitMeter":
+        if self._graph is not None:
+            self._graph.on_long_wait(self._write_down)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._graph is not None:
+            self._graph.on_long_wait(lambda: None)
+
+    def _pending(self) -> int:
+        return 0 if self._graph is None else self._graph.counts.resource_units - self._taken
+
+    def _write_down(self) -> None:
+        with self._lock:
+            writer = self._writers[0] if self._writers and self._pending() else None
+        if writer is not None:
+            writer.write_down()
 
 
 def export_sources(
@@ -125,12 +158,14 @@ def export_sources(
     stop: threading.Event,
 ) -> Iterator[SourceResult]:
     """Copy sources, several at once; yield each result as it comes. Raises: RunError that ends the whole run."""
-    run = Run(run_id, clock, UnitMeter(graph).take, settings.take_over)
+    meter = UnitMeter(graph)
+    run = Run(run_id, clock, meter.take, settings.take_over)
     with (
+        meter,
         Crew() as crew,
         ThreadPoolExecutor(settings.sources_at_once, thread_name_prefix="lastcopy-source") as pool,
     ):
-        copying = Copying(graph, store, catalogue, settings, run, crew, progress, stop)
+        copying = Copying(graph, store, catalogue, settings, run, meter, crew, progress, stop)
         under_way: set[Future[SourceResult]] = set()
         try:
             for source in sources:
@@ -157,6 +192,7 @@ class Copying:
     catalogue: Catalogue
     settings: ExportSettings
     run: Run
+    meter: UnitMeter
     crew: Crew
     progress: Progress
     stop: threading.Event
@@ -204,7 +240,8 @@ class Copying:
             waited += LOOK_AGAIN_SECONDS
 
     def _copy_now(self, source: Source, bag: str, result: SourceResult) -> None:
-        with open_bag(self.store, bag, _source_row(source, self.settings), self.run) as writer:
+        row = _source_row(source, self.settings)
+        with open_bag(self.store, bag, row, self.run) as writer, self.meter.writing(writer):
             result.was_listed = writer.heads.cursors.get(source.id, {}).get("kind") == "delta"
             exporter = DriveExporter(
                 source,

@@ -91,6 +91,13 @@ class Appender:
                 self._raise_failure()
                 self._changed.wait()
 
+    def ask(self) -> None:
+        """Have a segment written soon, even without rows; nothing once the last row was added."""
+        with self._changed:
+            if not self._is_closed:
+                self._is_asked = True
+                self._changed.notify_all()
+
     def assert_current(self) -> None:
         """Make sure that no newer segment exists, after one of our own: just before each payload write. Raises: ReplacedError.
 

@@ -193,6 +193,10 @@ class BagWriter:
         """Write what has been emitted as a segment, after all objects put so far are on disk."""
         self._appender.flush()
 
+    def write_down(self) -> None:
+        """Have a segment written soon, so that the units spent are on record; nothing once the bag is being closed."""
+        self._appender.ask()
+
     def assert_current(self) -> None:
         """Make sure that no newer segment exists, after one of our own. Raises: ReplacedError."""
         self._appender.assert_current()

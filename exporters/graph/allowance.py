@@ -67,7 +67,7 @@ class Allowance:
         self._parts, self._reserve = (
             1,
             0,
-        )  # while the others cannot be reached: of how many this is one, and the rest of the day
+        )  # while others are out of reach: of how many this is one; their part of the day
         self._fresh: dict[int, int] = {}
         self._sent: dict[int, int] = {}
         self._appetite = Appetite()
@@ -300,10 +300,7 @@ class Allowance:
         self._held_units, self._peers = sum(units for units, _ in self._held), len(self._held)
         self._adopt_told(picture, now, offset)
         granted = self._granted(picture, kept, now)
-        for (
-            slot,
-            units,
-        ) in self._fresh.items():  # settled while the exchange was under way; their leases still cover them
+        for slot, units in self._fresh.items():  # settled since the report, and still in what was kept
             self.minute.note(units, (slot + 1) / _SLOTS_A_SECOND)
             self.day.note(units, (slot + 1) / _SLOTS_A_SECOND)
         return granted
@@ -313,7 +310,7 @@ class Allowance:
         self._parts, self._reserve = 1, 0
         lease = self._lease = self._lease or _Lease(0, 0.0)
         lease.left, lease.until = lease.left + granted, self._reported_at + LEASE_SECONDS
-        if granted >= self._appetite.need:
+        if lease.left >= self._appetite.need:
             self._hungry, self._appetite.need = False, 0
         self._sent, self._is_waiting = {}, False  # whoever still waits says so again
 
@@ -322,12 +319,7 @@ class Allowance:
         for slot, units in self._sent.items():
             self._fresh[slot] = self._fresh.get(slot, 0) + units
         self._sent = {}
-        whole = 60 * _SLOTS_A_SECOND
-        for slot in [
-            slot for slot in self._fresh if slot < (now - 120.0) * _SLOTS_A_SECOND and slot % whole != whole - 1
-        ]:
-            minute = (slot // whole + 1) * whole - 1
-            self._fresh[minute] = self._fresh.get(minute, 0) + self._fresh.pop(slot)
+        self._fresh = _thinned(self._fresh, now - 2 * MINUTE)
         for units, until in self._held:
             self.minute.note(units, until)
             self.day.note(units, until)
@@ -387,6 +379,16 @@ class Allowance:
         if self._left is not None and now < self._left.until:
             free = min(free, self._left.units - out)
         return share(wanted, free, picture.hungry)
+
+
+def _thinned(fresh: dict[int, int], before: float) -> dict[int, int]:
+    """Spends that nobody could be told of yet; those of long ago by the minute, at its end."""
+    thin: dict[int, int] = {}
+    minute = int(MINUTE * _SLOTS_A_SECOND)
+    for slot, units in fresh.items():
+        kept = slot if slot >= before * _SLOTS_A_SECOND else (slot // minute + 1) * minute - 1
+        thin[kept] = thin.get(kept, 0) + units
+    return thin
 
 
 def _moved(left: Left | None, seconds: float) -> Left | None:

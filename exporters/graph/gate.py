@@ -22,6 +22,7 @@ from exporters.graph.limits import Scope
 STOP_SECONDS = 10.0
 """What can be had within so long after the stop is still waited for: work that is under way ends in order."""
 _LOOK_SECONDS = 1.0  # how often the head of a line looks for a stop
+_LONG_SECONDS = 3.0
 _TOLD_FROM = 1.0  # waits from here on are told to whoever watches
 
 
@@ -48,6 +49,8 @@ class Gate:
         """Called when a request must wait: units may have to be leased, or others may have given some back (see `keeper`)."""
         self.has_news: Callable[[], None] = lambda: None
         """Called when the service announced a pause."""
+        self.waits_long: Callable[[], None] = lambda: None
+        """Called, again and again, while the first of a line waits for a while; MUST be quick."""
 
     def enter(self, scope: Scope, units: int, mailbox: str | None, observer: Observer) -> Ticket:
         """Wait until the budget lets a request go. Raises: StoppedError."""
@@ -136,6 +139,8 @@ class Gate:
             self.waits()
             if claim.wait_seconds != UNKNOWN:
                 self._check(claim.wait_seconds)
+                if claim.wait_seconds >= _LONG_SECONDS:
+                    self.waits_long()
                 if claim.wait_seconds >= _TOLD_FROM:
                     observer.waiting(claim.wait_seconds, claim.reason)
             turn.is_eager = claim.wait_seconds >= _LOOK_SECONDS

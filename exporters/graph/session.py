@@ -177,6 +177,10 @@ class GraphSession:
         """Take the SharePoint limits of this size of tenant."""
         self.budget.set_licences(licences)
 
+    def on_long_wait(self, then: Callable[[], None]) -> None:
+        """Have this called, again and again, from whichever thread waits for the budget for a while; it MUST be quick."""
+        self._gate.waits_long = then
+
     def close(self) -> None:
         """Let go of all connections; requests that still wait end with StoppedError."""
         if self._owns_gate:

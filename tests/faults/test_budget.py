@@ -87,6 +87,28 @@ def test_killed_in_the_middle_the_next_run_goes_on_within_the_budget(
         assert max(units_by_minute(tenant).values()) <= 130
 
 
+def test_what_was_spent_is_on_record_as_soon_as_a_run_has_to_wait(two_drives: Path, tmp_path: Path) -> None:
+    """Else a run that goes on without the state would have to guess what the last minute held."""
+    clock = ScaledClock(5.0)
+    with Tenant(two_drives, clock=clock, units_a_minute=60, licences=100) as tenant:
+        product = Product(tmp_path / "work", lasting(tenant), drive=PLAIN)
+        product.command = command(clock, "60/57600")
+        process = product.start("export", "--json")
+        try:
+
+            def recorded() -> int:
+                heads = [path.open().readline() for path in product.store.glob("onedrive/*/lastcopy/ledger/*")]
+                return sum(json.loads(head)["units"] for head in heads if head.endswith("\n"))
+
+            wait_for(lambda: json.loads(tenant.control("GET", "summary"))["budget"]["minute"] == 60)
+            wait_for(
+                lambda: recorded() == 60, seconds=6
+            )  # half a minute by the run's clock; heartbeats come after 45 s
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
 def test_a_restart_without_state_does_not_wait_where_the_budget_does_not_bind(plain_data: Path, tmp_path: Path) -> None:
     with Tenant(plain_data) as tenant:
         product = Product(tmp_path / "work", tenant)
