@@ -169,11 +169,9 @@ class _Reading:
         if why is not None or marks not in seen:
             raise _DoubtfulBytesError(marks, why, is_coded=bool(self.download.coding))
         is_known_type = grade_difference(self.content.name) is Agreement.REWRITTEN
-        if self.aside or is_explained(received.size, service, of_rewritten_type=is_known_type):
-            return
-        if self.content.is_version:  # it has no hash, and nothing but its size to be known by
-            raise _DoubtfulBytesError(marks, "other bytes came than are listed, each time")
-        raise _PutAsideError
+        is_kept = self.aside or self.content.is_version  # of a version nothing is listed but its size
+        if not is_kept and not is_explained(received.size, service, of_rewritten_type=is_known_type):
+            raise _PutAsideError
 
     def _why(self, marks: Marks, head: bytes) -> str | None:
         """Why these bytes are evidently not the content; None if they may be."""
