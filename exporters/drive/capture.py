@@ -425,8 +425,8 @@ def _reason(code: ExceptionCode, error: LastcopyError) -> str | None:
     """More than the general reason, where the error says more: what is missing, or what a stranger's answer was."""
     if code is ExceptionCode.REFUSED:
         return str(error)
-    if isinstance(error, WrongContentError):
-        return f"{CAUSES[code].reason} {str(error).capitalize()}."
+    if code is ExceptionCode.DOWNLOAD_FAILED:
+        return f"{CAUSES[code].reason} {str(error)[:1].upper()}{str(error)[1:]}"
     if code is ExceptionCode.ACCESS_DENIED and error.action:
         return f"{CAUSES[code].reason} {error.action}"
     return None

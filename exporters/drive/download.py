@@ -265,7 +265,9 @@ class Downloader:
             except _PutAsideError:
                 key, aside = another_key(), True
         if why is not None:
-            raise WrongContentError(why, code="download_failed", action="Check for a proxy that answers in its place.")
+            raise WrongContentError(
+                f"{why}.", code="download_failed", action="Check for a proxy that answers in its place."
+            )
         raise UnstableContentError(
             "each reading gave other bytes", code="content_unstable", action="Run the export again when it is at rest."
         )
