@@ -41,7 +41,8 @@ def lead_to(product: Desk, host: str, address: str) -> None:
     name = address.removeprefix("https://").rpartition(":")[0]
     if host == "download":
         product.settings["tenant"]["download_hosts"] = ["localhost", name]
-        moved = rule("headers", CONTENT, set={"Location": f"{address}/personal/x/download.aspx?tempauth=secret"})
+        where = f"{address}/personal/x/download.aspx?tempauth=secret"
+        moved = rule("headers", "re:items/.*[ABCDEF]/content$", set={"Location": where})
         product.tenant.faults(moved)
     else:
         product.settings["tenant"][host] = address
@@ -74,7 +75,7 @@ def assert_said(product: Desk, host: str, code: str, *words: str) -> None:
     document = result.document
     said = [row for source in document.get("sources", ()) for row in source["coverage"] if "code" in row]
     if host == "download" and not said and result.code == 3:  # a small drive: said of each file
-        assert document["exceptions"]["download_failed"] > 20
+        assert document["exceptions"]["download_failed"] > 1
         text = next(product.store.glob("onedrive/*/lastcopy/exceptions.jsonl")).read_text()
     else:
         error: Row = document.get("error") or said[0]
@@ -171,7 +172,7 @@ REFUSALS = {
     "403": (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "proxy_refused", "403"),
     "502": (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "sign_in_unreachable", "502"),
     "html": (network.HTML, "sign_in_unreachable", "TLS"),
-    "silence": (b"", "sign_in_unreachable", "proxy"),
+    "silence": (b"", "sign_in_unreachable", "closed"),
 }
 
 
@@ -244,11 +245,9 @@ def test_a_drip_is_cut_and_what_is_merely_slow_is_not(
     assert product.tenant.fired() == 3
     assert_heals(product, undisturbed)
     dripping = Desk(product.folder.parent / "drip", product.tenant)
-    product.tenant.faults(
-        rule("slow", host="download", seconds=0.1, piece=1), rule("slow", DELTA, seconds=0.1, piece=1, after=1)
-    )
+    product.tenant.faults(rule("slow", host="download", seconds=0.1, piece=1, count=100))
     document = exported(dripping, code=3)
-    assert document["exceptions"].get("download_failed", 0) + document["totals"]["pending"] > 5
+    assert document["exceptions"]["download_failed"] > 0
     monkeypatch.undo()
     assert_heals(dripping, undisturbed)
 
