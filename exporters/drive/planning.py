@@ -166,6 +166,8 @@ class Planner:
         facts = owed or (facts_of_row(row) if row else None)
         if facts is None or facts.get("deleted"):
             return None
+        if owed is None and row is not None and _is_over(row):
+            return None  # whatever is asked of it: it is gone, and no listing says otherwise
         if owed is None and not forced and row is not None and row.get("path") == path:
             return None
         key = None
@@ -226,6 +228,10 @@ def facts_of_row(row: JsonObject) -> JsonObject:
     """The facts that a row holds, as they were listed."""
     names = ("scope", "id", "kind", "name", "parent", "created", "modified", "service")
     return {name: row[name] for name in names if name in row}
+
+
+def _is_over(row: JsonObject) -> bool:
+    return row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED
 
 
 def item_of(row: JsonObject) -> str:

@@ -479,3 +479,25 @@ def test_q060_one_drive_never_stops_the_others(fault: str, code: str, two: Tenan
     two.faults()
     product.export()
     assert judge(product.store, two.truth, Settings(versions="all", leftovers=True)) == []
+
+
+@pytest.mark.parametrize(("route", "code"), [("versions", "access_denied"), ("versions/*/content", "access_denied")])
+def test_an_item_that_was_deleted_stays_gone_although_its_versions_had_failed(
+    route: str, code: str, small: Path, tmp_path: Path
+) -> None:
+    """What hangs on an item goes with it: it is no exception any more, and nothing asks for it again."""
+    with Tenant(small, clock=CLOCK) as tenant:
+        product = Desk(tmp_path, tenant)
+        file = item(tenant, "/versions.txt")
+        tenant.faults(rule("403", f"drives/*/items/{file}/{route}"))
+        assert product.export()["exceptions"][code] >= 1
+        before = read_store(product.store)
+        (drive,) = tenant.truth.drives.values()
+        tenant.faults()
+        tenant.change({"kind": "driveItem", "drive": drive.folder, "n": 1, "op": "delete", "id": file})
+        for _ in range(2):
+            tenant.forget_requests()
+            assert code not in product.export()["exceptions"]
+            assert rows_of(product.store)["file", drive.id, file]["outcome"] == "gone"
+            assert not [row for row in tenant.requests() if file in row["path"]]
+        assert judge(product.store, tenant.truth, Settings(versions="all", before=before)) == []

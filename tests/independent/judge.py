@@ -259,8 +259,10 @@ class BagJudge:
         for spot, row in self.bag.rows.items():
             if spot in self.expected or (row["kind"] == "leftover" and self.settings.leftovers):
                 continue
-            if row["kind"] in ("permission", "versions") and row["outcome"] == "copied":
-                continue  # it was refused once, and told later
+            if row["kind"] in ("permission", "versions") and (
+                row["outcome"] == "copied" or row.get("code") == "vanished"
+            ):
+                continue  # it was refused once, and told later, or its item went before that
             if row["kind"] in ("file", "folder") and self.before and row["outcome"] == "gone":
                 before = self.before.rows.get(spot)
                 if before is not None and before["outcome"] == "gone":
