@@ -301,3 +301,34 @@ def test_q051_signed_out_in_mid_run_closes_the_bag(tenant: Tenant, undisturbed: 
     verified = product.run("verify", "--json").document
     assert (verified["missing"], verified["changed"], verified["unexpected"]) == (0, 0, 0)
     assert_heals(product, undisturbed)
+
+
+# ------------------------------------------------------------------------------------------------- the other verbs
+
+PLANS = {
+    "html": rule("status", "*", host="graph", status=200, body="<html>"),
+    "nothing": rule("status", "*", host="graph", status=200, body=""),
+    "sign_in_html": rule("status", "*", host="login", status=200, body="<html>"),
+    "refused": rule("403", "*", host="graph"),
+    "busy": rule("500", "*", host="graph"),
+    "no_http": rule("garbage", "*"),
+    "lapsed": rule("lapsed", "*", host="graph"),
+    "expired": rule("401-expired", "*", host="graph"),
+    "no_delta": rule("no-delta", DELTA),
+    "resync": rule("410", DELTA),
+    "odd_rows": rule("edit", "*", edits=[{"at": "value/*/id", "to": 5}]),
+}
+
+
+@pytest.mark.parametrize("verb", ["check", "verify"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_other_verbs_under_faults_end_in_sentences(plan: str, verb: str, undisturbed: Desk, tenant: Tenant) -> None:
+    """`check`, and `verify` beside the tenant: no traceback, no "all is well" where nothing was seen."""
+    tenant.faults(PLANS[plan])
+    more = ("--against-tenant",) if verb == "verify" else ()
+    result = undisturbed.run(verb, "--json", *more, seconds=90)
+    assert "internal" not in result.out, result.out
+    if verb == "check":
+        assert result.code == (0 if plan in ("no_delta", "resync") else 1), result.out
+    else:
+        assert result.code in (1, 3), result.out
