@@ -267,7 +267,7 @@ class Capturer:
             listed = newest_first([v for v in listed if identifier_of(v.get("id"))])
         except (ItemError, SourceError, TransientError) as error:
             row = self._versions_row(task, Outcome.EXCEPTED)
-            _except(row, code_of(error), str(error))
+            _except(row, _version_code(error), str(error))
             done.rows.append(("item", row))
             return False
         if task.versions_failed:

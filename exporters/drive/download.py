@@ -137,8 +137,13 @@ class _DoubtfulBytesError(Exception):
         self.marks, self.why, self.is_coded = marks, why, is_coded
 
 
-class _PutAsideError(Exception):
-    """Doubtful bytes came twice alike, without a reason that is known: the store keeps nothing under this key."""
+class _OtherKeyError(Exception):
+    """Nothing is stored under this key: doubtful bytes came twice alike, without a reason that is known, and are to be put
+    aside; or they were to be put aside, and came as listed after all. `aside`: what the next reading is for."""
+
+    def __init__(self, *, aside: bool) -> None:
+        super().__init__()
+        self.aside = aside
 
 
 @dataclass(slots=True)
@@ -161,6 +166,8 @@ class _Reading:
             yield chunk
         received = Captured("", digests.sha.size, digests.sha.sha256, digests.quick_xor.base64(), None)
         if agrees(received, service) is not None and (self.download.is_delimited or service.get("size") is not None):
+            if self.aside:
+                raise _OtherKeyError(aside=False)
             return
         marks = (received.size, received.sha256)
         why = self._why(marks, head)
@@ -171,7 +178,7 @@ class _Reading:
         is_known_type = grade_difference(self.content.name) is Agreement.REWRITTEN
         is_kept = self.aside or self.content.is_version  # of a version nothing is listed but its size
         if not is_kept and not is_explained(received.size, service, of_rewritten_type=is_known_type):
-            raise _PutAsideError
+            raise _OtherKeyError(aside=True)
 
     def _why(self, marks: Marks, head: bytes) -> str | None:
         """Why these bytes are evidently not the content; None if they may be."""
@@ -223,7 +230,7 @@ class Downloader:
     def _unless_held(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         held = content.held
         if held is not None and held.may_be_same:
-            received = self._only_hash(content)
+            received, _ = self._only_hash(content)
             if received.sha.sha256 == held.sha256:
                 return Captured(held.key, received.sha.size, held.sha256, received.quick_xor.base64(), held.version_id)
         captured = self._once(content, key, another_key)
@@ -240,7 +247,7 @@ class Downloader:
                 return self._store(content, key, another_key)
             except ObjectExistsError:
                 pass  # somebody's, or our own whose answer was lost: looked at below
-        received = self._only_hash(content)
+        received = self._settled(content)
         found = self._hash_of(key)
         if found is not None and found.sha256 == received.sha.sha256:
             info = self._writer.store.stat(f"{self._writer.bag}/{key}")
@@ -255,15 +262,17 @@ class Downloader:
         seen: set[Marks] = set()
         why: str | None = None
         aside = decoded = False
-        for _ in range(TRIES + 1):
+        planned = key
+        for _ in range(TRIES + 2):
             try:
                 return self._store_once(content, key, seen, aside=aside, decoded=decoded)
             except _DoubtfulBytesError as doubt:
                 why, decoded = doubt.why, doubt.is_coded
                 if why is None:
                     seen.add(doubt.marks)
-            except _PutAsideError:
-                key, aside = another_key(), True
+            except _OtherKeyError as other:
+                aside = other.aside
+                key = another_key() if aside else planned
         if why is not None:
             raise WrongContentError(
                 f"{why}.", code="download_failed", action="Check for a proxy that answers in its place."
@@ -283,14 +292,27 @@ class Downloader:
         found = Captured(key, stored.size, stored.sha256, digests.quick_xor.base64(), stored.version_id)
         return replace(found, aside=aside and agrees(found, content.service) is None)
 
-    def _only_hash(self, content: Content) -> _Digests:
-        with self._graph.download(
-            content.path, size=content.service.get("size"), patience=content.patience_seconds
-        ) as download:
-            digests = _Digests(download.chunks(), self._progress)
+    def _settled(self, content: Content) -> _Digests:
+        """Read and dropped: bytes as listed, or those that came twice alike; else those that came last."""
+        seen: set[str] = set()
+        decoded = False
+        for _ in range(TRIES):
+            digests, is_coded = self._only_hash(content, decoded=decoded)
+            received = Captured("", digests.sha.size, digests.sha.sha256, digests.quick_xor.base64(), None)
+            if agrees(received, content.service) is not None or (received.sha256 in seen and decoded == is_coded):
+                break
+            seen.add(received.sha256)
+            decoded = is_coded
+        return digests
+
+    def _only_hash(self, content: Content, *, decoded: bool = False) -> tuple[_Digests, bool]:
+        """One reading, dropped; and whether it came compressed."""
+        size = content.service.get("size")
+        with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
+            digests = _Digests(download.decoded() if decoded else download.chunks(), self._progress)
             for _ in digests:
                 pass
-        return digests
+            return digests, bool(download.coding)
 
     def _hash_of(self, key: str) -> Hashed | None:
         try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.state import State
+from exporters.drive.tree import Tree
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 MASS_ITEMS = 100
@@ -70,11 +71,12 @@ def is_mass(state: State, scope: str) -> bool:
 
 def removal_rows(state: State, scope: str, run_id: str, at: str) -> Iterator[JsonObject]:
     """The item rows that settle the ids in `removed`: *gone* if we hold something, else *vanished*."""
-    after = ""
+    after, tree = "", Tree(state, scope)
     while batch := state.db.execute("SELECT id FROM removed WHERE id > ? ORDER BY id LIMIT 500", (after,)).fetchall():
         for (item_id,) in batch:
             row = _removal(state, scope, item_id, run_id, at)
             if row is not None:
+                row.setdefault("path", tree.path(item_id) or f"/lost~{row.get('parent')}/{row.get('name', '')}")
                 yield row
             yield from _hanging(state, scope, item_id, run_id, at)
         after = batch[-1][0]

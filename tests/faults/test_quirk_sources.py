@@ -332,3 +332,75 @@ def test_other_verbs_under_faults_end_in_sentences(plan: str, verb: str, undistu
         assert result.code == (0 if plan in ("no_delta", "resync") else 1), result.out
     else:
         assert result.code in (1, 3), result.out
+
+
+# ------------------------------------------------------------------------- what random plans have found (test_random)
+
+
+def test_a_folder_that_the_listing_left_out_is_asked_for(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    """Its content names it: nothing is planned into a place of its own for want of a name."""
+    product = Desk(tmp_path, tenant)
+    (drive,) = tenant.truth.drives.values()
+    folder = next(item_id for item_id in drive.items if drive.path(item_id) == "/Plain")
+    tenant.settings(odd_delta=False)
+    tenant.faults(
+        rule("edit", DELTA, edits=[{"at": f"value/{place}", "drop": True} for place in row_of(tenant, folder)])
+    )
+    product.export()
+    assert tenant.fired() > 0
+    keys = {row.get("key") for row in rows_of(product.store).values()}
+    assert "data/files/Plain/f0000.txt" in keys
+    tenant.settings(odd_delta=True)
+    assert_heals(product, undisturbed)
+
+
+def row_of(tenant: Tenant, item_id: str) -> list[int]:
+    """Places of an item on the pages of a full listing."""
+    data = tenant.rehearsal.tenant
+    (drive,) = (data.drive_in(folder) for folder in data.drive_folders())
+    drive.load()
+    found = drive.find(item_id)
+    assert found is not None
+    return [list(drive.live()).index(found)]
+
+
+def test_what_was_listed_and_never_worked_on_has_a_path_when_it_is_gone(small: Path, tmp_path: Path) -> None:
+    with Tenant(small, clock=CLOCK) as tenant:
+        product = Desk(tmp_path, tenant)
+        plan = [rule("revoked", CONTENT, count=1), rule("aadsts", "token", host="login", number=7000222, after=1)]
+        tenant.faults(*plan)
+        product.run("export", "--json", code=1)
+        (drive,) = tenant.truth.drives.values()
+        base = {"kind": "driveItem", "drive": drive.folder, "n": 1, "op": "delete"}
+        deleted = [item_id for item_id in drive.items if drive.path(item_id).startswith("/Plain/")]
+        tenant.change(*({**base, "id": item_id} for item_id in deleted))
+        tenant.faults()
+        product.export()
+        rows = rows_of(product.store)
+        gone = [rows["file", drive.id, item_id] for item_id in deleted]
+        assert all(row["path"].startswith("/Plain/f") for row in gone), gone
+        assert [text for text in read_store(product.store).differences if not text.startswith(".lastcopy-tmp/")] == []
+
+
+def test_objects_of_a_run_that_was_cut_off_are_adopted_whatever_comes_now(
+    tenant: Tenant, undisturbed: Desk, tmp_path: Path
+) -> None:
+    """Stored without a row, since the sign-in ended the run; asked for again by way of a host that compresses everything."""
+    product = Desk(tmp_path, tenant)
+    plan = [rule("revoked", CONTENT, count=1, after=6), rule("aadsts", "token", host="login", number=7000222, after=1)]
+    tenant.faults(*plan)
+    product.run("export", "--json", code=1)
+    tenant.faults(rule("gzip", host="download"))
+    product.export()
+    assert_heals(product, undisturbed)
+
+
+@pytest.mark.parametrize("route", ["permissions", "versions"])
+@pytest.mark.parametrize("status", [404, 410, 418, 500])
+def test_what_hangs_on_an_item_is_asked_for_again_in_the_next_run(
+    route: str, status: int, tenant: Tenant, undisturbed: Desk, tmp_path: Path
+) -> None:
+    product = Desk(tmp_path, tenant)
+    tenant.faults(rule("status", f"drives/*/items/*/{route}", status=status))
+    product.export()
+    assert_heals(product, undisturbed)

@@ -227,7 +227,8 @@ class BagJudge:
         for (kind, scope, version_id), held in self.before.rows.items():
             if kind == "version" and scope == item_id:
                 self.expected.add((kind, scope, version_id))
-                if self.bag.rows.get((kind, scope, version_id), {}).get("key") != held.get("key"):
+                now_held = self.bag.rows.get((kind, scope, version_id), {})
+                if held.get("key") and now_held.get("key") != held["key"]:
                     self.say(f"version {version_id} of {path!r} is not what it was")
         held = self.before.rows.get(("file", self.drive.id, item_id))
         now = self.bag.rows.get(("file", self.drive.id, item_id))
