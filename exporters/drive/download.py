@@ -199,7 +199,7 @@ class _Reading:
         ends = self.download.ends_at(size)
         if ends is False:
             return "the body was cut short"
-        return None if ends or is_delimited else "nothing says where the body ends"
+        return None if ends else "nothing says whether the body ends there"
 
 
 class Downloader:

@@ -37,6 +37,7 @@ class Planner:
         self._tree = Tree(self._state, drive)
         self._places_made: Places | None = None
         self._has_sampled = False
+        self._given_out: tuple[int, bytes, str] = (-2_000_000, b"", "")
         db = self._state.db
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS work (id TEXT PRIMARY KEY, depth INT, path BLOB, forced INT) WITHOUT ROWID"
@@ -136,19 +137,21 @@ class Planner:
                     return
                 if self._is_sampled(item_id):
                     continue
+                self._given_out = (depth, path, item_id)
                 task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced))
                 if task is not None:
                     yield task
             after = batch[-1][:3]
 
     def sample(self, number: int) -> list[Task]:
-        """Some files that still owe their bytes, from all over the drive; `tasks` leaves them out from then on."""
+        """Some of the files that `tasks` has not given out yet, from all over the drive; it leaves them out from then on."""
         db, self._has_sampled = self._state.db, True
         query = (
             "SELECT work.id, work.path FROM work JOIN owed ON owed.scope = ? AND owed.id = work.id"
-            " WHERE owed.deleted = 0 AND owed.kind = 'file' AND work.forced != ? ORDER BY random() LIMIT ?"
+            " WHERE owed.deleted = 0 AND owed.kind = 'file' AND work.forced != ?"
+            " AND (work.depth, work.path, work.id) > (?, ?, ?) ORDER BY random() LIMIT ?"
         )
-        found = db.execute(query, (self._drive, SAMPLED, number)).fetchall()
+        found = db.execute(query, (self._drive, SAMPLED, *self._given_out, number)).fetchall()
         db.executemany("UPDATE work SET forced = ? WHERE id = ?", ((SAMPLED, item_id) for item_id, _ in found))
         tasks = [self._task(item_id, path.decode("utf-8", "surrogatepass"), False) for item_id, path in found]
         return [task for task in tasks if task is not None]

@@ -501,3 +501,24 @@ def test_an_item_that_was_deleted_stays_gone_although_its_versions_had_failed(
             assert rows_of(product.store)["file", drive.id, file]["outcome"] == "gone"
             assert not [row for row in tenant.requests() if file in row["path"]]
         assert judge(product.store, tenant.truth, Settings(versions="all", before=before)) == []
+
+
+def test_q055_a_labelled_folder_does_not_keep_the_rest_back(made: Made, tmp_path: Path) -> None:
+    """Refusals in a row have others tried first, each once; all that may be read is read, all else is pending or denied."""
+    labelled = made.drive.folder_in("A labelled folder", made.drive.root)
+    free = made.drive.folder_in("Free", made.drive.root)
+    denied = [made.drive.file_in(f"{number:03}.txt", labelled)["id"] for number in range(90)]
+    allowed = [made.drive.file_in(f"{number:03}.txt", free)["id"] for number in range(90)]
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant)
+        tenant.faults(*(rule("403", f"drives/*/items/{item_id}/content") for item_id in denied))
+        tenant.forget_requests()
+        exported(product, code=3)
+        rows = rows_of(product.store)
+        scope = only_drive(tenant).id
+        assert all(rows["file", scope, item_id]["outcome"] == "copied" for item_id in allowed)
+        asked = [row["path"].split("/")[-2] for row in tenant.requests() if row["path"].endswith("/content")]
+        assert len(asked) == len(set(asked)), "nothing is asked for twice"
+        tenant.faults()
+        exported(product, code=0)
+        assert judge(product.store, tenant.truth, Settings()) == []
