@@ -35,6 +35,7 @@ from exporters.graph.errors import (
 )
 from exporters.graph.session import GraphSession
 from exporters.outcomes import ExceptionCode
+from exporters.scratch import scratch_error
 from exporters.sources import Source
 from exporters.store.protocol import Store
 from exporters.store.segments import ReplacedError
@@ -209,7 +210,11 @@ class Copying:
                 raise
             result.problem = error
             result.has_refused = result.was_listed and isinstance(error, REFUSALS)
-        except Exception as error:  # noqa: BLE001 - the edge of a unit of work: the other sources go on
+        except Exception as error:
+            known = scratch_error(error)  # the same for every source
+            if known is not None:
+                raise known from error
+            # the edge of a unit of work: the other sources go on
             structlog.get_logger().warning("defect", run=self.run.id, at=_place(error), error=type(error).__name__)
             result.problem = SourceError(
                 f"an unexpected error stopped this source ({type(error).__name__})",

@@ -13,7 +13,7 @@ from datetime import datetime
 from exporters.bag.formats import LAYOUT, JsonObject, dump_json, load_json
 from exporters.bag.spent import spent_units
 from exporters.clock import Clock, timestamp
-from exporters.errors import ConfigurationError, RunError
+from exporters.errors import ConfigurationError, ItemError, RunError, SourceError
 from exporters.graph.answers import identifier_of, number_of, object_of, objects_of
 from exporters.graph.budget import Budget
 from exporters.graph.calls import Observer
@@ -159,7 +159,7 @@ def missing_permissions(roles: frozenset[str]) -> list[str]:
 
 
 def licences_of(graph: GraphSession) -> int | None:
-    """Number of seats that the tenant has bought, None if it may not be read (then the smallest budget holds)."""
+    """Number of seats that the tenant has bought, None if it cannot be read (then the smallest budget holds)."""
     total = 0
     try:
         for page in graph.pages("/subscribedSkus", cost=Cost.SUBSCRIBED_SKUS):
@@ -167,7 +167,7 @@ def licences_of(graph: GraphSession) -> int | None:
                 units = object_of(sku.get("prepaidUnits"))
                 if (sku.get("appliesTo") or "User") == "User":
                     total += (number_of(units.get("enabled")) or 0) + (number_of(units.get("warning")) or 0)
-    except (PermissionMissingError, AccessDeniedError):
+    except (ItemError, SourceError):  # not worth a run
         return None
     return total
 

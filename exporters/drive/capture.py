@@ -287,7 +287,7 @@ class Capturer:
             listed = newest_first([v for v in listed if identifier_of(v.get("id"))])
         except (ItemError, SourceError, TransientError) as error:
             row = self._versions_row(task, Outcome.EXCEPTED)
-            _except(row, code_of(error), str(error))
+            _except(row, _version_code(error), str(error))
             done.add_exception(row, task.attached.get(("versions", "list")))
             return False
         if ("versions", "list") in task.attached:
@@ -449,8 +449,8 @@ def _reason(code: ExceptionCode, error: LastcopyError) -> str | None:
     """More than the general reason, where the error says more: what is missing, or what a stranger's answer was."""
     if code is ExceptionCode.REFUSED:
         return str(error)
-    if isinstance(error, WrongContentError):
-        return f"{CAUSES[code].reason} {str(error).capitalize()}."
+    if code is ExceptionCode.DOWNLOAD_FAILED:
+        return f"{CAUSES[code].reason} {str(error)[:1].upper()}{str(error)[1:]}"
     if code is ExceptionCode.ACCESS_DENIED and error.action:
         return f"{CAUSES[code].reason} {error.action}"
     return None

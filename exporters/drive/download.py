@@ -144,8 +144,13 @@ class _DoubtfulBytesError(Exception):
         self.marks, self.why, self.is_coded = marks, why, is_coded
 
 
-class _PutAsideError(Exception):
-    """Doubtful bytes came twice alike, without a reason that is known: the store keeps nothing under this key."""
+class _OtherKeyError(Exception):
+    """Nothing is stored under this key: doubtful bytes came twice alike, without a reason that is known, and are to be put
+    aside; or they were to be put aside, and came as listed after all. `aside`: what the next reading is for."""
+
+    def __init__(self, *, aside: bool) -> None:
+        super().__init__()
+        self.aside = aside
 
 
 @dataclass(slots=True)
@@ -168,6 +173,8 @@ class _Reading:
             yield chunk
         marks = passing.marks
         if agrees(*marks, service) is not None and (self.download.is_delimited or service.get("size") is not None):
+            if self.aside:
+                raise _OtherKeyError(aside=False)
             return
         why = self._why(marks, head)
         if why is None and marks in seen:
@@ -175,11 +182,9 @@ class _Reading:
         if why is not None or marks not in seen:
             raise _DoubtfulBytesError(marks, why, is_coded=bool(self.download.coding))
         is_known_type = grade_difference(self.content.name) is Agreement.REWRITTEN
-        is_settled = (
-            self.aside or self.content.is_version
-        )  # an earlier version never changes: a second look tells no more
-        if not is_settled and not is_explained(marks[0], service, of_rewritten_type=is_known_type):
-            raise _PutAsideError
+        is_kept = self.aside or self.content.is_version  # of a version nothing is listed but its size
+        if not is_kept and not is_explained(marks[0], service, of_rewritten_type=is_known_type):
+            raise _OtherKeyError(aside=True)
 
     def _why(self, marks: Marks, head: bytes) -> str | None:
         """Why these bytes are evidently not the content; None if they may be."""
@@ -200,7 +205,7 @@ class _Reading:
         ends = self.download.ends_at(size)
         if ends is False:
             return "the body was cut short"
-        return None if ends or is_delimited else "nothing says where the body ends"
+        return None if ends else "nothing says whether the body ends there"
 
 
 class Downloader:
@@ -232,7 +237,7 @@ class Downloader:
     def _unless_held(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         held = content.held
         if held is not None and held.may_be_same:
-            received = self._only_hash(content)
+            received, _ = self._only_hash(content)
             if received.sha256 == held.sha256:
                 return replace(received, key=held.key, version_id=held.version_id)
         captured = self._once(content, key, another_key)
@@ -248,7 +253,7 @@ class Downloader:
             except ObjectExistsError:
                 pass  # somebody's, or our own whose answer was lost: looked at below
         self._writer.assert_current()
-        received = self._only_hash(content)
+        received = self._settled(content)
         found = self._hash_of(key)
         if found is not None and found.sha256 == received.sha256:
             return replace(received, key=key, version_id=self._writer.adopt(key))
@@ -261,17 +266,21 @@ class Downloader:
         seen: set[Marks] = set()
         why: str | None = None
         aside = decoded = False
-        for _ in range(TRIES + 1):
+        planned = key
+        for _ in range(TRIES + 2):
             try:
                 return self._store_once(content, key, seen, aside=aside, decoded=decoded)
             except _DoubtfulBytesError as doubt:
                 why, decoded = doubt.why, doubt.is_coded
                 if why is None:
                     seen.add(doubt.marks)
-            except _PutAsideError:
-                key, aside = another_key(), True
+            except _OtherKeyError as other:
+                aside = other.aside
+                key = another_key() if aside else planned
         if why is not None:
-            raise WrongContentError(why, code="download_failed", action="Check for a proxy that answers in its place.")
+            raise WrongContentError(
+                f"{why}.", code="download_failed", action="Check for a proxy that answers in its place."
+            )
         raise UnstableContentError(
             "each reading gave other bytes", code="content_unstable", action="Run the export again when it is at rest."
         )
@@ -288,13 +297,26 @@ class Downloader:
         is_aside = aside and agrees(stored.size, quick_xor, content.service) is None
         return Captured(key, stored.size, quick_xor, stored.sha256, stored.version_id, is_aside)
 
-    def _only_hash(self, content: Content) -> Captured:
-        """The bytes read and dropped; the key is empty."""
+    def _settled(self, content: Content) -> Captured:
+        """Read and dropped: bytes as listed, or those that came twice alike; else those that came last. The key is empty."""
+        seen: set[str] = set()
+        decoded = False
+        for _ in range(TRIES):
+            received, is_coded = self._only_hash(content, decoded=decoded)
+            is_as_listed = agrees(received.size, received.quick_xor, content.service) is not None
+            if is_as_listed or (received.sha256 in seen and decoded == is_coded):
+                break
+            seen.add(received.sha256)
+            decoded = is_coded
+        return received
+
+    def _only_hash(self, content: Content, *, decoded: bool = False) -> tuple[Captured, bool]:
+        """One reading, dropped (the key is empty); and whether it came compressed."""
         size = content.service.get("size")
         with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
-            passing = _Passing(download.chunks(), self._progress)
+            passing = _Passing(download.decoded() if decoded else download.chunks(), self._progress)
             hashed = Hashed(passing).drain()
-        return Captured("", *passing.marks, hashed.sha256, None)
+            return Captured("", *passing.marks, hashed.sha256, None), bool(download.coding)
 
     def _hash_of(self, key: str) -> Hashed | None:
         try:

@@ -20,6 +20,7 @@ from exporters.drive.crew import Crew, Shift
 from exporters.drive.download import Downloader
 from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
 from exporters.drive.listing import Listing
+from exporters.drive.packages import settle_packages
 from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, may_succeed
 from exporters.drive.refusals import Refusals
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
@@ -202,6 +203,7 @@ class DriveExporter:
         if not self._stop.is_set():
             self._take_all(planner.tasks(moved_folders=True))
         settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
+        settle_packages(self._writer, self._source.id, timestamp(self._clock.now()))
         return self.result.worked_on - before
 
     def _take_all(self, tasks: Iterator[Task]) -> None:

@@ -52,19 +52,14 @@ class Listing:
             if self._full and not resuming:
                 self._begin_round()
             try:
-                news = self._list(link, params)
-                if self._full:
-                    self._make_sure_of_the_root()
-                return news
+                return self._list(link, params) | self._whole()
             except ResyncRequiredError as error:
                 self._restart(error.location if restart < RESTARTS else None)
             except (UnsupportedError, RefusedError, GaveUpError) as error:
                 if not _says_no_delta(error):
                     raise
                 if params is not None or isinstance(error, UnsupportedError):
-                    news = self._walk()
-                    self._make_sure_of_the_root()
-                    return news
+                    return self._walk() | self._whole()
                 self._restart(None)  # the link is dead, though nobody says so: a round from the start will tell
         raise SourceError(
             "the service asks again and again to list this drive from the start",
@@ -109,6 +104,34 @@ class Listing:
         for rows in walk(self._graph, self._writer.state.db, self._drive):
             news = self._take(rows) or news
         self._cursor(WALKED, "")
+        return news
+
+    def _whole(self) -> bool:
+        """What a full listing must hold, before anything is decided by it; whether that brought news. Raises: SourceError."""
+        if not self._full:
+            return False
+        self._make_sure_of_the_root()
+        return self._fetch_folders_left_out()
+
+    def _fetch_folders_left_out(self) -> bool:
+        """Folders that items name as their parent, and that were not listed, are asked for by themselves (1 unit each)."""
+        query = (
+            "SELECT DISTINCT child.parent FROM tree AS child JOIN seen ON seen.scope = child.scope AND seen.id = child.id"
+            " LEFT JOIN tree AS folder ON folder.scope = child.scope AND folder.id = child.parent AND folder.alive = 1"
+            " WHERE child.scope = ? AND child.alive = 1 AND child.parent IS NOT NULL AND child.parent != ''"
+            " AND folder.id IS NULL LIMIT ?"
+        )
+        news, asked = False, set[str]()
+        while (
+            found := {row[0] for row in self._writer.state.db.execute(query, (self._drive, READ_AGAIN + len(asked)))}
+            - asked
+        ):
+            for folder_id in found:
+                served = self._by_itself(folder_id)
+                if served is not None:
+                    news = self._take([served]) or news
+            asked |= found
+            self._settings["odd"] = True
         return news
 
     def _make_sure_of_the_root(self) -> None:

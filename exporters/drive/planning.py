@@ -41,6 +41,7 @@ class Planner:
         self._tree = Tree(self._state, drive)
         self._places_made: Places | None = None
         self._has_sampled = False
+        self._given_out: tuple[int, bytes, str] = (-2_000_000, b"", "")
         db = self._state.db
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS work (id TEXT PRIMARY KEY, depth INT, path BLOB, forced INT) WITHOUT ROWID"
@@ -150,19 +151,21 @@ class Planner:
                     return
                 if self._is_sampled(item_id):
                     continue
+                self._given_out = (depth, path, item_id)
                 task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced), *known[item_id])
                 if task is not None:
                     yield task
             after = batch[-1][:3]
 
     def sample(self, number: int) -> list[Task]:
-        """Some files that still owe their bytes, from all over the drive; `tasks` leaves them out from then on."""
+        """Some of the files that `tasks` has not given out yet, from all over the drive; it leaves them out from then on."""
         db, self._has_sampled = self._state.db, True
         query = (
             "SELECT work.id, work.path FROM work JOIN owed ON owed.scope = ? AND owed.id = work.id"
-            " WHERE owed.deleted = 0 AND owed.kind = 'file' AND work.forced != ? ORDER BY random() LIMIT ?"
+            " WHERE owed.deleted = 0 AND owed.kind = 'file' AND work.forced != ?"
+            " AND (work.depth, work.path, work.id) > (?, ?, ?) ORDER BY random() LIMIT ?"
         )
-        found = db.execute(query, (self._drive, SAMPLED, number)).fetchall()
+        found = db.execute(query, (self._drive, SAMPLED, *self._given_out, number)).fetchall()
         db.executemany("UPDATE work SET forced = ? WHERE id = ?", ((SAMPLED, item_id) for item_id, _ in found))
         known = self._state.known(self._drive, [item_id for item_id, _ in found])
         tasks = [self._task(i, path.decode("utf-8", "surrogatepass"), False, *known[i]) for i, path in found]
@@ -182,6 +185,8 @@ class Planner:
         facts = owed or (facts_of_row(row) if row else None)
         if facts is None or facts.get("deleted"):
             return None
+        if owed is None and row is not None and _is_over(row):
+            return None  # whatever is asked of it: it is gone, and no listing says otherwise
         if owed is None and not forced and row is not None and row.get("path") == path:
             return None
         key = None
@@ -244,6 +249,10 @@ def facts_of_row(row: JsonObject) -> JsonObject:
     """The facts that a row holds, as they were listed."""
     names = ("scope", "id", "kind", "name", "parent", "created", "modified", "service")
     return {name: row[name] for name in names if name in row}
+
+
+def _is_over(row: JsonObject) -> bool:
+    return row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED
 
 
 def item_of(row: JsonObject) -> str:

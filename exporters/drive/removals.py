@@ -9,12 +9,18 @@ from collections.abc import Iterator
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.state import State
+from exporters.drive.tree import Tree
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 MASS_ITEMS = 100
 MASS_SHARE = 0.10
 
 _KINDS = ", ".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
+_VANISHED = {
+    "outcome": Outcome.EXCEPTED.value,
+    "code": ExceptionCode.VANISHED.value,
+    "reason": CAUSES[ExceptionCode.VANISHED].reason,
+}
 _LIVE = f"kind IN ({_KINDS}) AND outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
 
 
@@ -65,12 +71,14 @@ def is_mass(state: State, scope: str) -> bool:
 
 def removal_rows(state: State, scope: str, run_id: str, at: str) -> Iterator[JsonObject]:
     """The item rows that settle the ids in `removed`: *gone* if we hold something, else *vanished*."""
-    after = ""
+    after, tree = "", Tree(state, scope)
     while batch := state.db.execute("SELECT id FROM removed WHERE id > ? ORDER BY id LIMIT 500", (after,)).fetchall():
         for (item_id,) in batch:
             row = _removal(state, scope, item_id, run_id, at)
             if row is not None:
+                row.setdefault("path", tree.path(item_id) or f"/lost~{row.get('parent')}/{row.get('name', '')}")
                 yield row
+            yield from _hanging(state, scope, item_id, run_id, at)
         after = batch[-1][0]
 
 
@@ -87,15 +95,17 @@ def _removal(state: State, scope: str, item_id: str, run_id: str, at: str) -> Js
         row.setdefault("kind", "file")
     elif row["outcome"] == Outcome.GONE:
         return row
-    code = ExceptionCode.VANISHED
-    return {
-        **row,
-        "outcome": Outcome.EXCEPTED.value,
-        "code": code.value,
-        "reason": CAUSES[code].reason,
-        "captured": at,
-        "run": run_id,
-    }
+    return {**row, **_VANISHED, "captured": at, "run": run_id}
+
+
+def _hanging(state: State, scope: str, item_id: str, run_id: str, at: str) -> Iterator[JsonObject]:
+    """What could not be had of an item and never will be now: its versions, who could see it."""
+    query = (
+        "outcome = 'excepted' AND code != 'vanished'"
+        " AND ((kind IN ('version', 'versions') AND scope = ?) OR (kind = 'permission' AND scope = ? AND id = ?))"
+    )
+    for data in list(state.rows(query, (item_id, scope, item_id))):
+        yield {**load_json(data), **_VANISHED, "captured": at, "run": run_id}
 
 
 def _of_node(state: State, scope: str, item_id: str) -> JsonObject:
@@ -121,5 +131,5 @@ def settle_kind_changes(writer: BagWriter, scope: str, at: str) -> None:
         if row["outcome"] == Outcome.COPIED:
             row.update(outcome=Outcome.GONE.value, since=at)
         else:
-            row.update(code=ExceptionCode.VANISHED.value, reason=CAUSES[ExceptionCode.VANISHED].reason, captured=at)
+            row.update(**_VANISHED, captured=at)
         writer.emit("item", {**row, "run": writer.run.id})

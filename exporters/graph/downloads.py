@@ -140,7 +140,7 @@ class Download:
             raise MalformedAnswerError("The coded content ends early.", code="malformed")
 
     def ends_at(self, position: int) -> bool | None:
-        """Whether the content ends there, as a request for its last byte tells (no units: the address is at hand);
+        """Whether the content ends there, as a request for its last byte tells (no units where the address is at hand);
         None if that cannot be told. An answer may end too early by its own length (Q-020)."""
         return self._source.ends_at(position)
 
@@ -234,10 +234,14 @@ class _Source:
 
     def ends_at(self, position: int) -> bool | None:
         """See `Download.ends_at`."""
-        if self.address is None or position == 0:
+        if position == 0:
             return None
         try:
-            answer = self.session.exchange(self._call_to(self.address, position - 1), _as_is, patience=self.patience)
+            if self.address is None:  # served by Graph itself, which has no ranges
+                answer = self._ask_graph(position - 1)
+            else:
+                call = self._call_to(self.address, position - 1)
+                answer = self.session.exchange(call, _as_is, patience=self.patience)
         except GraphError:
             return None
         answer.close()

@@ -132,7 +132,12 @@ class _Version(argparse.Action):
 def _unexpected(error: Exception, given: Sequence[str], output: Output) -> int:
     """A fault of ours: one line, and the traceback only with -v."""
     from exporters.graph.masking import mask
+    from exporters.scratch import scratch_error
 
+    known = scratch_error(error)
+    if known is not None:
+        output.error(known)
+        return exit_of(known)
     if any(word.startswith("-v") and set(word[1:]) == {"v"} for word in given):
         import traceback
 

@@ -224,7 +224,8 @@ def rows_of(store: Path) -> dict[tuple[str, ...], Row]:
     for path in sorted(store.glob("onedrive/*/lastcopy/items.jsonl")):
         for line in path.read_bytes().splitlines():
             row = json.loads(line)
-            if row["kind"] == "leftover" or (row["kind"] in ("permission", "versions") and row["outcome"] == "copied"):
+            hangs = row["kind"] in ("permission", "versions")
+            if row["kind"] == "leftover" or (hangs and (row["outcome"] == "copied" or row["code"] == "vanished")):
                 continue  # what was refused once and told later leaves a row; an exception of these kinds does count
             found[row["kind"], row["scope"], row["id"]] = {k: v for k, v in row.items() if k not in VOLATILE}
     return found

@@ -176,10 +176,10 @@ def exported(product: Desk, *arguments: str, code: int | None = None) -> Row:
     return product.run("export", "--json", *arguments, code=code).document
 
 
-def assert_heals(product: Desk, undisturbed: Desk, *, only_bytes: bool = False) -> None:
-    """With the fault gone, the next run ends equal to an undisturbed one."""
+def assert_heals(product: Desk, undisturbed: Desk, *arguments: str, only_bytes: bool = False) -> None:
+    """With the fault gone, the next run ends equal to an undisturbed one. arguments: further ones of `export`."""
     product.tenant.faults()
-    document = product.export()
+    document = product.export(*arguments)
     wanted = undisturbed.document["exceptions"]  # type: ignore[attr-defined]
     assert document["exceptions"] == wanted, document
     if only_bytes:

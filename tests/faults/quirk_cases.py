@@ -313,6 +313,7 @@ SIGN_IN = {
         code=1,
         error="permission_missing",
     ),
+    "licences_cannot_be_read": Case((rule("500", "subscribedSkus"),), least=6),
     "licences_may_not_be_read": Case((rule("403", "subscribedSkus"),)),
     "q053_dates_are_off": Case((rule("clock-skew", "*", seconds=7200),), least=5),
 }

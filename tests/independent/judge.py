@@ -227,7 +227,8 @@ class BagJudge:
         for (kind, scope, version_id), held in self.before.rows.items():
             if kind == "version" and scope == item_id:
                 self.expected.add((kind, scope, version_id))
-                if self.bag.rows.get((kind, scope, version_id), {}).get("key") != held.get("key"):
+                now_held = self.bag.rows.get((kind, scope, version_id), {})
+                if held.get("key") and now_held.get("key") != held["key"]:
                     self.say(f"version {version_id} of {path!r} is not what it was")
         held = self.before.rows.get(("file", self.drive.id, item_id))
         now = self.bag.rows.get(("file", self.drive.id, item_id))
@@ -259,8 +260,10 @@ class BagJudge:
         for spot, row in self.bag.rows.items():
             if spot in self.expected or (row["kind"] == "leftover" and self.settings.leftovers):
                 continue
-            if row["kind"] in ("permission", "versions") and row["outcome"] == "copied":
-                continue  # it was refused once, and told later
+            if row["kind"] in ("permission", "versions") and (
+                row["outcome"] == "copied" or row.get("code") == "vanished"
+            ):
+                continue  # it was refused once, and told later, or its item went before that
             if row["kind"] in ("file", "folder") and self.before and row["outcome"] == "gone":
                 before = self.before.rows.get(spot)
                 if before is not None and before["outcome"] == "gone":

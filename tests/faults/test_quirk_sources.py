@@ -1,0 +1,406 @@
+"""Quirks of listings, sources and sign-in that take more than one run, or more than one drive, to show."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from exporters.clock import SystemClock
+from tests.end_to_end.changes import renames_alone
+from tests.end_to_end.driving import Tenant, rows_of
+from tests.faults.desk import CLOCK, CONTENT, DELTA, DRIVE, Desk, HurriedClock, assert_heals, exported, problems, rule
+from tests.independent import tiny
+from tests.independent.judge import Settings, judge
+from tests.independent.reader import read_store
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    """Two drives, one of them odd, and a user without a drive."""
+    data = tiny.make(tmp_path_factory.mktemp("two") / "tenant", drives=2, files=6)
+    with Tenant(data, clock=CLOCK) as up:
+        yield up
+
+
+@pytest.fixture
+def both(two: Tenant) -> Iterator[Tenant]:
+    yield two
+    two.faults()
+
+
+# ----------------------------------------------------------------------------------------------------------- listing
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_q001_410_for_one_drive_of_two(count: int, both: Tenant, tmp_path: Path) -> None:
+    """In the second run: one full round heals one drive; twice in a round it fails, and the other goes on."""
+    product = Desk(tmp_path, both)
+    product.export()
+    before = rows_of(product.store)
+    first = next(drive for drive in both.truth.drives.values() if drive.folder == "drives/u00000")
+    both.faults(rule("410", f"drives/{first.id}/root/delta", count=count))
+    both.forget_requests()
+    document = product.export()
+    assert both.downloads() == 0 and document["totals"]["gone"] == 0
+    assert ("resync_loop" in problems(document)) == (count == 2)
+    both.faults()
+    product.export()
+    assert rows_of(product.store) == before
+
+
+def test_q001_410_in_the_middle_of_a_later_round(small: Path, tmp_path: Path) -> None:
+    with Tenant(small, clock=CLOCK) as tenant:
+        product = Desk(tmp_path, tenant)
+        product.export()
+        before = read_store(product.store)
+        tenant.settings(delta_page=2)
+        (drive,) = tenant.truth.drives.values()
+        files = [i for i, row in drive.items.items() if "file" in row and drive.path(i).startswith("/Plain/")]
+        base = {"kind": "driveItem", "drive": drive.folder, "n": 1}
+        tenant.change(
+            *({**base, "op": "rename", "id": item, "name": f"renamed {n}.txt"} for n, item in enumerate(files))
+        )
+        tenant.change({**base, "op": "delete", "id": files[0]})
+        tenant.faults(rule("410", DELTA, after=1, count=1))
+        product.export()
+        assert tenant.fired() == 1
+        found = judge(product.store, tenant.truth, Settings(versions="all", before=before, leftovers=True))
+        assert found == [], found[:5]
+
+
+def test_q006_a_moved_folder_moves_all_below_it(small: Path, tmp_path: Path) -> None:
+    """Delta names the folder alone; every path below it changes, no key does, and nothing is downloaded."""
+    data = tiny.make(tmp_path / "tenant", drives=1, files=12)
+    with Tenant(data, clock=CLOCK) as tenant:
+        product = Desk(tmp_path / "work", tenant)
+        product.export()
+        before = read_store(product.store)
+        tenant.change(*renames_alone(tenant.truth))
+        tenant.forget_requests()
+        product.export()
+        assert [row["path"] for row in tenant.requests() if row["path"].endswith("/content")] == []
+        found = judge(product.store, tenant.truth, Settings(versions="all", before=before))
+        assert found == [], found[:5]
+
+
+def test_q007_a_walked_drive_keeps_up_with_changes(small: Path, tmp_path: Path) -> None:
+    """No delta in three runs with changes between: moved, renamed, deleted, new; then delta again."""
+    data = tiny.make(tmp_path / "tenant", drives=1, files=12)
+    with Tenant(data, clock=CLOCK) as tenant:
+        tenant.settings(children_page=4)
+        product = Desk(tmp_path / "work", tenant)
+        tenant.faults(rule("no-delta", DELTA))
+        product.export()
+        before = read_store(product.store)
+        tenant.change(*renames_alone(tenant.truth))
+        (drive,) = tenant.truth.drives.values()
+        spots = {drive.path(item_id): item_id for item_id in drive.items}
+        base = {"kind": "driveItem", "drive": drive.folder, "n": 1}
+        tenant.change({**base, "op": "delete", "id": spots["/no hash.txt"]})
+        tenant.forget_requests()
+        document = product.export()
+        assert document["totals"]["gone"] == 1
+        assert tenant.downloads() == 0
+        tenant.forget_requests()
+        document = product.export()
+        assert (tenant.downloads(), document["totals"]["gone"], document["totals"]["copied"]) == (0, 0, 0)
+        tenant.faults()
+        product.export()
+        found = judge(product.store, tenant.truth, Settings(versions="all", before=before))
+        assert found == [], found[:5]
+
+
+def test_q007_wider_settings_reach_a_walked_drive(small: Path, tmp_path: Path) -> None:
+    with Tenant(small, clock=CLOCK) as tenant:
+        tenant.faults(rule("no-delta", DELTA))
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        product.export()
+        product.settings["drive"]["versions"] = "all"
+        product.configure()
+        product.export()
+        assert sum(spot[0] == "version" for spot in rows_of(product.store)) == 3
+
+
+def test_q009_a_wider_setting_is_not_answered_by_an_old_link(small: Path, tmp_path: Path) -> None:
+    with Tenant(small, clock=CLOCK) as tenant:
+        product = Desk(tmp_path, tenant, versions="current")
+        product.export()
+        assert not [spot for spot in rows_of(product.store) if spot[0] == "version"]
+        product.settings["drive"]["versions"] = "all"
+        product.configure()
+        product.export()
+        assert judge(product.store, tenant.truth, Settings(versions="all")) == []
+
+
+def test_q011_links_go_out_as_they_came(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    """The rehearsal's tokens hold `#`, `%` and `+`, and are sealed: one that was cut, decoded or rebuilt is refused."""
+    tenant.settings(delta_page=3, users_page=1)
+    product = Desk(tmp_path, tenant)
+    tenant.forget_requests()
+    product.export()
+    asked = tenant.requests()
+    assert sum("token=" in row["query"] for row in asked) > 15
+    assert not [row for row in asked if row["status"] == 400]
+    assert_heals(product, undisturbed)
+
+
+def test_q011_nothing_is_sent_to_a_stranger(tenant: Tenant, tmp_path: Path) -> None:
+    """A link to another port of this very machine, where the download host listens: no request, no token."""
+    stranger = f"{tenant.rehearsal.service.hosts.download}/v1.0/drives/x/root/delta?token=1"
+    for spot in ("@odata.nextLink", "@odata.deltaLink"):
+        tenant.faults(rule("edit", DELTA, edits=[{"at": spot, "to": stranger, "add": True}]))
+        tenant.forget_requests()
+        document = exported(Desk(tmp_path / spot, tenant), code=3)
+        assert "foreign_link" in problems(document)
+        assert not [row for row in tenant.requests() if row["host"] == "download"]
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_dead_link_is_not_the_end_of_a_drive(status: int, tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    """A saved link that the service refuses, whatever it calls that; a listing from the start is not refused."""
+    product = Desk(tmp_path, tenant)
+    product.export()
+    tenant.faults(rule("status", "re:root/delta$", status=status, code="invalidRequest", count=3, message="Bad token"))
+    code = product.run("export", "--json").code
+    assert code == 3
+    assert_heals(product, undisturbed)
+
+
+# ------------------------------------------------------------------------------------------------------------ sources
+
+
+def test_q046_absent_drives_are_asked_for_once_a_week_or_when_a_licence_changes(both: Tenant, tmp_path: Path) -> None:
+    product = Desk(tmp_path, both)
+    both.forget_requests()
+    product.export()
+    assert both.routes()["graph users/{user}/drive"] == 3
+    both.forget_requests()
+    product.export()
+    assert both.routes()["graph users/{user}/drive"] == 0
+    with sqlite3.connect(product.folder / "lastcopy.db") as state:
+        state.execute("UPDATE absent_drives SET asked_at = '2020-01-01T00:00:00+00:00'")
+    product.export()
+    assert both.routes()["graph users/{user}/drive"] == 1, "the week is over"
+    both.forget_requests()
+    both.faults(rule("edit", "users", edits=[{"at": "value/*/assignedLicenses", "to": [{"skuId": "another"}]}]))
+    product.export()
+    assert both.routes()["graph users/{user}/drive"] == 1, "a licence changed"
+
+
+def test_q047_every_request_says_who_asks(both: Tenant, tmp_path: Path) -> None:
+    """Also those to the sign-in and download hosts."""
+    both.forget_requests()
+    Desk(tmp_path, both).export()
+    rows = both.requests()
+    assert {row["host"] for row in rows} == {"login", "graph", "download"}
+    assert [row for row in rows if not row["decorated"]] == []
+
+
+def test_q056_a_wrong_not_found_leaves_nobody_out(both: Tenant, tmp_path: Path) -> None:
+    """A plain 404 in the first run: said, with exit 3, and asked again in the next; nobody is out for a week."""
+    product = Desk(tmp_path, both)
+    both.faults(rule("404", DRIVE))
+    document = exported(product, code=3)
+    assert [source["bag"] for source in document["sources"]] == [None, None, None]
+    both.faults()
+    product.export()
+    assert judge(product.store, both.truth, Settings(versions="all")) == []
+
+
+def test_q056_drives_that_we_hold_need_no_directory(both: Tenant, tmp_path: Path) -> None:
+    """Once copied, a drive is a source, whatever the service says of its user later."""
+    product = Desk(tmp_path, both)
+    product.export()
+    both.faults(rule("no-spo", DRIVE), rule("edit", "users", edits=[{"at": "value/0", "drop": True}]))
+    document = exported(product, code=3)
+    assert len(document["sources"]) == 2
+
+
+# ------------------------------------------------------------------------------------------------------------ sign-in
+
+
+def by_certificate(product: Desk) -> Desk:
+    """Sign in by certificate from now on."""
+    product.settings["tenant"]["credential"] = {"certificate": f"file:{product.tenant.info['certificate']}"}
+    product.configure()
+    return product
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_q053_an_assertion_out_of_its_time_names_both_clocks(hours: int, tenant: Tenant, tmp_path: Path) -> None:
+    product = by_certificate(Desk(tmp_path, tenant))
+    tenant.faults(rule("clock-skew", host="login", seconds=hours * 3600))
+    result = product.run("export", "--json", code=1)
+    error = result.document["error"]
+    assert error["code"] == "clock_skew"
+    assert error["message"].count("T") >= 2 and "here it is" in error["message"], error
+    assert "NTP" in error["action"]
+    tenant.faults()
+    product.export()
+
+
+@pytest.mark.parametrize("hours", [-9, 9])
+def test_q053_check_names_both_times(hours: int, tenant: Tenant, tmp_path: Path) -> None:
+    product = Desk(tmp_path, tenant)
+    product.clock = HurriedClock(1, timedelta(hours=hours))
+    result = product.run("check", "--json", code=3)
+    lines = [check for check in result.document["checks"] if check["name"].startswith("clock")]
+    assert len(lines) == 2, "beside Microsoft's, beside the store's"
+    for line in lines:
+        assert line["mark"] == "bad" and line["message"].count("it is 20") == 2, line
+        assert ("ahead" if hours > 0 else "behind") in line["message"]
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+def test_q053_an_export_with_a_wrong_clock_is_whole(
+    hours: int, tenant: Tenant, undisturbed: Desk, tmp_path: Path
+) -> None:
+    """Both ways, and then the clock is set right between two runs."""
+    product = Desk(tmp_path, tenant)
+    product.clock = HurriedClock(30, timedelta(hours=hours))
+    product.export()
+    product.clock = SystemClock()
+    assert_heals(product, undisturbed)
+
+
+def test_a_certificate_of_somebody_else(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    from tests.unit.graph.fake_service import make_certificate
+
+    product = Desk(tmp_path, tenant)
+    other = make_certificate(tmp_path / "other.pem", key_type="rsa")
+    product.settings["tenant"]["credential"] = {"certificate": f"file:{other}"}
+    product.configure()
+    error = product.run("export", "--json", code=1).document["error"]
+    assert error["code"] == "certificate_unknown" and error["action"]
+    assert not product.store.exists()
+    assert_heals(by_certificate(product), undisturbed)
+
+
+def test_a_wrong_secret(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    product = Desk(tmp_path, tenant)
+    right = dict(product.environment)
+    product.environment = {name: "wrong" if "SECRET" in name else value for name, value in right.items()}
+    error = product.run("export", "--json", code=1).document["error"]
+    assert error["code"] == "secret_wrong"
+    assert not product.store.exists(), "nothing was touched"
+    product.environment = right
+    assert_heals(product, undisturbed)
+
+
+def test_q051_signed_out_in_mid_run_closes_the_bag(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    """The secret expires while files are copied: exit 1, the bag is closed and folded, the next run goes on."""
+    product = Desk(tmp_path, tenant)
+    plan = [rule("revoked", CONTENT, count=1, after=8), rule("aadsts", "token", host="login", number=7000222, after=1)]
+    tenant.faults(*plan)
+    result = product.run("export", "--json", code=1)
+    assert result.document["error"]["code"] == "secret_expired"
+    assert json.dumps(result.document).count("Traceback") == 0
+    verified = product.run("verify", "--json").document
+    assert (verified["missing"], verified["changed"], verified["unexpected"]) == (0, 0, 0)
+    assert_heals(product, undisturbed)
+
+
+# ------------------------------------------------------------------------------------------------- the other verbs
+
+PLANS = {
+    "html": rule("status", "*", host="graph", status=200, body="<html>"),
+    "nothing": rule("status", "*", host="graph", status=200, body=""),
+    "sign_in_html": rule("status", "*", host="login", status=200, body="<html>"),
+    "refused": rule("403", "*", host="graph"),
+    "busy": rule("500", "*", host="graph"),
+    "no_http": rule("garbage", "*"),
+    "lapsed": rule("lapsed", "*", host="graph"),
+    "expired": rule("401-expired", "*", host="graph"),
+    "no_delta": rule("no-delta", DELTA),
+    "resync": rule("410", DELTA),
+    "odd_rows": rule("edit", "*", edits=[{"at": "value/*/id", "to": 5}]),
+}
+
+
+@pytest.mark.parametrize("verb", ["check", "verify"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_other_verbs_under_faults_end_in_sentences(plan: str, verb: str, undisturbed: Desk, tenant: Tenant) -> None:
+    """`check`, and `verify` beside the tenant: no traceback, no "all is well" where nothing was seen."""
+    tenant.faults(PLANS[plan])
+    more = ("--against-tenant",) if verb == "verify" else ()
+    result = undisturbed.run(verb, "--json", *more, seconds=90)
+    assert "internal" not in result.out, result.out
+    if verb == "check":
+        assert result.code == (0 if plan in ("no_delta", "resync") else 1), result.out
+    else:
+        assert result.code in (1, 3), result.out
+
+
+# ------------------------------------------------------------------------- what random plans have found (test_random)
+
+
+def test_a_folder_that_the_listing_left_out_is_asked_for(tenant: Tenant, undisturbed: Desk, tmp_path: Path) -> None:
+    """Its content names it: nothing is planned into a place of its own for want of a name."""
+    product = Desk(tmp_path, tenant)
+    (drive,) = tenant.truth.drives.values()
+    folder = next(item_id for item_id in drive.items if drive.path(item_id) == "/Plain")
+    tenant.settings(odd_delta=False)
+    tenant.faults(
+        rule("edit", DELTA, edits=[{"at": f"value/{place}", "drop": True} for place in row_of(tenant, folder)])
+    )
+    product.export()
+    assert tenant.fired() > 0
+    keys = {row.get("key") for row in rows_of(product.store).values()}
+    assert "data/files/Plain/f0000.txt" in keys
+    tenant.settings(odd_delta=True)
+    assert_heals(product, undisturbed)
+
+
+def row_of(tenant: Tenant, item_id: str) -> list[int]:
+    """Places of an item on the pages of a full listing."""
+    data = tenant.rehearsal.tenant
+    (drive,) = (data.drive_in(folder) for folder in data.drive_folders())
+    drive.load()
+    found = drive.find(item_id)
+    assert found is not None
+    return [list(drive.live()).index(found)]
+
+
+def test_what_was_listed_and_never_worked_on_has_a_path_when_it_is_gone(small: Path, tmp_path: Path) -> None:
+    with Tenant(small, clock=CLOCK) as tenant:
+        product = Desk(tmp_path, tenant)
+        plan = [rule("revoked", CONTENT, count=1), rule("aadsts", "token", host="login", number=7000222, after=1)]
+        tenant.faults(*plan)
+        product.run("export", "--json", code=1)
+        (drive,) = tenant.truth.drives.values()
+        base = {"kind": "driveItem", "drive": drive.folder, "n": 1, "op": "delete"}
+        deleted = [item_id for item_id in drive.items if drive.path(item_id).startswith("/Plain/")]
+        tenant.change(*({**base, "id": item_id} for item_id in deleted))
+        tenant.faults()
+        product.export()
+        rows = rows_of(product.store)
+        gone = [rows["file", drive.id, item_id] for item_id in deleted]
+        assert all(row["path"].startswith("/Plain/f") for row in gone), gone
+        assert [text for text in read_store(product.store).differences if not text.startswith(".lastcopy-tmp/")] == []
+
+
+def test_objects_of_a_run_that_was_cut_off_are_adopted_whatever_comes_now(
+    tenant: Tenant, undisturbed: Desk, tmp_path: Path
+) -> None:
+    """Stored without a row, since the sign-in ended the run; asked for again by way of a host that compresses everything."""
+    product = Desk(tmp_path, tenant)
+    plan = [rule("revoked", CONTENT, count=1, after=6), rule("aadsts", "token", host="login", number=7000222, after=1)]
+    tenant.faults(*plan)
+    product.run("export", "--json", code=1)
+    tenant.faults(rule("gzip", host="download"))
+    product.export()
+    assert_heals(product, undisturbed)
+
+
+@pytest.mark.parametrize("route", ["permissions", "versions"])
+@pytest.mark.parametrize("status", [404, 410, 418, 500])
+def test_what_hangs_on_an_item_is_asked_for_again_in_the_next_run(
+    route: str, status: int, tenant: Tenant, undisturbed: Desk, tmp_path: Path
+) -> None:
+    product = Desk(tmp_path, tenant)
+    tenant.faults(rule("status", f"drives/*/items/*/{route}", status=status))
+    product.export()
+    assert_heals(product, undisturbed)
