@@ -43,6 +43,7 @@ from exporters.store.errors import (
     StoreFullError,
     StoreUnwritableError,
 )
+from exporters.store.local import LocalFiles
 from exporters.store.protocol import (
     CHUNK_BYTES,
     TEMPORARY,
@@ -290,6 +291,10 @@ class FolderStore:
                         os.unlink(entry.path)
                         count += 1
         return count
+
+    def local(self) -> LocalFiles:
+        """See `local.HasLocalFiles`."""
+        return LocalFiles(self._root)
 
     def describe(self) -> StoreDescription:
         """See `Store.describe`."""
