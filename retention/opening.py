@@ -1,29 +1,32 @@
 """From a configuration to an open tenant, an open store and the local state.
 
 Rules of this file: secrets are resolved here, at the last moment, and go nowhere else; a store of another tenant, or of a newer
-layout, is refused before anything is written. Source: design §4 (root), §7, §10.
+layout, is refused before anything is written. What speaks to a tenant is imported where it is needed: verbs that read the store
+alone do without. Source: design §4 (root), §7, §10.
 """
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from exporters.bag.formats import LAYOUT, JsonObject, dump_json, load_json
 from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, RunError
-from exporters.graph.budget import Budget
-from exporters.graph.calls import Observer
-from exporters.graph.clouds import Cloud, cloud_named, custom_cloud
-from exporters.graph.errors import AccessDeniedError, PermissionMissingError
-from exporters.graph.limits import Cost
-from exporters.graph.session import GraphSession
-from exporters.graph.signin import Credential, SignIn
 from exporters.store.errors import ObjectExistsError
 from exporters.store.opening import open_store
 from exporters.store.protocol import LockPolicy, Store
 from retention.config import Config
 from retention.references import read_bytes, read_secret
-from retention.state.database import State, open_state
+
+if TYPE_CHECKING:
+    from exporters.graph.calls import Observer
+    from exporters.graph.clouds import Cloud
+    from exporters.graph.session import GraphSession
+    from exporters.graph.signin import Credential, SignIn
+    from retention.state.database import State
 
 ROOT = "lastcopy.json"
 CONNECTIONS = 24
@@ -65,6 +68,8 @@ class Tenant:
 
 def cloud_of(config: Config) -> Cloud:
     """The cloud that the configuration names. Raises: ConfigurationError."""
+    from exporters.graph.clouds import cloud_named, custom_cloud
+
     tenant = config.tenant
     if tenant.cloud != "custom":
         return cloud_named(tenant.cloud)
@@ -79,12 +84,16 @@ def cloud_of(config: Config) -> Cloud:
 
 def check_cloud_name(name: str) -> None:
     """Raises: ConfigurationError for a cloud that there is not, or not any more."""
+    from exporters.graph.clouds import cloud_named
+
     if name != "custom":
         cloud_named(name)
 
 
 def credential_of(config: Config) -> Credential:
     """The secret or certificate, read now. Raises: ConfigurationError."""
+    from exporters.graph.signin import Credential
+
     given, key = config.tenant.credential, "tenant.credential"
     if given.secret is not None:
         return Credential(secret=read_secret(given.secret, config.base, f"{key}.secret"))
@@ -95,6 +104,8 @@ def credential_of(config: Config) -> Credential:
 
 def sign_in(config: Config, clock: Clock) -> SignIn:
     """The application, not yet signed in. Raises: ConfigurationError."""
+    from exporters.graph.signin import SignIn
+
     tenant = config.tenant
     return SignIn(cloud_of(config), tenant.id, tenant.client_id, credential_of(config), clock)
 
@@ -104,6 +115,9 @@ def opened_tenant(
     config: Config, state: State | None, clock: Clock, observer: Observer | None = None
 ) -> Iterator[Tenant]:
     """Sign in, and learn who the tenant is and how large. Raises: ConfigurationError, RunError."""
+    from exporters.graph.budget import Budget
+    from exporters.graph.session import GraphSession
+
     with sign_in(config, clock) as signin:
         account = f"{config.tenant.id} {config.tenant.client_id}"
         budget = Budget(store=None if state is None else state.budget(account, lambda: clock.now().timestamp()))
@@ -136,6 +150,9 @@ def missing_permissions(roles: frozenset[str]) -> list[str]:
 
 def licences_of(graph: GraphSession) -> int | None:
     """Number of seats that the tenant has bought, None if it may not be read (then the smallest budget holds)."""
+    from exporters.graph.errors import AccessDeniedError, PermissionMissingError
+    from exporters.graph.limits import Cost
+
     total = 0
     try:
         for page in graph.pages("/subscribedSkus", cost=Cost.SUBSCRIBED_SKUS):
@@ -150,6 +167,9 @@ def licences_of(graph: GraphSession) -> int | None:
 
 def tenant_of(graph: GraphSession) -> JsonObject:
     """{"id", "domain"} of the tenant that answers. Raises: RunError."""
+    from exporters.graph.errors import AccessDeniedError, PermissionMissingError
+    from exporters.graph.limits import Cost
+
     try:
         for page in graph.pages("/organization", params={"$select": "id,verifiedDomains"}, cost=Cost.DIRECTORY):
             for organization in page:
@@ -203,6 +223,8 @@ def opened_store(config: Config, clock: Clock, *, holding: bool = False) -> Iter
 @contextmanager
 def opened_state(config: Config) -> Iterator[State]:
     """The local state. Raises: ConfigurationError."""
+    from retention.state.database import open_state
+
     state = open_state(config.settings.state, config.base)
     try:
         yield state

@@ -10,8 +10,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exporters.bag.formats import HEAD, LEDGER, TAGMANIFEST, JsonObject, load_json, segment_key
-from exporters.bag.verify import BagVerification, Findings, Level, RootVerification, list_bags, verify_bag, verify_root
-from exporters.clock import Clock
+from exporters.bag.verify import (
+    BagVerification,
+    Choice,
+    Findings,
+    Level,
+    Processes,
+    Progress,
+    RootVerification,
+    list_bags,
+    verify_bag,
+    verify_root,
+)
+from exporters.clock import Clock, timestamp
 from exporters.errors import LastcopyError
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import LockPolicy, Store
@@ -27,13 +38,15 @@ Verified = tuple[str, int, str]
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """What is asked. bags: None for all; new: read in full only what has not been since it was written."""
+    """What is asked. bags: None for all; new: read in full only what has not been since it was written; choice: what is read in
+    full at level `stored`, which never counts as verified."""
 
     level: Level = "full"
     refold: bool = False
     new: bool = False
     bags: Sequence[str] | None = None
     lock: LockPolicy | None = None
+    choice: Choice | None = None
 
 
 @dataclass(slots=True)
@@ -93,14 +106,28 @@ def verify_store(
     request: VerifyRequest,
     clock: Clock,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    expected: Progress | None = None,
     on_bag: Callable[[BagVerification], None] = lambda found: None,
 ) -> StoreVerification:
     """Verify what is asked for, and write the results into the journal.
 
-    progress: told (files, bytes) since the last call. on_bag: each result as it comes.
-    Raises: RunError, TransientError of a store that cannot be read.
+    progress: told (files, bytes) since the last call; expected: how many each bag has. on_bag: each result as it comes.
+    Raises: RunError, TransientError of a store that cannot be read; ProcessLostError.
     """
+    with Processes() as processes:
+        return _verify_all(store, request, clock, processes, progress, expected, on_bag)
+
+
+def _verify_all(
+    store: Store,
+    request: VerifyRequest,
+    clock: Clock,
+    processes: Processes,
+    progress: Progress | None,
+    expected: Progress | None,
+    on_bag: Callable[[BagVerification], None],
+) -> StoreVerification:
     result = StoreVerification()
     journal = Journal(store, clock)
     before = _verified_before(journal, result) if request.new else frozenset()
@@ -110,10 +137,13 @@ def verify_store(
         if request.new and level == "full" and _current_fold(store, bag) in before:
             level = "stored"
             result.known.append(bag)
-        found = verify_bag(store, bag, level=level, refold=request.refold, progress=progress, lock=request.lock)
+        found = verify_bag(
+            store, bag, level=level, choice=request.choice, refold=request.refold, processes=processes,
+            progress=progress, expected=expected, lock=request.lock,
+        )  # fmt: skip
         result.bags.append(found)
         on_bag(found)
-        pending.append(_journal_row(found))
+        pending.append(_journal_row(found, request.choice))
         if len(pending) >= ROWS_AT_ONCE:
             pending = _write(journal, pending, result)
     if request.bags is None:
@@ -149,9 +179,15 @@ def _check_recorded(store: Store, journal: Journal, result: StoreVerification) -
         root.missing.add("journal/", "a store with bags has a journal")
 
 
-def _journal_row(found: BagVerification) -> JsonObject:
+def _journal_row(found: BagVerification, choice: Choice | None) -> JsonObject:
     result = "whole" if found.whole else "different"
+    part: JsonObject = {}
+    if choice is not None and choice.share is not None:
+        part["sample"] = choice.share
+    if choice is not None and choice.since is not None:
+        part["since"] = timestamp(choice.since)
     return {
+        **part,
         "type": "verified",
         "bag": found.bag,
         "level": found.level,

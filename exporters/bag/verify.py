@@ -158,7 +158,9 @@ class _Verification:
             self._processes.start()
         before: tuple[int, str] | None = None
         root = None if self.local is None else self.local.root
-        for facts, unreadable in state.take(self._groups(folder), root, folder, lambda number: self._read(folder, number)):
+        for facts, unreadable in state.take(
+            self._groups(folder), root, folder, lambda number: self._read(folder, number)
+        ):
             number = facts if isinstance(facts, int) else facts.number
             self._note_gap(expected, number)
             expected = number + 1
@@ -290,7 +292,7 @@ class _Verification:
 
     def _note_strange(self, found: Strange) -> None:
         name = found.key[len(self._report.bag) + 1 :]
-        self._report.unexpected.add(name, f"it is {found.what}, which is no object of a store")
+        self._report.unexpected.add(name, found.why)
 
 
 def _plain_files(store: Store) -> LocalFiles | None:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from exporters.bag.formats import LISTED_KINDS, segment_key
 from exporters.bag.verify_segments import (
-    CAPTURED,
     CHILDREN,
     CODE,
     DELETED,
@@ -30,10 +29,8 @@ from exporters.bag.verify_segments import (
     PERMISSIONS_DIGEST,
     SCOPE,
     SEQUENCE,
-    SHA256,
     SIZE,
     SORT,
-    VERSION,
     facts_of,
 )
 from exporters.bag.verify_spool import Place, Range, Run, Spool
@@ -49,14 +46,14 @@ CONFLICT = b"!"
 
 class Items(NamedTuple):
     """What a range of identities comes to. `rows`, `excepted`: {kind: digests, sorted}; `owed`, `permissions`: digests;
-    `kinds`: {(kind, outcome): number}; `settled`: {outcome: number} of live items that owe nothing; `keys`, `folders`: runs."""
+    `kinds`: {kind: {outcome: number}}; `settled`: {outcome: number} of live items that owe nothing; `keys`, `folders`: runs."""
 
     rows: dict[bytes, Place]
     excepted: dict[bytes, Place]
     owed: Place
     pending: int
     permissions: Place
-    kinds: dict[tuple[bytes, bytes], int]
+    kinds: dict[bytes, dict[bytes, int]]
     settled: dict[bytes, int]
     keys: tuple[Any, ...] | None
     folders: tuple[Any, ...] | None
@@ -84,10 +81,15 @@ def take_segments(
     and a number whose segment is not there, or cannot be read, comes back alone.
     """
     found: list[Any] = []
-    lines: list[str] = []
+    lines: list[bytes] = []
     for number, data in segments if root is None else _read_all(root, folder, segments):
-        found.append(number if data is None else tuple(facts_of(number, data, lines)))
-    return found, _plain(spool.write_run([line.encode("utf-8", "surrogatepass") for line in lines]))
+        if data is None:
+            found.append(number)
+            continue
+        facts, more = facts_of(number, data)
+        found.append(tuple(facts))
+        lines += more
+    return found, _plain(spool.write_run(lines, 2))
 
 
 def _read_all(
@@ -111,126 +113,152 @@ def _plain(run: Run | None) -> tuple[Any, ...] | None:
 
 def newest_items(spool: Spool, wanted: Range, until: bytes) -> tuple[Any, ...]:
     """Reduce a range of identities to their newest rows, of those whose sequence is less than `until`: fields of Items."""
-    taken = _Taken()
-    for group in _groups(spool.lines(wanted), until):
-        taken.take(group)
-    found = Items(
-        rows={kind: spool.write(b"".join(digests)) for kind, digests in taken.rows.items()},
-        excepted={kind: spool.write(b"".join(digests)) for kind, digests in taken.excepted.items()},
-        owed=spool.write(b"".join(taken.owed)),
-        pending=len(taken.owed),
-        permissions=spool.write(b"".join(taken.permissions)),
-        kinds=dict(taken.kinds),
-        settled=dict(taken.settled),
-        keys=_plain(spool.write_run(taken.keys)),
-        folders=_plain(spool.write_run(taken.folder_lines())),
-    )
-    return tuple(found)
-
-
-def _groups(lines: list[bytes], until: bytes) -> Iterator[list[Fields]]:
-    """Lines of the same scope and id, oldest first."""
-    group: list[Fields] = []
-    for line in lines:
-        fields = line.split(b"\0")
-        if fields[SEQUENCE] >= until:
-            continue
-        if group and (group[0][ID] != fields[ID] or group[0][SCOPE] != fields[SCOPE]):
-            yield group
+    taken = _Taken(until)
+    group: list[bytes] = []
+    who = b"\0"
+    for line in spool.lines(wanted):
+        if not line.startswith(who):
+            taken.take(who, group)
             group = []
-        group.append(fields)
-    if group:
-        yield group
+            who = line[: line.index(b"\0", line.index(b"\0") + 1) + 1]
+        group.append(line)
+    taken.take(who, group)
+    return taken.found(spool)
 
 
 class _Taken:
-    """What has been taken in of a range."""
+    """What has been taken in of a range. Digests are kept as hexadecimal digits, sorted as they come."""
 
-    def __init__(self) -> None:
-        self.rows: dict[bytes, list[bytes]] = {}
-        self.excepted: dict[bytes, list[bytes]] = {}
-        self.owed: list[bytes] = []
-        self.permissions: list[bytes] = []
-        self.kinds: Counter[tuple[bytes, bytes]] = Counter()
-        self.settled: Counter[bytes] = Counter()
-        self.keys: list[bytes] = []
+    def __init__(self, until: bytes) -> None:
+        self._until = until
+        self._rows: dict[bytes, list[bytes]] = {}
+        self._excepted: dict[bytes, list[bytes]] = {}
+        self._owed: list[bytes] = []
+        self._permissions: list[bytes] = []
+        self._outcomes: dict[bytes, list[bytes]] = {}
+        self._settled: list[bytes] = []
+        self._keys: list[bytes] = []
         self._expected: list[bytes] = []
-        self._children: dict[bytes, list[int]] = {}
+        self._living: list[bytes] = []
+        self._others: dict[bytes, list[int]] = {}
 
-    def take(self, group: list[Fields]) -> None:
-        """Take in all lines of one scope and id."""
+    def take(self, who: bytes, group: list[bytes]) -> None:
+        """Take in all lines of one scope and id, oldest first. who: what they begin with."""
+        if not group:
+            return
+        last = group[-1].split(b"\0")
+        sort_at = len(who) + len(last[SEQUENCE]) + 1
+        if (
+            last[SORT] == ITEM
+            and last[KIND] in _ITEMS
+            and last[SEQUENCE] < self._until
+            and all(line[sort_at : sort_at + 1] == LISTED for line in group[:-1])
+        ):  # listed, and then captured: nearly all are like that
+            self._take_newest(last, owes=False)
+            self._place([last], None)
+            return
+        self._take_any([line.split(b"\0") for line in group])
+
+    def _take_any(self, group: list[Fields]) -> None:
         rows: dict[bytes, Fields] = {}
         listed = permissions = None
         for fields in group:
+            if fields[SEQUENCE] >= self._until:
+                continue
             sort = fields[SORT]
             if sort == ITEM:
                 kind = fields[KIND]
                 if kind in rows and rows[kind][KEY] not in {b"", fields[KEY]}:
-                    self.keys.append(b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER)))
+                    self._keys.append(b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER)))
                 rows[kind] = fields
             elif sort == LISTED:
                 listed = fields
             else:
                 permissions = fields
         if permissions is not None:
-            self.permissions.append(unhexlify(permissions[PERMISSIONS_DIGEST]))
+            self._permissions.append(permissions[PERMISSIONS_DIGEST])
         items = [fields for kind, fields in rows.items() if kind in _ITEMS]
         if listed is not None and items and max(fields[SEQUENCE] for fields in items) > listed[SEQUENCE]:
             listed = None
         if listed is not None:
-            self.owed.append(unhexlify(listed[LISTED_DIGEST]))
+            self._owed.append(listed[LISTED_DIGEST])
         for fields in rows.values():
-            self._take_newest(fields, listed is not None)
-        self._place(items, listed)
+            self._take_newest(fields, owes=listed is not None)
+        if items or (listed is not None and not listed[DELETED]):
+            self._place(items, listed)
 
-    def _take_newest(self, fields: Fields, owes: bool) -> None:
-        kind, outcome = fields[KIND], fields[OUTCOME]
-        if fields[KEY]:
-            facts = (fields[KEY], fields[SEQUENCE], _NEWEST, fields[SIZE], fields[SHA256], fields[VERSION], fields[CAPTURED])
+    def _take_newest(self, fields: Fields, *, owes: bool) -> None:
+        """Take in the newest row of an identity."""
+        kind, outcome, key, digest = fields[KIND], fields[OUTCOME], fields[KEY], fields[DIGEST]
+        if key:
+            self._keys.append(b"\0".join((key, fields[SEQUENCE], _NEWEST, *fields[SIZE:PARENT])))
             if kind == _LEFTOVER:  # whether it still is one is told by all rows that name its key
-                self.keys.append(b"\0".join((*facts, outcome, fields[DIGEST])))
+                self._keys[-1] += b"\0".join((b"", outcome, digest))
                 return
-            self.keys.append(b"\0".join(facts))
-        digest = unhexlify(fields[DIGEST])
-        self.rows.setdefault(kind, []).append(digest)
-        self.kinds[kind, outcome] += 1
+        if kind not in self._rows:
+            self._rows[kind], self._outcomes[kind] = [], []
+        self._rows[kind].append(digest)
+        self._outcomes[kind].append(outcome)
         if outcome == b"excepted":
-            self.excepted.setdefault(kind, []).append(digest)
+            self._excepted.setdefault(kind, []).append(digest)
         if not owes and _is_live(fields):
-            self.settled[outcome] += 1
+            self._settled.append(outcome)
 
     def _place(self, items: list[Fields], listed: Fields | None) -> None:
         """Count the item in its folder by its newest facts; note what the service says that it holds itself."""
-        if not items and (listed is None or listed[DELETED]):
-            return
         # An item that changed its kind has two rows; the live one, or else the newest, says where it is.
+        row = items[0] if len(items) == 1 else max(items, key=lambda f: (_is_live(f), f[SEQUENCE]), default=None)
         if listed is not None and not listed[DELETED]:
-            who, parent, counts = listed, listed[LISTED_PARENT], (1, 0, 1)
-        else:
-            who = max(items, key=lambda fields: (_is_live(fields), fields[SEQUENCE]))
+            self._add(listed[SCOPE], listed[ID], listed[LISTED_PARENT], (1, 0, 1))
+        elif row is not None and listed is None and _is_live(row):
+            if row[PARENT] != row[ID]:
+                self._living.append(row[SCOPE] + b"\0" + row[PARENT])
+        elif row is not None:
             owed = int(listed is not None)
-            live = 0 if owed else int(_is_live(who))
-            parent, counts = who[PARENT], (live, int(who[CODE] == b"vanished"), owed)
-        if parent != who[ID]:
-            sums = self._children.setdefault(who[SCOPE] + b"\0" + parent, [0, 0, 0])
-            for n, count in enumerate(counts):
-                sums[n] += count
+            self._add(row[SCOPE], row[ID], row[PARENT], (0, int(row[CODE] == b"vanished"), owed))
         for folder in items:
             if folder[KIND] == b"folder" and _is_live(folder) and not (listed and listed[DELETED]):
                 told = listed[LISTED_CHILDREN] if listed else folder[CHILDREN]
                 if told:
                     self._expected.append(b"\0".join((folder[SCOPE], folder[ID], b"E", told)))
 
-    def folder_lines(self) -> list[bytes]:
+    def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int, int]) -> None:
+        if parent != item:
+            sums = self._others.setdefault(scope + b"\0" + parent, [0, 0, 0])
+            for n, count in enumerate(counts):
+                sums[n] += count
+
+    def found(self, spool: Spool) -> tuple[Any, ...]:
+        """All of it, as fields of Items."""
+        kinds = {kind: dict(Counter(outcomes)) for kind, outcomes in self._outcomes.items()}
+        items = Items(
+            rows={kind: _digests(spool, digests) for kind, digests in self._rows.items()},
+            excepted={kind: _digests(spool, digests) for kind, digests in self._excepted.items()},
+            owed=_digests(spool, self._owed),
+            pending=len(self._owed),
+            permissions=_digests(spool, self._permissions),
+            kinds=kinds,
+            settled=dict(Counter(self._settled)),
+            keys=_plain(spool.write_run(self._keys, 1)),
+            folders=_plain(spool.write_run([*self._folder_lines()], 2)),
+        )
+        return tuple(items)
+
+    def _folder_lines(self) -> Iterator[bytes]:
         """What the service says of folders, and what we have found in them."""
-        found = [b"%b\0F\0%d\0%d\0%d" % (folder, *sums) for folder, sums in self._children.items()]
-        return self._expected + found
+        yield from self._expected
+        for folder, number in Counter(self._living).items():
+            yield b"%b\0F\0%d\x000\x000" % (folder, number)
+        for folder, (live, vanished, owed) in self._others.items():
+            yield b"%b\0F\0%d\0%d\0%d" % (folder, live, vanished, owed)
 
 
 def _is_live(fields: Fields) -> bool:
     return fields[KIND] in _ITEMS and fields[OUTCOME] != b"gone" and fields[CODE] != b"vanished"
 
 
+def _digests(spool: Spool, digits: list[bytes]) -> Place:
+    return spool.write(unhexlify(b"".join(digits)))
 
 
 # -- keys
@@ -334,7 +362,5 @@ def _verdict(expected: int, found: int, vanished: int, owed: int) -> str:
     return "moving" if owed else "unexplained"
 
 
-STEPS: dict[str, Any] = {
-    step.__name__: step for step in (take_segments, newest_items, named_keys, count_folders)
-}
+STEPS: dict[str, Any] = {step.__name__: step for step in (take_segments, newest_items, named_keys, count_folders)}
 """What a process can be asked for by name."""

@@ -1,7 +1,7 @@
 """Many small files of a folder store, and many lines, looked at in one step.
 
-Rules of this file: says what is proven, and of nothing else why it is not: whoever gets an index looks at that object again, by the
-way that knows all errors. Runs in a process of its own, so it imports little. Source: design §6 (levels), §9.
+Rules of this file: says what is not proven, never why: whoever gets an index looks at that object again, by the way that knows
+all errors. Runs in a process of its own, so it imports little. Source: design §6 (levels), §9.
 """
 
 import hashlib
@@ -51,7 +51,9 @@ def _has(reader: LocalReader, key: bytes, size: int, sha256: bytes) -> bool:
     return length == size and digest.hexdigest().encode() == sha256
 
 
-def look_at_files(_: object, root: str, bag: bytes, keys: list[bytes], sizes: list[int], facts: list[bytes]) -> list[int]:
+def look_at_files(
+    _: object, root: str, bag: bytes, keys: list[bytes], sizes: list[int], facts: list[bytes]
+) -> list[int]:
     """Look at the size of each file; return the indices of those that have not the size of their row."""
     doubtful = []
     with LocalReader(root) as reader:
@@ -71,10 +73,8 @@ def look_at_files(_: object, root: str, bag: bytes, keys: list[bytes], sizes: li
 def digest_lines(_: object, lines: bytes) -> bytes:
     """The digests of lines, one after the other, 16 bytes each; one without its newline has another than with it."""
     *whole, rest = lines.split(b"\n")
-    return b"".join([digest_of(line + b"\n") for line in whole] + ([digest_of(rest)] if rest else []))
+    return b"".join([*map(digest_of, whole), *([digest_of(rest + b" without its newline")] if rest else [])])
 
 
-FILE_STEPS: dict[str, Callable[..., Any]] = {
-    step.__name__: step for step in (prove_files, look_at_files, digest_lines)
-}
+FILE_STEPS: dict[str, Callable[..., Any]] = {step.__name__: step for step in (prove_files, look_at_files, digest_lines)}
 """What a process can be asked for by name."""

@@ -33,6 +33,8 @@ BATCH_BYTES = 8 << 20
 OBJECTS_TOGETHER = 8
 UNDER_WAY = 256
 
+_Row = tuple[PayloadRow, int | None]
+"""A row, and the size of its object if it was listed with it."""
 _EMPTY = hashlib.sha256().hexdigest()
 
 
@@ -150,7 +152,7 @@ class PayloadCheck:
         size = sum(batch.sizes) - sum(batch.sizes[n] for n in doubtful)
         self._count(proven, size, batch.read)
         self._progress(proven, size)
-        rows = [(PayloadRow.of(batch.keys[n], batch.sizes[n], batch.facts[n]), None) for n in doubtful]
+        rows: list[_Row] = [(PayloadRow.of(batch.keys[n], batch.sizes[n], batch.facts[n]), None) for n in doubtful]
         self._note(self._look_at_all(rows, batch.read))
 
     def _note(self, found: "list[tuple[_Found, bool]]") -> None:
@@ -171,7 +173,7 @@ class PayloadCheck:
 
     # -- one by one
 
-    def _look_at_all(self, rows: list[tuple[PayloadRow, int | None]], read: bool) -> "list[tuple[_Found, bool]]":
+    def _look_at_all(self, rows: list[_Row], read: bool) -> "list[tuple[_Found, bool]]":
         return [(self._look_at(row, found, read), read) for row, found in rows]
 
     def _look_at(self, row: PayloadRow, found: int | None, read: bool) -> _Found:
@@ -255,7 +257,7 @@ def _batches(piece: Matched, chosen: list[int], read: bool) -> Iterator[_Batch]:
         yield _Batch(read, piece.keys, sizes, facts)
         return
     for group in _groups(chosen, sizes, BATCH_BYTES, len(chosen)):
-        yield _Batch(read, *([column[n] for n in group] for column in (piece.keys, sizes, facts)))
+        yield _Batch(read, [piece.keys[n] for n in group], [sizes[n] for n in group], [facts[n] for n in group])
 
 
 def _groups(
@@ -274,7 +276,7 @@ def _groups(
         yield group
 
 
-def _row_of(piece: Matched, n: int) -> tuple[PayloadRow, int | None]:
+def _row_of(piece: Matched, n: int) -> _Row:
     """A row of a piece, and the size of its object if it was listed with it."""
     sizes, facts = piece.named
     return PayloadRow.of(piece.keys[n], sizes[n], facts[n]), piece.there[0][n] if piece.there else None

@@ -151,13 +151,13 @@ class _Process:
         """Steps that it has not answered."""
         return len(self._asked)
 
-    def submit(self, step: str, values: Sequence[Any]) -> "Future[Any]":
+    def submit(self, step: str, values: tuple[Any, ...]) -> "Future[Any]":
         future: Future[Any] = Future()
         with self._guard:
             if self._lost:
                 raise ProcessLostError("has ended")
             self._asked.append(future)
-        self._feed.put(marshal.dumps((step, values), 2))
+        self._feed.put(marshal.dumps((step, tuple(values)), 2))
         return future
 
     def _write(self) -> None:

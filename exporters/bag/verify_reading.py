@@ -96,7 +96,7 @@ def read_segment(store: Store, folder: str, number: int) -> Segment | None:
 
 
 def fault_in_chain(before: tuple[int, str] | None, number: int, first: JsonObject) -> str | None:
-    """What is wrong with the place of a segment in its chain. before: number and SHA-256 of the segment before, if there is one."""
+    """What is wrong with the place of a segment in its chain. before: number and SHA-256 of the segment before it, if any."""
     previous = first.get("previous")
     if number == 1 and previous is not None:
         return "it is the first and names one before it"

@@ -14,6 +14,7 @@ from exporters.bag.verify_reading import SEGMENT_NAME, in_order, loaded, read_ch
 from exporters.bag.verify_report import RootVerification
 from exporters.sources import SourceKind
 from exporters.store.errors import KeyRefusedError, ObjectMissingError
+from exporters.store.local import Strange, local_files
 from exporters.store.protocol import Store, check_key
 
 ROOT = "lastcopy.json"
@@ -112,6 +113,7 @@ def verify_root(store: Store) -> RootVerification:
         elif _read(store, key) is None:
             report.changed.add(key, "it is not JSON as Lastcopy writes it")
     _check_strays(store, report, bags)
+    _check_strange(store, report)
     return report
 
 
@@ -234,3 +236,20 @@ def _check_strays(store: Store, report: RootVerification, bags: set[str]) -> Non
         for place in _places(store, kind):
             if place not in bags:
                 report.unexpected.add(place, "it lies where bags lie, and is none")
+
+
+def _check_strange(store: Store, report: RootVerification) -> None:
+    """What lies beside the bags and is no object: links, special files, names that are not UTF-8. Bags look for their own."""
+    local = local_files(store)
+    if local is None:
+        return
+
+    def note(found: Strange) -> None:
+        report.unexpected.add(found.key, found.why)
+
+    for folder in ("", *(f"{kind}/" for kind in sorted({*SourceKind} - {_SINGLE}))):
+        for found in local.strange_in(folder):
+            note(found)
+    for folder in (SOURCES, JOURNAL, RUNS, EVIDENCE):
+        for _ in local.names(folder, note):
+            pass

@@ -1,7 +1,7 @@
 """One segment taken apart: is it as it was written, and what do its rows say?
 
-Rules of this file: bytes in, plain values out, no store; runs in a process of its own where there are many segments, so it imports
-little. What is wrong is told in words, never raised. A row becomes one line of text with its parts ended by NUL, in an order
+Rules of this file: bytes in, plain values out, no store; runs in a process of its own where there are many segments, so it
+imports little. What is wrong is told in words, never raised. A row becomes one line of text with its parts ended by NUL, in an order
 that sorts as the fold does. Source: design §4 (the ledger), docs/formats.md.
 """
 
@@ -12,7 +12,7 @@ from exporters.bag.formats import JsonObject, dump_row, load_json
 
 ITEM, LISTED, PERMISSIONS = b"I", b"L", b"P"
 SCOPE, ID, SEQUENCE, SORT = range(4)
-"""The parts that each line has. Sequence: segment and row, as digits of fixed width."""
+"""The parts that each line has. Sequence: segment and row as one number, of as many digits for all."""
 KIND, OUTCOME, CODE, DIGEST, KEY, SIZE, SHA256, VERSION, CAPTURED, PARENT, CHILDREN = range(4, 15)
 """The further parts of an item row."""
 LISTED_DIGEST, DELETED, LISTED_PARENT, LISTED_CHILDREN = range(4, 8)
@@ -21,6 +21,7 @@ PERMISSIONS_DIGEST = 4
 _ITEM, _LISTED, _PERMISSIONS = b'{"item":', b'{"listed":', b'{"permissions":'
 _HEADS = frozenset({"cursor", "round", "closed", "source"})
 _LARGEST = 1 << 62
+_END = ord("}")
 
 
 class Examined(NamedTuple):
@@ -51,9 +52,10 @@ def examine(number: int, data: bytes) -> Examined:
     """Check a segment in itself: its last line fits its bytes, its first line has the number of its name."""
     problems = []
     start_of_last = data.rfind(b"\n", 0, max(len(data) - 1, 0)) + 1
-    body, last = data[:start_of_last], data[start_of_last:]
-    lines = body.split(b"\n")[:-1]
-    whole = hashlib.sha256(body)
+    last = data[start_of_last:]
+    lines = data.split(b"\n")
+    del lines[-2 if data.endswith(b"\n") else -1 :]
+    whole = hashlib.sha256(memoryview(data)[:start_of_last])
     if last != dump_row({"end": len(lines) - 1, "sha256": whole.hexdigest()}):
         problems.append("its last line does not fit its bytes")
         if last and not last.startswith(b'{"end":'):
@@ -73,38 +75,66 @@ def loaded(data: bytes) -> JsonObject | None:
         return None
 
 
-def facts_of(number: int, data: bytes, out: list[str]) -> Facts:
-    """Take a segment apart; the lines of its rows are appended to `out`."""
-    found, heads = examine(number, data), []
-    items = unreadable = 0
-    before = len(out)
-    for row, line in enumerate(found.lines):
-        sequence = f"{number:09d}{row:09d}"
-        try:
-            if line.startswith(_ITEM):
-                out.append(_item(_value(line, _ITEM), sequence))
-                items += 1
-            elif line.startswith(_LISTED):
-                out.append(_listed(_value(line, _LISTED), sequence))
-            elif line.startswith(_PERMISSIONS):
-                out.append(_permissions(_value(line, _PERMISSIONS), sequence))
-            else:
-                heads += _other(line)
-        except (KeyError, TypeError, AttributeError, ValueError):
-            unreadable += 1
-    return Facts(number, found.sha256, found.first, found.problems, heads, items, len(out) - before, unreadable)
+def facts_of(number: int, data: bytes) -> tuple[Facts, list[bytes]]:
+    """Take a segment apart: facts, and the lines of its rows."""
+    found = examine(number, data)
+    rows = _Rows(number)
+    rows.take(found.lines)
+    text = "\n".join(rows.lines)
+    if text.count("\n") != max(len(rows.lines) - 1, 0) or text.count("\0") != rows.parts:
+        rows = _Rows(number, check=True)
+        rows.take(found.lines)
+        text = "\n".join(rows.lines)
+    lines = text.encode("utf-8", "surrogatepass").split(b"\n") if rows.lines else []
+    facts = Facts(
+        number, found.sha256, found.first, found.problems, rows.heads, rows.items, len(lines), rows.unreadable
+    )
+    return facts, lines
+
+
+def sequence_of(segment: int) -> int:
+    """What the sequence of a segment's first row is at least; all have as many digits, and sort as text."""
+    return 10**18 + segment * 10**9
 
 
 def digest_of(line: bytes) -> bytes:
-    """What stands for a line (with its newline) where lines are compared: 16 bytes."""
+    """What stands for a line (without its newline) where lines are compared: 16 bytes."""
     return hashlib.sha256(line).digest()[:16]
 
 
-def _value(line: bytes, start: bytes) -> bytes:
-    """The value of a ledger row as its own line: `{"item":{…}}` → `{…}` and a newline, byte for byte."""
-    if not line.endswith(b"}"):
-        raise ValueError("a row is a JSON object")
-    return line[len(start) : -1] + b"\n"
+class _Rows:
+    """What the rows of a segment come to. `parts`: number of NULs that its lines hold if they hold none of their own."""
+
+    def __init__(self, number: int, *, check: bool = False) -> None:
+        """check: look at each line whether a text in it holds what ends a part or a line."""
+        self.lines: list[str] = []
+        self.heads: list[tuple[str, Any]] = []
+        self.items = self.parts = self.unreadable = 0
+        self._first, self._check = sequence_of(number), check
+
+    def take(self, rows: list[bytes]) -> None:
+        """Take in all rows of the segment."""
+        for sequence, row in enumerate(rows, self._first):
+            try:
+                if row[-1] != _END:
+                    raise ValueError("a row is a JSON object")
+                if row.startswith(_ITEM):
+                    line, parts = _item(row[8:-1], sequence), CHILDREN
+                elif row.startswith(_LISTED):
+                    line, parts = _listed(row[10:-1], sequence), LISTED_CHILDREN
+                elif row.startswith(_PERMISSIONS):
+                    line, parts = _permissions(row[15:-1], sequence), PERMISSIONS_DIGEST
+                else:
+                    self.heads += _other(row)
+                    continue
+                if self._check and ("\n" in line or line.count("\0") != parts):
+                    raise ValueError("a text holds control characters")
+            except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+                self.unreadable += 1
+                continue
+            self.lines.append(line)
+            self.parts += parts
+            self.items += parts == CHILDREN
 
 
 def _other(line: bytes) -> list[tuple[str, Any]]:
@@ -118,61 +148,47 @@ def _other(line: bytes) -> list[tuple[str, Any]]:
     return [(kind, value)] if kind in _HEADS else []
 
 
-def _item(value: bytes, sequence: str) -> str:
+# Each of these raises TypeError (by join) if a part is no text.
+
+
+def _item(value: bytes, sequence: int) -> str:
     row = load_json(value)
-    get = row.get
-    if get("key") == "" or (row["kind"] == "leftover" and (row["scope"] or row["id"] != get("key"))):
+    get, kind, size, key = row.get, row["kind"], row.get("size"), row.get("key")
+    if size is not None and (type(size) is not int or not 0 <= size < _LARGEST):
+        raise ValueError("a size was expected")
+    if key == "" or (kind == "leftover" and (row["scope"] or row["id"] != key)):
         raise ValueError("the id of a leftover is its key")
-    parts = (
-        row["scope"],
-        row["id"],
-        sequence,
-        "I",
-        row["kind"],
-        row["outcome"],
-        _text(get("code")),
-        hashlib.sha256(value).hexdigest()[:32],
-        _text(get("key")),
-        _number(get("size")),
-        _text(get("sha256")),
-        _text(get("versionId")),
-        _text(get("captured")),
-        _text(get("parent")),
-        _child_count(row) if row["kind"] == "folder" else "",
+    return "\0".join(
+        (
+            row["scope"],
+            row["id"],
+            str(sequence),
+            "I",
+            kind,
+            row["outcome"],
+            get("code") or "",
+            hashlib.sha256(value).hexdigest()[:32],
+            "" if key is None else key,
+            "" if size is None else str(size),
+            get("sha256") or "",
+            get("versionId") or "",
+            get("captured") or "",
+            get("parent") or "",
+            _child_count(row) if kind == "folder" else "",
+        )
     )
-    return _joined(parts)
 
 
-def _listed(value: bytes, sequence: str) -> str:
+def _listed(value: bytes, sequence: int) -> str:
     row = load_json(value)
     digest, deleted = hashlib.sha256(value).hexdigest()[:32], "1" if row.get("deleted") else ""
-    parts = (row["scope"], row["id"], sequence, "L", digest, deleted, _text(row.get("parent")), _child_count(row))
-    return _joined(parts)
+    count = "" if row.get("kind") == "file" else _child_count(row)
+    return "\0".join((row["scope"], row["id"], str(sequence), "L", digest, deleted, row.get("parent") or "", count))
 
 
-def _permissions(value: bytes, sequence: str) -> str:
+def _permissions(value: bytes, sequence: int) -> str:
     row = load_json(value)
-    return _joined((row["scope"], row["id"], sequence, "P", hashlib.sha256(value).hexdigest()[:32]))
-
-
-def _joined(parts: tuple[str, ...]) -> str:
-    """Raises: TypeError if one is no text; ValueError if one holds what ends a part or a line."""
-    line = "\0".join(parts)
-    if "\n" in line or line.count("\0") != len(parts) - 1:
-        raise ValueError("a text holds control characters")
-    return line
-
-
-def _text(value: Any) -> Any:
-    return "" if value is None else value
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return ""
-    if type(value) is not int or not 0 <= value < _LARGEST:
-        raise ValueError("a size was expected")
-    return str(value)
+    return "\0".join((row["scope"], row["id"], str(sequence), "P", hashlib.sha256(value).hexdigest()[:32]))
 
 
 def _child_count(facts: JsonObject) -> str:

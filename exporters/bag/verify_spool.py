@@ -12,19 +12,22 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-RANGE_LINES = 16_384
-_SAMPLE_BYTES = 1 << 16
+RANGE_LINES = 8_192
+MOST_RANGES = 256
+_SAMPLE_BYTES = 1 << 14
 
 Place = tuple[int, int, int]
 """(number of the file, offset, length in bytes)."""
 
 
 class Run(NamedTuple):
-    """Sorted lines in one place. samples: (first line of it, offset inside the run) of about every 64 KiB."""
+    """Sorted lines in one place. samples: (start of the line, offset inside the run) of a line in about every 16 KiB; parts: how
+    many parts, each ended by NUL, make such a start."""
 
     place: Place
     lines: int
     samples: Sequence[tuple[bytes, int]]
+    parts: int
 
 
 class Range(NamedTuple):
@@ -88,8 +91,9 @@ class Spool:
 
     # -- runs
 
-    def write_run(self, lines: list[bytes]) -> Run | None:
-        """Sort and write lines (without newlines); None if there are none."""
+    def write_run(self, lines: list[bytes], parts: int) -> Run | None:
+        """Sort and write lines (without newlines); None if there are none. parts: those that belong together begin with the
+        same so many parts."""
         if not lines:
             return None
         lines.sort()
@@ -97,11 +101,11 @@ class Spool:
         samples: list[tuple[bytes, int]] = []
         for line in lines:
             if offset >= next_sample:
-                samples.append((line, offset))
+                samples.append((_start(line, parts), offset))
                 next_sample = offset + _SAMPLE_BYTES
             offset += len(line) + 1
         lines.append(b"")
-        return Run(self.write(b"\n".join(lines)), len(lines) - 1, samples)
+        return Run(self.write(b"\n".join(lines)), len(lines) - 1, samples, parts)
 
     def lines(self, wanted: Range) -> list[bytes]:
         """The lines of a range out of all runs, sorted."""
@@ -140,17 +144,16 @@ def first_from(lines: bytes, bound: bytes) -> int:
     return low
 
 
-def ranges(runs: Iterable[Run | None], parts: int, lines_each: int = RANGE_LINES) -> Iterator[Range]:
-    """Cut what several runs hold into ranges of about `lines_each` lines, in order; each line lies in one of them.
-
-    parts: lines whose first so many parts (each ends with NUL) are alike are never cut apart.
-    """
+def ranges(runs: Iterable[Run | None], lines_each: int = RANGE_LINES) -> Iterator[Range]:
+    """Cut what several runs hold into ranges of about `lines_each` lines, in order; each line lies in one of them, beside all
+    that have the same start. Of more than 256 ranges, fewer and larger ones are made: a range has a piece of each run."""
     held = [run for run in runs if run is not None]
     if not held:
         return
-    firsts = [[line for line, _ in run.samples] for run in held]
-    starts = sorted(_start(line, parts) for lines in firsts for line in lines)
-    step = max(1, len(starts) * lines_each // sum(run.lines for run in held))
+    firsts = [[start for start, _ in run.samples] for run in held]
+    starts = sorted(start for of_run in firsts for start in of_run)
+    total = sum(run.lines for run in held)
+    step = max(1, len(starts) * max(lines_each, total // MOST_RANGES) // total)
     bounds = sorted({*starts[step::step]} - {starts[0]})
     for low, high in zip([b"", *bounds], [*bounds, None], strict=True):
         pieces = (_piece(run, first, low, high) for run, first in zip(held, firsts, strict=True))

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from exporters.bag.formats import LISTED_KINDS, JsonObject
 from exporters.bag.verify_derive import CONFLICT, Items, Keys
 from exporters.bag.verify_processes import Processes
-from exporters.bag.verify_segments import Facts
-from exporters.bag.verify_spool import Place, Run, ranges
+from exporters.bag.verify_segments import Facts, sequence_of
+from exporters.bag.verify_spool import RANGE_LINES, Place, Run, ranges
 
 Group = list[tuple[int, bytes | None]]
+KEYS_TOGETHER = 4_096
 _LEFTOVER = b"leftover"
 
 
@@ -130,9 +131,7 @@ class State:
             self.fold_heads = deepcopy(self.heads)
         return facts, unreadable
 
-    def _take_again(
-        self, number: int, folder: str, read: Callable[[int], bytes | None]
-    ) -> tuple[Facts | int, int]:
+    def _take_again(self, number: int, folder: str, read: Callable[[int], bytes | None]) -> tuple[Facts | int, int]:
         data = read(number)
         if data is None:
             return number, 0
@@ -156,16 +155,16 @@ class View:
     def __init__(self, processes: Processes, runs: list[Run], segment: int) -> None:
         self.segment = segment
         self._processes, self._spool = processes, processes.spool
-        until = b"%09d" % (segment + 1)
-        wanted = ((tuple(one), until) for one in ranges(runs, 2))
+        until = b"%d" % sequence_of(segment + 1)
+        wanted = ((tuple(one), until) for one in ranges(runs))
         self._items = [Items(*answer) for answer in processes.in_order("newest_items", wanted)]
         key_runs = [_run(items.keys) for items in self._items]
-        self._keys = [Keys(*answer) for answer in self._each("named_keys", key_runs, 1)]
+        self._keys = [Keys(*answer) for answer in self._each("named_keys", key_runs, KEYS_TOGETHER)]
         folder_runs = [_run(items.folders) for items in self._items]
-        self._folders: list[Place] = list(self._each("count_folders", folder_runs, 2))
+        self._folders: list[Place] = list(self._each("count_folders", folder_runs))
 
-    def _each(self, step: str, runs: list[Run | None], parts: int) -> Iterator[Any]:
-        return self._processes.in_order(step, ((tuple(one),) for one in ranges(runs, parts)))
+    def _each(self, step: str, runs: list[Run | None], lines_each: int = RANGE_LINES) -> Iterator[Any]:
+        return self._processes.in_order(step, ((tuple(one),) for one in ranges(runs, lines_each)))
 
     # -- digests, in the order of the fold
 
@@ -230,11 +229,12 @@ class View:
     def kinds(self) -> dict[str, dict[str, int]]:
         """{kind: {outcome: number}} of all rows."""
         kinds: dict[str, dict[str, int]] = {}
-        leftovers = (((_LEFTOVER, outcome), n) for keys in self._keys for outcome, n in keys.outcomes.items())
-        others = (entry for items in self._items for entry in items.kinds.items())
-        for (kind, outcome), number in (*leftovers, *others):
+        told = [*((_LEFTOVER, keys.outcomes) for keys in self._keys if keys.outcomes)]
+        told += [entry for items in self._items for entry in items.kinds.items()]
+        for kind, outcomes in told:
             of_kind = kinds.setdefault(_text(kind), {})
-            of_kind[_text(outcome)] = of_kind.get(_text(outcome), 0) + number
+            for outcome, number in outcomes.items():
+                of_kind[_text(outcome)] = of_kind.get(_text(outcome), 0) + number
         return kinds
 
     def counts(self) -> dict[str, int]:

@@ -1,4 +1,3 @@
-# ruff: noqa: PTH118, PTH116
 # Plain calls of the system, not pathlib: they are the cost of a small object.
 """A folder store seen from the system: all names below a place, and many small files at little cost each.
 
@@ -33,6 +32,11 @@ class Strange(NamedTuple):
 
     key: str
     what: str
+
+    @property
+    def why(self) -> str:
+        """One sentence for people."""
+        return f"it is {self.what}, and no object"
 
 
 @runtime_checkable
@@ -190,7 +194,7 @@ def _sorted_texts(names: list[bytes], folder: bytes, strange: Callable[[Strange]
     except UnicodeDecodeError:
         for name in names:
             if not _is_text(name):
-                strange(Strange(_shown(folder + name.rstrip(b"/")), "a name that is not UTF-8"))
+                strange(Strange(_shown(folder + name.rstrip(b"/")), "something whose name is not UTF-8"))
         names = [name for name in names if _is_text(name)]
     names.sort()
     return names

@@ -264,11 +264,29 @@ def test_a_bag_without_fold_is_judged_by_its_segments(store: FolderStore) -> Non
     assert found.tagmanifest_sha256 is None
 
 
-def test_a_bag_that_has_lost_all_but_its_source_is_not_whole(store: FolderStore) -> None:
-    made = HandmadeBag()
-    assert [f.name for f in verified(store, made).missing.first] == ["lastcopy/ledger/000000001.jsonl"]
+def test_a_bag_that_was_only_claimed_is_open_and_not_damaged(store: FolderStore) -> None:
+    """A run that was cut off between `source.json` and its first segment has lost nothing; and yet nothing is whole."""
+    found = verified(store, HandmadeBag())
+    assert found.open and not found.whole and not found.reconciled
+    assert not found.missing and not found.changed and not found.unexpected
+    assert len(found.reasons) == 1 and "claimed" in found.reasons[0]
+
+
+@pytest.mark.parametrize("left", ["data/about.txt", "data/files/Docs/b.txt", "bagit.txt", "lastcopy/head.json"])
+def test_a_bag_that_has_lost_its_ledger_is_damaged(store: FolderStore, left: str) -> None:
+    """No writer puts anything else before its first segment."""
+    whole, made = usual_bag(), HandmadeBag()
+    made.objects[left] = whole.objects[left]
+    found = verified(store, made)
+    assert "lastcopy/ledger/000000001.jsonl" in {f.name for f in found.missing.first} and not found.whole
+
+
+def test_a_bag_that_has_lost_all_is_missing(store: FolderStore) -> None:
     found = verify_bag(store, "onedrive/nobody")
     assert found.missing.count == 2 and not found.whole
+    made = HandmadeBag()
+    made.objects = {"lastcopy/source.json": b"{}"}
+    assert verified(store, made).changed.first[0].name == "lastcopy/source.json"
 
 
 # -- reconciliation
