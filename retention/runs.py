@@ -328,8 +328,9 @@ class _Run:
         if outcome.error is not None:
             record["error"] = {"code": outcome.error.code, "message": str(outcome.error)}
         try:
-            self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
+            kept = self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
             ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals, "bags": self._left}
+            ended["record"] = kept.sha256
             self._journal.append([ended], run=outcome.run)
         except ObjectExistsError:
             raise RunError(f"there is a run {outcome.run} already", code="run_exists", action="Run it again.") from None

@@ -9,15 +9,17 @@ raises. Source: design §4, §6 (verify), docs/formats.md.
 """
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import Literal
 
 from exporters.bag.formats import LEDGER, SOURCE, TAG_FILES, TAGMANIFEST, segment_key
 from exporters.bag.verify_counts import reconcile_now
 from exporters.bag.verify_fold import FoldCheck, source_fault
 from exporters.bag.verify_matching import Piece
-from exporters.bag.verify_payload import Choice, PayloadCheck, Progress
+from exporters.bag.verify_payload import Choice, PayloadCheck, Progress, StoppedError, lock_fault
 from exporters.bag.verify_processes import Processes
 from exporters.bag.verify_reading import SEGMENT_NAME, fault_in_chain, in_order
 from exporters.bag.verify_refold import compare_refold
@@ -37,6 +39,7 @@ __all__ = [
     "Processes",
     "Progress",
     "RootVerification",
+    "StoppedError",
     "list_bags",
     "verify_bag",
     "verify_root",
@@ -68,6 +71,7 @@ def verify_bag(
     progress: Progress | None = None,
     expected: Progress | None = None,
     lock: LockPolicy | None = None,
+    stop: threading.Event | None = None,
 ) -> BagVerification:
     """Verify one bag; write nothing.
 
@@ -75,19 +79,21 @@ def verify_bag(
     Ledger and tag files are read whole in both. choice: what is read in full at level `stored` (a sample, what is new).
     refold: build the fold again from segment 1 with the writers' code too, and compare it byte for byte. processes: to work
     with, for callers with many bags (None: own ones). progress: told (files, bytes) now and then; expected: told once how
-    many there are. lock: what every payload object must be locked with (None: not looked at).
-    Raises: RunError, TransientError of a store that cannot be read; ProcessLostError. Source: design §6.
+    many there are. lock: what every object of the bag must be locked with (None: not looked at). stop: set by another thread.
+    Raises: RunError, TransientError of a store that cannot be read; ProcessLostError; StoppedError. Source: design §6.
     """
     if processes is None:
         with Processes() as own:
             return verify_bag(
                 store, bag, level=level, choice=choice, refold=refold, processes=own,
-                progress=progress, expected=expected, lock=lock,
+                progress=progress, expected=expected, lock=lock, stop=stop,
             )  # fmt: skip
-    report = BagVerification(bag, level)
+    report, stop = BagVerification(bag, level), stop or threading.Event()
     with ThreadPoolExecutor(_readers(store), thread_name_prefix="lastcopy-verify") as pool:
-        verification = _Verification(store, report, pool, processes)
+        verification = _Verification(store, report, pool, processes, stop)
         names = verification.inventory()
+        if lock is not None:
+            verification.check_locks(names, lock)
         fold_segment = verification.fold.read_heads(names)
         state = State(processes, fold_segment)
         verification.read_ledger(state)
@@ -105,10 +111,9 @@ def verify_bag(
             processes.start()
         payload = PayloadCheck(
             store, report, pool, processes, local=verification.local,
-            choice=choice or Choice(everything=level == "full"), progress=progress, lock=lock,
+            choice=choice or Choice(everything=level == "full"), stop=stop, progress=progress, lock=lock,
         )  # fmt: skip
-        strays_in_flight = report.open or not report.closed
-        payload.run(view.payload(), verification.payload_objects(), strays_in_flight)
+        payload.run(view.payload(), verification.payload_objects(), strays_in_flight=not report.closed)
         if refold:
             compare_refold(store, report)
     processes.clear()
@@ -123,8 +128,15 @@ def _readers(store: Store) -> int:
 class _Verification:
     """The steps of `verify_bag`, in the order in which it takes them."""
 
-    def __init__(self, store: Store, report: BagVerification, pool: ThreadPoolExecutor, processes: Processes) -> None:
-        self._store, self._report, self._pool, self._processes = store, report, pool, processes
+    def __init__(
+        self,
+        store: Store,
+        report: BagVerification,
+        pool: ThreadPoolExecutor,
+        processes: Processes,
+        stop: threading.Event,
+    ) -> None:
+        self._store, self._report, self._pool, self._processes, self._stop = store, report, pool, processes, stop
         self.fold = FoldCheck(store, report, processes)
         self.local = _plain_files(store)
         self._source_fault: str | None = None
@@ -148,6 +160,20 @@ class _Verification:
             self._report.missing.add(SOURCE, "every bag begins with it")
         return names
 
+    def check_locks(self, names: list[str], wanted: LockPolicy) -> None:
+        """Read the lock of every segment and tag file."""
+
+        def fault_of(name: str) -> tuple[str, str | None]:
+            try:
+                return name, lock_fault(self._store, f"{self._report.bag}/{name}", wanted)
+            except ObjectMissingError:
+                return name, None  # told where it is read
+
+        keys = chain(names, (segment_key(LEDGER, number) for number, _ in self._segments))
+        for name, fault in in_order(self._pool, fault_of, keys, ahead=2 * READERS_OF_A_BUCKET):
+            if fault is not None:
+                self._report.changed.add(name, fault)
+
     # -- the ledger
 
     def read_ledger(self, state: State) -> None:
@@ -161,6 +187,8 @@ class _Verification:
         for facts, unreadable in state.take(
             self._groups(folder), root, folder, lambda number: self._read(folder, number)
         ):
+            if self._stop.is_set():
+                raise StoppedError
             number = facts if isinstance(facts, int) else facts.number
             self._note_gap(expected, number)
             expected = number + 1

@@ -19,7 +19,7 @@ from exporters.bag.verify_matching import Matched, Piece, matched
 from exporters.bag.verify_processes import Processes
 from exporters.bag.verify_report import BagVerification
 from exporters.bag.verify_state import PayloadRow
-from exporters.errors import ItemError, TransientError
+from exporters.errors import ItemError, RunError, TransientError
 from exporters.store.errors import ObjectMissingError, StoreUnwritableError
 from exporters.store.local import LocalFiles
 from exporters.store.protocol import LockPolicy, Store
@@ -36,6 +36,13 @@ UNDER_WAY = 256
 _Row = tuple[PayloadRow, int | None]
 """A row, and the size of its object if it was listed with it."""
 _EMPTY = hashlib.sha256().hexdigest()
+
+
+class StoppedError(RunError):
+    """Somebody asked for the end."""
+
+    def __init__(self) -> None:
+        super().__init__("the verification was stopped", code="stopped", action="Run it again: it begins anew.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +95,20 @@ class PayloadCheck:
         *,
         local: LocalFiles | None,
         choice: Choice,
+        stop: threading.Event,
         progress: Progress | None = None,
         lock: LockPolicy | None = None,
     ) -> None:
-        """local: the folder that the store is, if its files may be read as files."""
+        """local: the folder that the store is, if its files may be read as files. stop: set from outside, it ends `run` with
+        StoppedError; set by `run` itself when it fails, so that readers of large files end."""
         self._store, self._report, self._pool, self._processes = store, report, pool, processes
         self._local, self._choice, self._lock = local, choice, lock
         self._progress = progress or (lambda files, size: None)
         self._remote = not store.features.local
         self._versions = bool(store.features.versioning)
-        self._stop = threading.Event()
+        self._stop = stop
 
-    def run(self, rows: Iterator[Piece], objects: Iterator[Piece], strays_in_flight: bool) -> None:
+    def run(self, rows: Iterator[Piece], objects: Iterator[Piece], *, strays_in_flight: bool) -> None:
         """Compare rows with objects, both sorted by key; what no row names is unexpected, or `in_flight` if a writer may just
         be putting it there."""
         report = self._report
@@ -116,11 +125,14 @@ class PayloadCheck:
         try:
             for piece in pieces:
                 self._begin(piece, small, single)
+                if self._stop.is_set():
+                    raise StoppedError
             for queue in (small, single):
                 queue.drain()
-        finally:
+        except BaseException:
             self._stop.set()
             single.cancel()
+            raise
         for findings, start in zip(sorts, before, strict=True):  # those of big files came when they were read
             findings.first[start:] = sorted(findings.first[start:], key=lambda finding: finding.name)
 
@@ -185,7 +197,7 @@ class PayloadCheck:
                 return _Found(row.key, 0, fault, counted=False)
             one = self._hash(row, key) if read else self._look(row, key)
             if one.why is None and self._lock is not None:
-                one = one._replace(why=self._lock_fault(key, self._lock))
+                one = one._replace(why=lock_fault(self._store, key, self._lock))
         except ObjectMissingError:
             return _Found(row.key, 0, "a row names it, and the store does not have it", missing=True)
         except (ItemError, TransientError, StoreUnwritableError) as error:
@@ -211,8 +223,8 @@ class PayloadCheck:
                 digest.update(chunk)
                 size += len(chunk)
                 self._progress(0, len(chunk))
-                if self._stop.is_set():  # somebody gave up: nobody waits for this answer
-                    break
+                if self._stop.is_set():
+                    raise StoppedError
         if digest.hexdigest() != row.sha256:
             return _Found(row.key, size, "its bytes have another SHA-256 than its row says")
         return _Found(row.key, size)
@@ -232,13 +244,15 @@ class PayloadCheck:
                 return _Found(row.key, size, "the store's own checksum is another SHA-256 than its row says")
         return _Found(row.key, size)
 
-    def _lock_fault(self, key: str, wanted: LockPolicy) -> str | None:
-        state = self._store.lock_state(key)
-        if state is None or state.mode is None or state.until is None:
-            return "it is not locked"
-        if not wanted.satisfied_by(state):
-            return f"it is locked ({state.mode}) until {state.until:%Y-%m-%d} only"
-        return None
+
+def lock_fault(store: Store, key: str, wanted: LockPolicy) -> str | None:
+    """What is wrong with the lock of an object, None if it is at least the wanted one. Raises: ObjectMissingError."""
+    state = store.lock_state(key)
+    if state is None or state.mode is None or state.until is None:
+        return "it is not locked"
+    if not wanted.satisfied_by(state):
+        return f"it is locked ({state.mode}) until {state.until:%Y-%m-%d} only"
+    return None
 
 
 class _Batch(NamedTuple):

@@ -33,6 +33,8 @@ AHEAD = 2
 """Steps that wait in each process, so that it never waits for us."""
 
 _HEADER = struct.Struct("<Q")
+_PRELUDE = ""
+"""What a process does before anything else: for tests of what happens to it."""
 
 
 class ProcessLostError(RunError):
@@ -72,15 +74,19 @@ class Processes:
         return self._spool
 
     @property
+    def started(self) -> Sequence["_Process"]:
+        """The processes that run."""
+        return self._started
+
+    @property
     def ahead(self) -> int:
         """How many steps can be under way before `submit` waits."""
         return max(1, len(self._started) * AHEAD)
 
     def start(self) -> None:
         """Start the processes, unless they run already. Raises: ProcessLostError if the system allows none."""
-        if not self._started:
-            spool = self.spool
-            self._started = [_Process(spool.files, number + 1) for number in range(self._number)]
+        while len(self._started) < self._number:  # one by one: whatever happens meanwhile, `close` ends what there is
+            self._started.append(_Process(self.spool.files, len(self._started) + 1))
 
     def submit(self, step: str, *values: Any) -> "Future[Any]":
         """Have a step done; waits while every process has enough to do. What it raised is ProcessLostError in the future."""
@@ -122,7 +128,7 @@ class _Process:
     """One process, a thread that feeds it and a thread that listens to it."""
 
     def __init__(self, files: Sequence[int], own: int) -> None:
-        code = "import sys; sys.path[:] = sys.argv[3].split('\\n'); from exporters.bag.verify_processes import serve; serve()"
+        code = f"{_PRELUDE}import sys; sys.path[:] = sys.argv[3].split('\\n'); from {__name__} import serve; serve()"
         root = str(Path(__file__).parents[2])
         path = "\n".join([root, *(entry for entry in sys.path if entry and entry != root)])
         numbers = ",".join(map(str, files))
@@ -145,6 +151,11 @@ class _Process:
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def waiting(self) -> int:

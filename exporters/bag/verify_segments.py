@@ -1,8 +1,8 @@
 """One segment taken apart: is it as it was written, and what do its rows say?
 
 Rules of this file: bytes in, plain values out, no store; runs in a process of its own where there are many segments, so it
-imports little. What is wrong is told in words, never raised. A row becomes one line of text with its parts ended by NUL, in an order
-that sorts as the fold does. Source: design §4 (the ledger), docs/formats.md.
+imports little. What is wrong is told in words, never raised. A row becomes one line of text, its parts divided by NUL, in an
+order that sorts as the fold does. Source: design §4 (the ledger), docs/formats.md.
 """
 
 import hashlib
