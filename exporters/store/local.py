@@ -129,12 +129,12 @@ class LocalReader:
         """A whole file."""
         file = self.open(key)
         try:
-            chunks = [os.read(file, os.fstat(file).st_size + 1)]
-            while chunks[-1]:
-                chunks.append(os.read(file, CHUNK_BYTES))
+            data = os.read(file, os.fstat(file).st_size + 1)
+            while more := os.read(file, CHUNK_BYTES):
+                data += more
         finally:
             os.close(file)
-        return b"".join(chunks)
+        return data
 
     def facts(self, key: bytes) -> os.stat_result:
         """Facts of what has this name, be it a link."""

@@ -4,9 +4,11 @@ Rules of this file: nothing of the writers' code, only docs/formats.md; rows hav
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 TENANT = "00000000-0000-0000-0000-000000000001"
 DRIVE = "b!4EhLuQAh7VY-pUh2wyMWGM3eNwb1IWeSyNUZ_ECCCoLxmuXTSVFhfzhqzcLtaPGx"
@@ -22,7 +24,7 @@ def sha(data: bytes) -> str:
 
 
 def dump(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def item_id(number: int) -> str:
@@ -31,25 +33,40 @@ def item_id(number: int) -> str:
 
 
 class Item:
-    """One file or folder: what the service lists, and the row that it became. The row of a file needs its content."""
+    """One file or folder: what the service lists of it, and the row that it became."""
 
     def __init__(
         self, number: int, parent: str | None, path: str, children: int | None = None, data: bytes = b""
     ) -> None:
         self.id, self.path, self.data = item_id(number), path, data
-        name = path.rpartition("/")[2] or "root"
-        kind = "file" if children is None else "folder"
-        service: dict[str, object] = {"createdBy": "somebody@contoso.com", "eTag": f'"{{{self.id[2:10]}-0000}},1"'}
-        if children is None:
-            service |= {"mimeType": "text/plain", "quickXorHash": "c2hDGNjABgAAAAAABQAAAAAAAAA=", "size": len(data)}
+        self.kind = "file" if children is None else "folder"
+        self._parent, self._children = parent, children
+
+    def _facts(self) -> dict[str, Any]:
+        service: dict[str, Any] = {"createdBy": "somebody@contoso.com", "eTag": f'"{{{self.id[2:10]}-0000}},1"'}
+        if self._children is None:
+            hashed = {"mimeType": "text/plain", "quickXorHash": "c2hDGNjABgAAAAAABQAAAAAAAAA="}
+            service |= {**hashed, "size": len(self.data)}
         else:
-            service |= {"childCount": children}
-        facts = {"created": "2025-06-01T10:00:00Z", "id": self.id, "kind": kind, "modified": "2025-06-01T10:00:00Z",
-                 "name": name, "scope": DRIVE, "service": service} | ({"parent": parent} if parent else {})  # fmt: skip
-        row = {**facts, "captured": AT, "outcome": "copied", "path": path, "run": RUN}
-        if children is None:
-            row |= {"agreement": "match", "key": f"data/files{path}", "sha256": sha(data), "size": len(data)}
-        self.listed, self.row, self.kind = dump({"listed": facts}), dump(row), kind
+            service |= {"childCount": self._children}
+        facts = {"created": "2025-06-01T10:00:00Z", "id": self.id, "kind": self.kind, "modified": "2025-06-01T10:00:00Z",
+                 "name": self.path.rpartition("/")[2] or "root", "scope": DRIVE, "service": service}  # fmt: skip
+        return {**facts, "parent": self._parent} if self._parent else facts
+
+    @property
+    def listed(self) -> bytes:
+        return dump({"listed": self._facts()})
+
+    @property
+    def row(self) -> bytes:
+        row = {**self._facts(), "captured": AT, "outcome": "copied", "path": self.path, "run": RUN}
+        if self._children is None:
+            row |= {"agreement": "match", "key": self.key, "sha256": sha(self.data), "size": len(self.data)}
+        return dump(row)
+
+    @property
+    def key(self) -> str:
+        return f"data/files{self.path}"
 
 
 def items_of(files: int, content: bytes) -> Iterator[Item]:
@@ -121,13 +138,14 @@ def make_store(root: Path, files: int, content: bytes = b"small") -> Path:
 
     def captured() -> Iterator[bytes]:
         for item in items_of(files, content):
-            rows.append((item.kind.encode(), item.id.encode(), item.row))
+            row = item.row
+            rows.append((item.kind.encode(), item.id.encode(), row))
             if item.kind == "file":
-                (bag / f"data/files{item.path}").write_bytes(item.data)
-                manifest.append((f"data/files{item.path}", sha(item.data)))
+                (bag / item.key).write_bytes(item.data)
+                manifest.append((item.key, sha(item.data)))
             else:
-                (bag / f"data/files{item.path}").mkdir(exist_ok=True)
-            yield b'{"item":' + item.row + b"}"
+                (bag / item.key).mkdir(exist_ok=True)
+            yield b'{"item":' + row + b"}"
 
     ledger.write_all(captured(), ITEMS_PER_SEGMENT)
     link = {"kind": "delta", "link": "https://graph/delta", "settings": {}}
