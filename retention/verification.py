@@ -146,7 +146,7 @@ def verify_store(
         if len(pending) >= ROWS_AT_ONCE:
             pending = _write(journal, pending, result)
     if request.bags is None:
-        result.root = verify_root(store)
+        result.root = verify_root(store, [found.bag for found in result.bags])
         told = recorded(journal.rows())
         if told.problem is not None:
             result.notes.append(told.problem)

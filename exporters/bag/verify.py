@@ -88,6 +88,7 @@ def verify_bag(
                 store, bag, level=level, choice=choice, refold=refold, processes=own,
                 progress=progress, expected=expected, lock=lock, stop=stop,
             )  # fmt: skip
+    level = level if choice is None or choice.everything else "stored"
     report, stop = BagVerification(bag, level), stop or threading.Event()
     with ThreadPoolExecutor(_readers(store), thread_name_prefix="lastcopy-verify") as pool:
         verification = _Verification(store, report, pool, processes, stop)

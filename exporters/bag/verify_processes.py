@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from exporters.bag.verify_spool import Spool
 from exporters.errors import RunError
@@ -182,11 +182,7 @@ class _Process:
     def _listen(self) -> None:
         pipe = self._process.stdout
         assert pipe is not None  # noqa: S101 - it was asked for
-        while True:
-            header = pipe.read(_HEADER.size)
-            frame = pipe.read(*_HEADER.unpack(header)) if len(header) == _HEADER.size else b""
-            if len(header) < _HEADER.size or len(frame) < _HEADER.unpack(header)[0]:
-                break
+        while (frame := _frame_from(pipe)) is not None:
             with self._guard:
                 future = self._asked.popleft()
             done, answer = marshal.loads(frame)  # noqa: S302 - from a process of ours
@@ -219,8 +215,8 @@ def serve() -> None:
     spool, steps = Spool([int(number) for number in sys.argv[1].split(",")], int(sys.argv[2])), _steps()
     given, answers = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
-        while len(header := given.read(_HEADER.size)) == _HEADER.size:
-            step, values = marshal.loads(given.read(*_HEADER.unpack(header)))  # noqa: S302 - from the process that started us
+        while (asked := _frame_from(given)) is not None:
+            step, values = marshal.loads(asked)  # noqa: S302 - from the process that started us
             try:
                 answer = True, steps[step](spool, *values)
             except Exception as error:  # noqa: BLE001 - the edge of a process: told to whoever asked
@@ -229,6 +225,16 @@ def serve() -> None:
             answers.write(_HEADER.pack(len(frame)) + frame)
             answers.flush()
     os._exit(0)
+
+
+def _frame_from(pipe: IO[bytes]) -> bytes | None:
+    """The next frame, None if the other side has ended, be it in the middle of one."""
+    header = pipe.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None
+    (length,) = _HEADER.unpack(header)
+    frame = pipe.read(length)
+    return frame if len(frame) == length else None
 
 
 def _steps() -> dict[str, Callable[..., Any]]:

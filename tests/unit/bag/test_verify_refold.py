@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporters.bag.verify import verify_bag
@@ -117,7 +117,13 @@ def _possible(rows: list[dict[str, Any]], before: list[list[dict[str, Any]]]) ->
             yield row
 
 
+VANISHED_AND_LISTED_ELSEWHERE = [
+    [_folder_row(MADE, "F", 1, "copied"), _file_row(MADE, "A", "F", "vanished"), MADE.listed("A", "R", "x")]
+]
+
+
 @settings(max_examples=80, deadline=None)
+@example(VANISHED_AND_LISTED_ELSEWHERE, 1)
 @given(st.lists(st.lists(ROWS, max_size=6), min_size=1, max_size=4), st.integers(1, 4))
 def test_three_readings_of_any_ledger_give_one_fold(
     tmp_path_factory: pytest.TempPathFactory, segments: list[list[dict[str, Any]]], folded_at: int
