@@ -115,7 +115,7 @@ def newest_items(spool: Spool, wanted: Range, until: bytes) -> tuple[Any, ...]:
     """Reduce a range of identities to their newest rows, of those whose sequence is less than `until`: fields of Items."""
     taken = _Taken(until)
     group: list[bytes] = []
-    who = b"\0"
+    who = b"\n"  # no line begins with that
     for line in spool.lines(wanted):
         if not line.startswith(who):
             taken.take(who, group)

@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-RANGE_LINES = 8_192
 MOST_RANGES = 256
 _SAMPLE_BYTES = 1 << 14
 
@@ -144,7 +143,7 @@ def first_from(lines: bytes, bound: bytes) -> int:
     return low
 
 
-def ranges(runs: Iterable[Run | None], lines_each: int = RANGE_LINES) -> Iterator[Range]:
+def ranges(runs: Iterable[Run | None], lines_each: int) -> Iterator[Range]:
     """Cut what several runs hold into ranges of about `lines_each` lines, in order; each line lies in one of them, beside all
     that have the same start. Of more than 256 ranges, fewer and larger ones are made: a range has a piece of each run."""
     held = [run for run in runs if run is not None]

@@ -14,10 +14,11 @@ from exporters.bag.formats import LISTED_KINDS, JsonObject
 from exporters.bag.verify_derive import CONFLICT, Items, Keys
 from exporters.bag.verify_processes import Processes
 from exporters.bag.verify_segments import Facts, sequence_of
-from exporters.bag.verify_spool import RANGE_LINES, Place, Run, ranges
+from exporters.bag.verify_spool import Place, Run, ranges
 
 Group = list[tuple[int, bytes | None]]
-KEYS_TOGETHER = 4_096
+LINES_TOGETHER, KEYS_TOGETHER = 8_192, 4_096
+"""What is worked on in one step, and with that the memory of a process."""
 _LEFTOVER = b"leftover"
 
 
@@ -156,14 +157,14 @@ class View:
         self.segment = segment
         self._processes, self._spool = processes, processes.spool
         until = b"%d" % sequence_of(segment + 1)
-        wanted = ((tuple(one), until) for one in ranges(runs))
+        wanted = ((tuple(one), until) for one in ranges(runs, LINES_TOGETHER))
         self._items = [Items(*answer) for answer in processes.in_order("newest_items", wanted)]
         key_runs = [_run(items.keys) for items in self._items]
         self._keys = [Keys(*answer) for answer in self._each("named_keys", key_runs, KEYS_TOGETHER)]
         folder_runs = [_run(items.folders) for items in self._items]
-        self._folders: list[Place] = list(self._each("count_folders", folder_runs))
+        self._folders: list[Place] = list(self._each("count_folders", folder_runs, LINES_TOGETHER))
 
-    def _each(self, step: str, runs: list[Run | None], lines_each: int = RANGE_LINES) -> Iterator[Any]:
+    def _each(self, step: str, runs: list[Run | None], lines_each: int) -> Iterator[Any]:
         return self._processes.in_order(step, ((tuple(one),) for one in ranges(runs, lines_each)))
 
     # -- digests, in the order of the fold

@@ -105,6 +105,8 @@ class HandmadeBag:
             for row in segment:
                 ((kind, value),) = row.items()
                 if kind == "item":
+                    if value["kind"] != "leftover" and "key" in value:
+                        rows.pop(identity({"kind": "leftover", "scope": "", "id": value["key"]}), None)
                     rows[identity(value)] = value
                     if value["kind"] in PERMANENT_KINDS:
                         owed.pop((value["scope"], value["id"]), None)
