@@ -42,8 +42,9 @@ class Verify:
         self.spill = spill
         environment = {**os.environ, "TMPDIR": str(spill), "SQLITE_TMPDIR": str(spill)}
         self.process = subprocess.Popen(
-            [*COMMAND, "verify", "--json"], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+            [*COMMAND, "verify", "--json"], cwd=folder, env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
         self.helpers: list[int] = []
         wait_for(lambda: self.process.poll() is not None or self._found())
         assert self.helpers, self.process.communicate()
@@ -103,6 +104,16 @@ def test_a_signal_ends_it_with_all_that_it_started(verify: Verify, number: signa
     code, document = verify.result(10)
     assert code == 1 and document["error"]["code"] == "interrupted"  # type: ignore[index]
     assert not verify.helpers_live() and not list(verify.spill.iterdir())
+
+
+def test_ctrl_c_is_for_all_of_the_terminal_and_yet_ends_without_noise(verify: Verify) -> None:
+    """A terminal sends it to the whole process group: those who help must not answer it."""
+    for helper in verify.helpers:
+        os.kill(helper, signal.SIGCONT)
+    os.killpg(verify.process.pid, signal.SIGINT)
+    out, noise = verify.process.communicate(timeout=30)
+    assert verify.process.returncode == 1 and json.loads(out)["error"]["code"] == "interrupted"
+    assert b"Traceback" not in noise and not verify.helpers_live()
 
 
 def test_killed_it_leaves_no_process_and_no_file(verify: Verify) -> None:
