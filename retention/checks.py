@@ -18,19 +18,9 @@ from exporters.graph.session import GraphSession
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.config import Config
-from retention.opening import (
-    LICENCE_ROLES,
-    NEEDED,
-    cloud_of,
-    configured_store,
-    licences_of,
-    missing_permissions,
-    read_root,
-    refuse_foreign,
-    sign_in,
-    tenant_of,
-)
+from retention.opening import configured_store, read_root, refuse_foreign
 from retention.references import open_to_others
+from retention.tenants import LICENCE_ROLES, NEEDED, cloud_of, licences_of, missing_permissions, sign_in, tenant_of
 from retention.verdicts import Exit
 
 Mark = Literal["good", "bad", "doubtful"]

@@ -31,10 +31,11 @@ from exporters.store.protocol import Store
 from retention.acceptance import MASS, NOT_BUILT, NOT_FOUND, UNRECONCILED, Acceptances, Finding
 from retention.config import Config
 from retention.journal import Journal
-from retention.opening import claim_root, configured_store, opened_state, opened_tenant, read_root, refuse_foreign
+from retention.opening import claim_root, configured_store, opened_state, read_root, refuse_foreign
 from retention.rivals import Rivals
 from retention.selection import Names, is_asked, means, unknown_source
 from retention.state.database import State
+from retention.tenants import opened_tenant
 from retention.verdicts import Exit
 
 COUNTS = ("listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes")
@@ -344,8 +345,9 @@ class _Run:
         if outcome.error is not None:
             record["error"] = {"code": outcome.error.code, "message": str(outcome.error)}
         try:
-            self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
+            kept = self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
             ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals, "bags": self._left}
+            ended["record"] = kept.sha256
             if self._refused:
                 ended["refused"] = sorted(self._refused)
             self._journal.append([ended], run=outcome.run)

@@ -5,35 +5,55 @@ verified all the same. Source: design §6 (verify), docs/formats.md (journal).
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporters.bag.formats import HEAD, LEDGER, TAGMANIFEST, JsonObject, load_json, segment_key
-from exporters.bag.verify import BagVerification, Findings, Level, RootVerification, list_bags, verify_bag, verify_root
-from exporters.clock import Clock
+from exporters.bag.formats import HEAD, LEDGER, TAGMANIFEST, JsonObject, load_json
+from exporters.bag.verify import (
+    BagVerification,
+    Choice,
+    Findings,
+    Level,
+    Processes,
+    Progress,
+    RootVerification,
+    list_bags,
+    verify_bag,
+    verify_root,
+)
+from exporters.bag.verify_reading import in_order
+from exporters.clock import Clock, timestamp
 from exporters.errors import LastcopyError
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import LockPolicy, Store
 from exporters.store.segments import Position, SegmentLog
 from retention.journal import Journal
+from retention.recorded import check_recorded, recorded
 from retention.verdicts import Exit
 
 ROWS_AT_ONCE = 100
 SORTS = ("missing", "changed", "unexpected")
-Verified = tuple[str, int, str]
-"""(bag, segment, SHA-256 of the tagmanifest) of a fold."""
+BAGS_AT_ONCE = 4
+Fold = tuple[str, int, str]
+"""(bag, segment, SHA-256 of the tagmanifest)."""
+_Verified = tuple[BagVerification, bool]
+"""What was found, and whether the bag had been read in full before."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyRequest:
-    """What is asked. bags: None for all; new: read in full only what has not been since it was written."""
+    """What is asked. bags: None for all; new: read in full only what has not been since it was written; choice: what is read in
+    full at level `stored`, which never counts as verified."""
 
     level: Level = "full"
     refold: bool = False
     new: bool = False
     bags: Sequence[str] | None = None
     lock: LockPolicy | None = None
+    choice: Choice | None = None
 
 
 @dataclass(slots=True)
@@ -93,65 +113,79 @@ def verify_store(
     request: VerifyRequest,
     clock: Clock,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    expected: Progress | None = None,
     on_bag: Callable[[BagVerification], None] = lambda found: None,
 ) -> StoreVerification:
     """Verify what is asked for, and write the results into the journal.
 
-    progress: told (files, bytes) since the last call. on_bag: each result as it comes.
-    Raises: RunError, TransientError of a store that cannot be read.
+    progress: told (files, bytes) since the last call; expected: how many each bag has. on_bag: each result as it comes.
+    Raises: RunError, TransientError of a store that cannot be read; ProcessLostError.
     """
     result = StoreVerification()
     journal = Journal(store, clock)
     before = _verified_before(journal, result) if request.new else frozenset()
+    stop = threading.Event()
+
+    def verify(bag: str, processes: Processes) -> tuple[BagVerification, bool]:
+        known = request.new and request.level == "full" and _current_fold(store, bag) in before
+        found = verify_bag(
+            store, bag, level="stored" if known else request.level, choice=request.choice, refold=request.refold,
+            processes=processes, progress=progress, expected=expected, lock=request.lock, stop=stop,
+        )  # fmt: skip
+        return found, known
+
     pending: list[JsonObject] = []
-    for bag in list_bags(store) if request.bags is None else request.bags:
-        level = request.level
-        if request.new and level == "full" and _current_fold(store, bag) in before:
-            level = "stored"
-            result.known.append(bag)
-        found = verify_bag(store, bag, level=level, refold=request.refold, progress=progress, lock=request.lock)
+    bags = list_bags(store) if request.bags is None else iter(request.bags)
+    for found, known in _each(bags, verify, stop, at_once=1 if store.features.local else BAGS_AT_ONCE):
         result.bags.append(found)
+        if known:
+            result.known.append(found.bag)
         on_bag(found)
-        pending.append(_journal_row(found))
+        pending.append(_journal_row(found, request.choice))
         if len(pending) >= ROWS_AT_ONCE:
             pending = _write(journal, pending, result)
     if request.bags is None:
-        result.root = verify_root(store)
-        _check_recorded(store, journal, result)
+        result.root = verify_root(store, [found.bag for found in result.bags])
+        told = recorded(journal.rows())
+        if told.problem is not None:
+            result.notes.append(told.problem)
+        check_recorded(store, told, result.root, has_bags=bool(result.bags))
     if pending:
         _write(journal, pending, result)
     return result
 
 
-def _check_recorded(store: Store, journal: Journal, result: StoreVerification) -> None:
-    """Each bag is where the last run left it, or further: a bag that is gone, or was rolled back, is whole in itself."""
-    recorded: dict[str, JsonObject] = {}
-    try:
-        for row in journal.rows():
-            if row.get("type") == "run_ended" and isinstance(row.get("bags"), dict):
-                recorded.update(row["bags"])
-    except LastcopyError as error:
-        result.notes.append(f"What the last runs left is not known: {error}.")
-    root = result.root
-    if root is None:
+def _each(
+    bags: Iterator[str], verify: Callable[[str, Processes], _Verified], stop: threading.Event, *, at_once: int
+) -> Iterator[_Verified]:
+    """Verify one bag after the other, with processes; of a bucket, where most of the time is waiting, several at a time."""
+    if at_once == 1:
+        with Processes() as processes:
+            yield from (verify(bag, processes) for bag in bags)
         return
-    for bag, left in sorted(recorded.items()):
-        key = segment_key(f"{bag}/{LEDGER}", int(left["segment"]))
+
+    def alone(bag: str) -> _Verified:
+        with Processes(0) as processes:
+            return verify(bag, processes)
+
+    with ThreadPoolExecutor(at_once, thread_name_prefix="lastcopy-bag") as pool:
         try:
-            found = hashlib.sha256(store.read(key)).hexdigest()
-        except ObjectMissingError:
-            root.missing.add(key, "the journal says that the last run wrote it")
-            continue
-        if found != left["sha256"]:
-            root.changed.add(key, "it is not the one that the last run wrote, by the journal")
-    if not recorded and result.bags and not any(True for _ in store.list("journal/")):
-        root.missing.add("journal/", "a store with bags has a journal")
+            yield from in_order(pool, alone, bags, ahead=at_once)
+        except BaseException:
+            stop.set()
+            raise
 
 
-def _journal_row(found: BagVerification) -> JsonObject:
+def _journal_row(found: BagVerification, choice: Choice | None) -> JsonObject:
     result = "whole" if found.whole else "different"
+    part: JsonObject = {}
+    if choice is not None and choice.share is not None:
+        part["sample"] = choice.share
+    if choice is not None and choice.since is not None:
+        part["since"] = timestamp(choice.since)
     return {
+        **part,
         "type": "verified",
         "bag": found.bag,
         "level": found.level,
@@ -171,9 +205,9 @@ def _write(journal: Journal, rows: list[JsonObject], result: StoreVerification) 
     return []
 
 
-def _verified_before(journal: Journal, result: StoreVerification) -> frozenset[Verified]:
+def _verified_before(journal: Journal, result: StoreVerification) -> frozenset[Fold]:
     """Folds that the journal says were read in full and found whole."""
-    found: set[Verified] = set()
+    found: set[Fold] = set()
     try:
         for row in journal.rows():
             if row.get("type") == "verified" and row.get("level") == "full":
@@ -185,7 +219,7 @@ def _verified_before(journal: Journal, result: StoreVerification) -> frozenset[V
     return frozenset(found)
 
 
-def _current_fold(store: Store, bag: str) -> Verified | None:
+def _current_fold(store: Store, bag: str) -> Fold | None:
     """The fold of a bag, None if there is none or captured items stand after it."""
     try:
         tagmanifest = store.read(f"{bag}/{TAGMANIFEST}")

@@ -5,8 +5,7 @@ for its digest and its content together. One finding per file. Source: design §
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from itertools import zip_longest
+from collections.abc import Callable, Iterable
 
 from exporters.bag.formats import (
     BAG_INFO,
@@ -26,10 +25,12 @@ from exporters.bag.formats import (
     JsonObject,
     dump_json,
 )
+from exporters.bag.verify_compare import lines_fault, rows_fault
 from exporters.bag.verify_counts import count_faults
+from exporters.bag.verify_processes import Processes
 from exporters.bag.verify_reading import Lines, loaded
 from exporters.bag.verify_report import BagVerification
-from exporters.bag.verify_state import Heads, View, digest_of
+from exporters.bag.verify_state import Heads, View
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 
@@ -43,12 +44,11 @@ Fault = str | None
 class FoldCheck:
     """The tag files of one bag. First `read_heads`, then, when the ledger has been read, `check`."""
 
-    def __init__(self, store: Store, report: BagVerification) -> None:
-        self._store, self._report = store, report
+    def __init__(self, store: Store, report: BagVerification, processes: Processes) -> None:
+        self._store, self._report, self._processes = store, report, processes
         self.exists = False
         self.head: JsonObject | None = None
         self._digests: dict[str, str] = {}
-        self._payload: tuple[int, int] = (0, 0)
 
     def read_heads(self, present: Iterable[str]) -> int | None:
         """Read tagmanifest and head; return the number of the segment that the fold says it is of, None if none.
@@ -105,28 +105,27 @@ class FoldCheck:
         checks: dict[str, Callable[[Lines], Fault]] = {}
         if view is not None and heads is not None:
             state, at = view, heads
-            has_permissions = next(state.permissions(), None) is not None
             checks = {
                 HEAD: lambda lines: self._head_fault(_content(lines), at),
-                MANIFEST: lambda lines: self._manifest_fault(lines, state),
-                ITEMS: lambda lines: _rows_fault(lines, state.rows()),
-                EXCEPTIONS: lambda lines: _rows_fault(lines, state.rows("excepted")),
-                OWED: lambda lines: _rows_fault(lines, state.owed()),
-                PERMISSIONS: lambda lines: _rows_fault(lines, state.permissions()),
+                MANIFEST: lambda lines: lines_fault(lines, state.manifest()),
+                ITEMS: lambda lines: rows_fault(lines, state.rows(), self._processes),
+                EXCEPTIONS: lambda lines: rows_fault(lines, state.excepted(), self._processes),
+                OWED: lambda lines: rows_fault(lines, state.owed(), self._processes),
+                PERMISSIONS: lambda lines: rows_fault(lines, state.permissions(), self._processes),
                 RECONCILIATION: lambda lines: self._reconciliation_fault(_content(lines), state),
-                BAG_INFO: lambda lines: self._bag_info_fault(_content(lines), at),
+                BAG_INFO: lambda lines: self._bag_info_fault(_content(lines), at, state),
             }
-            if has_permissions and self._store.stat(self._key(PERMISSIONS)) is None:
+            if state.has_permissions and self._store.stat(self._key(PERMISSIONS)) is None:
                 self._report.missing.add(PERMISSIONS, "segments have permissions, and the fold has not")
         checks[BAGIT] = lambda lines: None if _content(lines) == BAGIT_TEXT else "it is not the fixed text"
-        for name in sorted(TAG_FILES, key=lambda name: name != MANIFEST):  # its sums are needed for bag-info
+        for name in TAG_FILES:
             self._check_file(name, checks.get(name))
 
     def _check_file(self, name: str, check: Callable[[Lines], Fault] | None) -> None:
         lines = Lines(self._store, self._key(name))
         try:
             fault = check(lines) if check is not None else None
-            for _ in lines if check is None else ():
+            for _ in lines.pieces() if check is None else ():
                 pass
         except ObjectMissingError:
             return  # told by read_heads
@@ -155,22 +154,6 @@ class FoldCheck:
         wrong = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
         return f"it says otherwise than the segments: {', '.join(wrong) or 'its form'}"
 
-    def _manifest_fault(self, lines: Lines, view: View) -> Fault:
-        octets = files = 0
-        fault: Fault = None
-
-        def expected() -> Iterator[bytes]:
-            nonlocal octets, files
-            for row in view.payload():
-                octets, files = octets + (row.size or 0), files + 1
-                yield f"{row.sha256}  {row.key}\n".encode("utf-8", "surrogatepass")
-
-        for found, wanted in zip_longest(lines, expected()):
-            if fault is None and found != wanted:
-                fault = f"line {(found or b'(none)')[:200]!r} stands where rows give {(wanted or b'(none)')[:200]!r}"
-        self._payload = octets, files
-        return fault
-
     def _reconciliation_fault(self, content: bytes, view: View) -> Fault:
         found = loaded(content)
         faults = ["it is no JSON object"] if found is None else count_faults(found, view)
@@ -178,15 +161,14 @@ class FoldCheck:
             self._report.doubt(f"{RECONCILIATION}: {fault}")
         return faults[0] if faults else None
 
-    def _bag_info_fault(self, content: bytes, heads: Heads) -> Fault:
+    def _bag_info_fault(self, content: bytes, heads: Heads, view: View) -> Fault:
         source = loaded(self._store.read(self._key(SOURCE))) or {}
-        octets, files = self._payload
         expected = [
             f"Bag-Software-Agent: {SOFTWARE_AGENT}",
             f"Bagging-Date: {str(heads.at)[:10]}",
             f"External-Identifier: {source.get('kind')} {source.get('id')}",
             f"Lastcopy-Segment: {heads.number}",
-            f"Payload-Oxum: {octets}.{files}",
+            f"Payload-Oxum: {view.octets}.{view.files}",
         ]
         found = content.decode("utf-8", "replace").split("\n")
         if found == [*expected, ""]:
@@ -215,18 +197,3 @@ def _content(lines: Lines) -> bytes:
         if lines.size <= SMALL_FILE:
             kept.append(line)
     return b"".join(kept)
-
-
-def _rows_fault(lines: Lines, expected: Iterator[bytes]) -> Fault:
-    """The first row that is not the one that the segments give at its place."""
-    fault: Fault = None
-    for number, (line, wanted) in enumerate(zip_longest(lines, expected), 1):
-        if fault is not None:
-            continue
-        if line is None:
-            fault = f"it ends before row {number:,}, and the segments have more rows"
-        elif wanted is None:
-            fault = f"row {number:,} and what follows is in no segment"
-        elif digest_of(line) != wanted:
-            fault = f"row {number:,} is not the one that the segments give at this place"
-    return fault

@@ -12,9 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from exporters.bag.formats import JsonObject, dump_row, load_json, segment_key
+from exporters.bag.formats import JsonObject, segment_key
+from exporters.bag.verify_segments import examine, loaded
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
+
+__all__ = ["LONGEST_LINE", "SEGMENT_NAME", "Lines", "Segment", "in_order", "loaded", "read_chain", "read_segment"]
 
 SEGMENT_NAME = re.compile(r"([0-9]{9})\.jsonl")
 LONGEST_LINE = 64 << 20
@@ -27,7 +30,7 @@ _Out = TypeVar("_Out")
 class Lines:
     """The lines of an object, each with its newline (the last one maybe without); afterwards `sha256` and `size`.
 
-    Iterate once. Raises: ObjectMissingError at the first line.
+    Iterate once, by lines or by `pieces`. Raises: ObjectMissingError at the first line.
     """
 
     def __init__(self, store: Store, key: str) -> None:
@@ -42,22 +45,28 @@ class Lines:
         return self._hash.hexdigest()
 
     def __iter__(self) -> Iterator[bytes]:
+        for piece in self.pieces():
+            start = 0
+            while start < len(piece):
+                end = piece.find(b"\n", start) + 1 or len(piece)
+                yield piece[start:end]
+                start = end
+
+    def pieces(self) -> Iterator[bytes]:
+        """Whole lines, about a chunk of the store at a time; what follows the last newline comes last."""
         rest: list[bytes] = []
         held = 0
         with self._store.open(self._key) as chunks:
             for chunk in chunks:
                 self._hash.update(chunk)
                 self.size += len(chunk)
-                *whole, end = chunk.split(b"\n")
-                for piece in whole:
-                    if rest:
-                        rest.append(piece)
-                        piece = b"".join(rest)  # noqa: PLW2901
-                        rest, held = [], 0
-                    yield piece + b"\n"
-                if end and held <= LONGEST_LINE:
-                    rest.append(end)
-                    held += len(end)
+                end = chunk.rfind(b"\n") + 1
+                if end:
+                    yield b"".join([*rest, chunk[:end]])
+                    rest, held = [], 0
+                if end < len(chunk) and held <= LONGEST_LINE:
+                    rest.append(chunk[end:])
+                    held += len(chunk) - end
         if rest:
             yield b"".join(rest)
 
@@ -81,20 +90,19 @@ def read_segment(store: Store, folder: str, number: int) -> Segment | None:
         data = store.read(key)
     except ObjectMissingError:
         return None
-    found = Segment(key, number, hashlib.sha256(data).hexdigest(), {}, [])
-    start_of_last = data.rfind(b"\n", 0, max(len(data) - 1, 0)) + 1
-    body, last = data[:start_of_last], data[start_of_last:]
-    lines = body.split(b"\n")[:-1]
-    if last != dump_row({"end": len(lines) - 1, "sha256": hashlib.sha256(body).hexdigest()}):
-        found.problems.append("its last line does not fit its bytes")
-        if last and not last.startswith(b'{"end":'):
-            lines.append(last.rstrip(b"\n"))  # cut off: what is left is still read, so that the rest can be judged
-    if lines:
-        found.first = loaded(lines[0]) or {}
-        found.lines = [line + b"\n" for line in lines[1:]]
-    if found.first.get("segment") != number:
-        found.problems.append(f"its first line says segment {found.first.get('segment')!r}")
-    return found
+    found = examine(number, data)
+    lines = [line + b"\n" for line in found.lines]
+    return Segment(key, number, found.sha256, found.first, lines, found.problems)
+
+
+def fault_in_chain(before: tuple[int, str] | None, number: int, first: JsonObject) -> str | None:
+    """What is wrong with the place of a segment in its chain. before: number and SHA-256 of the segment before it, if any."""
+    previous = first.get("previous")
+    if number == 1 and previous is not None:
+        return "it is the first and names one before it"
+    if before is not None and before[0] == number - 1 and previous != before[1]:
+        return f"it does not follow from segment {before[0]}: its `previous` is another"
+    return None
 
 
 def read_chain(store: Store, folder: str, numbers: Iterable[int], pool: ThreadPoolExecutor) -> Iterator[Segment | int]:
@@ -102,26 +110,16 @@ def read_chain(store: Store, folder: str, numbers: Iterable[int], pool: ThreadPo
 
     What does not follow from the segment before is told in `problems`.
     """
-    before: Segment | None = None
+    before: tuple[int, str] | None = None
     for number, segment in in_order(pool, lambda n: (n, read_segment(store, folder, n)), numbers, ahead=4):
         if segment is None:
             yield number
             continue
-        previous = segment.first.get("previous")
-        if number == 1 and previous is not None:
-            segment.problems.append("it is the first and names one before it")
-        if before is not None and before.number == number - 1 and previous != before.sha256:
-            segment.problems.append(f"it does not follow from segment {before.number}: its `previous` is another")
+        fault = fault_in_chain(before, number, segment.first)
+        if fault is not None:
+            segment.problems.append(fault)
         yield segment
-        before = segment
-
-
-def loaded(data: bytes) -> JsonObject | None:
-    """The JSON object that `data` holds, None if it holds none."""
-    try:
-        return load_json(data)
-    except ValueError:
-        return None
+        before = number, segment.sha256
 
 
 def in_order(

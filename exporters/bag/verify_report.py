@@ -38,10 +38,11 @@ class Findings:
 class BagVerification:
     """What `verify_bag` found.
 
-    files, bytes: payload files that rows name and that were read (level `full`) or listed (`stored`).
+    files, bytes: payload files that rows name and that were read (level `full`) or looked at (`stored`); files_read: how
+    many of them were read whole, at `stored` those of a sample or since a time.
     open: rows stand after the fold (or there is none yet), so that BagIt does not speak for the whole bag.
-    closed: the newest segment ends its writer. in_flight: objects that no row names (yet) in a bag that is open or not
-    closed. reconciled: nothing is pending and every independent count is equal or explained; `reasons` say why not.
+    closed: the newest segment ends its writer. in_flight: objects that no row names (yet) in a bag whose writer has
+    not closed it. reconciled: nothing is pending and every independent count is equal or explained; `reasons` say why not.
     segment, tagmanifest_sha256: the fold that was judged (0 and None: none).
     """
 
@@ -49,6 +50,7 @@ class BagVerification:
     level: str
     files: int = 0
     bytes: int = 0
+    files_read: int = 0
     open: bool = False
     closed: bool = False
     missing: Findings = field(default_factory=Findings)

@@ -6,7 +6,7 @@ Source: design §4, docs/formats.md (Root, Journal).
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from exporters.bag.formats import LAYOUT, LEDGER, SOURCE, JsonObject, dump_json
@@ -14,6 +14,7 @@ from exporters.bag.verify_reading import SEGMENT_NAME, in_order, loaded, read_ch
 from exporters.bag.verify_report import RootVerification
 from exporters.sources import SourceKind
 from exporters.store.errors import KeyRefusedError, ObjectMissingError
+from exporters.store.local import Strange, local_files
 from exporters.store.protocol import Store, check_key
 
 ROOT = "lastcopy.json"
@@ -95,14 +96,14 @@ def _read(store: Store, key: str) -> JsonObject | None:
     return content if content is not None and data.rstrip(b"\n") == dump_json(content) else None
 
 
-def verify_root(store: Store) -> RootVerification:
+def verify_root(store: Store, known: Iterable[str] | None = None) -> RootVerification:
     """Verify all that lies beside the bags: `lastcopy.json`, `sources/`, the journal, run records, and stray objects.
 
-    Raises: RunError, TransientError of a store that cannot be read.
+    known: all bags, for who has just listed them. Raises: RunError, TransientError of a store that cannot be read.
     """
     report = RootVerification()
     _check_layout(store, report)
-    bags = set(list_bags(store))
+    bags = set(list_bags(store) if known is None else known)
     report.bags = len(bags)
     _check_sources(store, report, bags)
     _check_journal(store, report)
@@ -112,6 +113,7 @@ def verify_root(store: Store) -> RootVerification:
         elif _read(store, key) is None:
             report.changed.add(key, "it is not JSON as Lastcopy writes it")
     _check_strays(store, report, bags)
+    _check_strange(store, report)
     return report
 
 
@@ -133,16 +135,21 @@ def _check_layout(store: Store, report: RootVerification) -> None:
 def _check_sources(store: Store, report: RootVerification, bags: set[str]) -> None:
     """Each entry has its bag, with the same source in it; each bag that has a ledger has its entry."""
     entered: set[str] = set()
-    for key, record in _sources(store):
+
+    def judge(entry: tuple[str, JsonObject | None]) -> tuple[str, JsonObject | None, bool, str | None]:
+        key, record = entry
         match = _SOURCE_NAME.fullmatch(key)
-        if match is None:
-            report.unexpected.add(key, "it is no entry of a source")
-            continue
-        fault = _source_fault(store, match[1], record)
-        if fault is not None:
-            report.changed.add(key, fault)
-        if record is not None:
-            entered.add(str(record.get("bag")))
+        return key, record, match is not None, _source_fault(store, match[1], record) if match is not None else None
+
+    with ThreadPoolExecutor(8) as pool:
+        for key, record, is_entry, fault in in_order(pool, judge, _sources(store), ahead=16):
+            if not is_entry:
+                report.unexpected.add(key, "it is no entry of a source")
+                continue
+            if fault is not None:
+                report.changed.add(key, fault)
+            if record is not None:
+                entered.add(str(record.get("bag")))
     for bag in sorted(bags - entered):
         handle = _handle(_read(store, f"{bag}/{SOURCE}") or {})
         if next(store.list(f"{bag}/{LEDGER}"), None) is not None:
@@ -234,3 +241,20 @@ def _check_strays(store: Store, report: RootVerification, bags: set[str]) -> Non
         for place in _places(store, kind):
             if place not in bags:
                 report.unexpected.add(place, "it lies where bags lie, and is none")
+
+
+def _check_strange(store: Store, report: RootVerification) -> None:
+    """What lies beside the bags and is no object: links, special files, names that are not UTF-8. Bags look for their own."""
+    local = local_files(store)
+    if local is None:
+        return
+
+    def note(found: Strange) -> None:
+        report.unexpected.add(found.key, found.why)
+
+    for folder in ("", *(f"{kind}/" for kind in sorted({*SourceKind} - {_SINGLE}))):
+        for found in local.strange_in(folder):
+            note(found)
+    for folder in (SOURCES, JOURNAL, RUNS, EVIDENCE):
+        for _ in local.names(folder, note):
+            pass

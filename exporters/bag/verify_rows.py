@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from exporters.bag.formats import HEAD, ITEMS, LEDGER, TAGMANIFEST, JsonObject, dump_json, segment_key
 from exporters.bag.verify_reading import SEGMENT_NAME, Lines, loaded, read_chain
-from exporters.bag.verify_state import text_bytes
 from exporters.errors import ConfigurationError
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
@@ -172,11 +171,11 @@ class PathRows:
         if row is None or not isinstance(row.get("path"), str):
             return
         try:
-            identity = text_bytes("\0".join(str(row[name]) for name in ("kind", "scope", "id")))
-            facts = (text_bytes(row["path"]), int(row["outcome"] == "gone"), str(row["kind"]))
+            identity = _bytes("\0".join(str(row[name]) for name in ("kind", "scope", "id")))
+            facts = (_bytes(row["path"]), int(row["outcome"] == "gone"), str(row["kind"]))
             texts = (
-                text_bytes(str(row.get("name", ""))),
-                text_bytes(str(row["id"])),
+                _bytes(str(row.get("name", ""))),
+                _bytes(str(row["id"])),
                 str(row["outcome"]),
                 row.get("code"),
             )
@@ -190,6 +189,10 @@ class PathRows:
     def _flush(self) -> None:
         self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({','.join('?' * 12)})", self._batch)  # noqa: S608
         self._batch = []
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
 
 
 def _text(data: bytes) -> str:

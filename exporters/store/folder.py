@@ -38,6 +38,7 @@ from exporters.store.errors import (
     StoreUnfitError,
     StoreUnwritableError,
 )
+from exporters.store.local import LocalFiles
 from exporters.store.places import Places
 from exporters.store.protocol import (
     CHUNK_BYTES,
@@ -312,6 +313,10 @@ class FolderStore:
         if not os.path.isdir(self._temporary):
             return 0
         return self._unfinished.remove_older(self.now() - older_than)
+
+    def local(self) -> LocalFiles:
+        """See `local.HasLocalFiles`."""
+        return LocalFiles(self._root)
 
     def describe(self) -> StoreDescription:
         """See `Store.describe`."""

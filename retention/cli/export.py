@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from exporters.drive.exporter import Progress
 from exporters.errors import LastcopyError
 from exporters.outcomes import CAUSES, ExceptionCode
 from retention.acceptance import NOT_BUILT
@@ -43,7 +44,7 @@ def run(context: Context) -> int:
     config = context.config()
     request = ExportRequest(args.source, args.take_over, args.refresh == "permissions")
     stop = threading.Event()
-    with stopping(stop, output), Meter(context.clock, show=show_progress(output)) as meter:
+    with stopping(stop, output), ExportMeter(context.clock, show=show_progress(output)) as meter:
         outcome = run_export(
             config,
             request,
@@ -59,6 +60,10 @@ def run(context: Context) -> int:
     output.document(outcome.as_json())
     show(outcome, output)
     return outcome.exit
+
+
+class ExportMeter(Meter, Progress):
+    """A meter that an exporter tells."""
 
 
 @contextmanager

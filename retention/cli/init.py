@@ -64,7 +64,7 @@ def run(context: Context) -> int:
     _ask_for_missing(args, output)
     text = _text(args)
     from retention.config import parse
-    from retention.opening import check_cloud_name
+    from retention.tenants import check_cloud_name
 
     settings = parse(text, file.name)
     check_cloud_name(args.cloud)

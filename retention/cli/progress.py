@@ -3,15 +3,18 @@
 Rules of this file: told of from many threads, shown from one; no names of people or files. Source: design §6.
 """
 
+from __future__ import annotations
+
 import sys
 import threading
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from exporters.clock import Clock
-from exporters.drive.exporter import Progress
-from exporters.graph.session import GraphSession
 from retention.cli.output import size_text
+
+if TYPE_CHECKING:
+    from exporters.graph.session import GraphSession
 
 PLAIN_EVERY_SECONDS = 60.0
 LIVE_EVERY_SECONDS = 0.25
@@ -24,8 +27,11 @@ _WAITS = {
 }
 
 
-class Meter(Progress):
-    """Counts items and bytes. `show`: whether anything is shown; `graph`: for the share of the budget that is used."""
+class Meter:
+    """Counts items and bytes. `show`: whether anything is shown; `graph`: for the share of the budget that is used.
+
+    Has the methods of `exporters.drive.exporter.Progress`, without importing it for verbs that read the store alone.
+    """
 
     def __init__(self, clock: Clock, *, show: bool) -> None:
         self._clock, self._show = clock, show

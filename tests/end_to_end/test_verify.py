@@ -26,7 +26,19 @@ def copied(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         changes, _ = lively_changes(tenant.truth)
         tenant.change(*changes)
         product.export()
+    shutil.copytree(product.store, product.folder / "pristine")
     yield product
+
+
+@pytest.fixture
+def fresh(copied: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Product:
+    """The same before any verification, in a folder of its own."""
+    shutil.copytree(copied.folder / "pristine", tmp_path / "store")
+    (tmp_path / "lastcopy.yaml").write_text((copied.folder / "lastcopy.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    made = Product.__new__(Product)
+    made.__dict__ |= copied.__dict__ | {"folder": tmp_path, "store": tmp_path / "store"}
+    return made
 
 
 @pytest.fixture
@@ -177,3 +189,139 @@ def test_stored_level_reads_no_content(copied: Product) -> None:
     path.write_bytes(held)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     copied.run("verify", "--level", "stored", "--json", code=0)
+
+
+# -- parts of it
+
+
+def files_of(store: Path) -> list[Row]:
+    """Rows of files with bytes, and their bags, in the order in which they were captured."""
+    found = []
+    for path in store.glob("onedrive/*/lastcopy/items.jsonl"):
+        rows = (json.loads(line) for line in path.read_bytes().splitlines())
+        found += [{**row, "bag": path.parents[1]} for row in rows if row["kind"] == "file" and row.get("size")]
+    return sorted(found, key=lambda row: row["captured"])
+
+
+def test_since_reads_what_is_newer_and_looks_at_the_rest(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    old, *_, new = files_of(here.store)
+    times = (
+        (old, new["captured"], 0),
+        (new, new["captured"], 3),
+        (old, "2020-01-01", 3),
+        (new, "2120-01-01T00:00:00+02:00", 0),
+    )
+    for row, time, code in times:
+        path = row["bag"] / row["key"]
+        flip(path, 0)
+        found, document = verified(capsys, "--since", time)
+        flip(path, 0)
+        assert found == code, (row["key"], time, document)
+    last = max((here.store / "journal").iterdir()).read_bytes().splitlines()[1]
+    row = json.loads(last)
+    assert (row["type"], row["level"], row["since"]) == ("verified", "stored", "2119-12-31T22:00:00Z")
+    path = old["bag"] / old["key"]
+    held = path.read_bytes()
+    path.write_bytes(held + b"x")
+    assert verified(capsys, "--since", "2120-01-01")[0] == 3  # the rest is looked at
+    path.write_bytes(held)
+
+
+def test_a_sample_reads_a_part_and_never_counts(fresh: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    """100 % reads all, and yet `--new` reads it again; a very small part reads next to nothing."""
+    row = files_of(fresh.store)[0]
+    path = row["bag"] / row["key"]
+    assert verified(capsys, "--sample", "100%")[0] == 0
+    flip(path, 0)
+    found = [verified(capsys, *options)[0] for options in (["--sample", "100"], ["--sample", "0.000001%"], ["--new"])]
+    flip(path, 0)
+    assert found == [3, 0, 3]
+    assert verified(capsys)[0] == 0
+    flip(path, 0)
+    assert verified(capsys, "--new")[0] == 0, "was read in full since it was written: looked at alone"
+    assert verified(capsys, "--sample", "50%", "--source", "onedrive/" + row["bag"].name)[1]["bags"] == 1
+    flip(path, 0)
+    assert verified(capsys)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--sample", "0%"], ["--sample", "101%"], ["--sample", "some"], ["--sample", "-5%"], ["--since", "yesterday"],
+     ["--since", "2026-11-20T08:00:00"], ["--sample", "5%", "--since", "2026-11-20"], ["--sample", "5%", "--new"],
+     ["--since", "2026-11-20", "--level", "full"], ["--sample", "5%", "--level", "stored"]],
+)  # fmt: skip
+def test_what_cannot_be_asked_for_is_exit_2(
+    here: Product, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    before = sorted((here.store / "journal").iterdir())
+    code, document = verified(capsys, *options)
+    assert code == 2 and document["error"]["action"]
+    assert sorted((here.store / "journal").iterdir()) == before
+
+
+def test_the_document_has_its_fields(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    """Design §6; the rest are names behind the numbers."""
+    code, document = verified(capsys)
+    fields = {"bags", "files", "bytes", "open", "missing", "changed", "unexpected", "reconciled", "exit"}
+    assert code == 0 and set(document) == fields | {"findings", "open_bags", "reasons"}
+
+
+# -- what lies beside objects
+
+
+def test_links_and_special_files_are_unexpected(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = next((here.store / "onedrive").iterdir())
+    odd = os.fsdecode(os.fsencode(bag) + b"/data/files/caf\xe9.txt")
+    made = {
+        here.store / "runs/link.json": lambda path: path.symlink_to("nowhere"),
+        here.store / "fifo": os.mkfifo,
+        here.store / "onedrive/other": lambda path: path.symlink_to(bag, target_is_directory=True),
+        bag / "data/files/link.txt": lambda path: path.symlink_to("/etc/passwd"),
+        bag / "data/files/folder": lambda path: path.symlink_to(here.store, target_is_directory=True),
+        bag / "lastcopy/ledger/pipe": os.mkfifo,
+        bag / "bag-info.md": lambda path: path.symlink_to("bag-info.txt"),
+        Path(odd): lambda path: path.write_bytes(b""),
+    }
+    for path, make in made.items():
+        make(path)
+        code, document = verified(capsys)
+        path.unlink()
+        assert code == 3 and document["unexpected"] == 1, (path, document)
+        assert "no object" in document["findings"][0]["why"]
+    (bag / "data/files/empty folder/deep").mkdir(parents=True)
+    assert verified(capsys)[0] == 0, "an empty folder means nothing"
+
+
+def test_a_run_record_that_was_changed_is_found(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    """The journal names each by its SHA-256; one that no run wrote is unexpected."""
+    path = sorted((here.store / "runs").iterdir())[0]
+    held = path.read_bytes()
+    path.write_bytes(held.replace(b'"copied":', b'"copied":1'))
+    code, document = verified(capsys)
+    assert code == 3 and [(f["name"], f["sort"]) for f in document["findings"]] == [(f"runs/{path.name}", "changed")]
+    path.unlink()
+    code, document = verified(capsys)
+    assert code == 3 and [(f["name"], f["sort"]) for f in document["findings"]] == [(f"runs/{path.name}", "missing")]
+    path.write_bytes(held)
+    other = path.with_name("20200101T000000Z-abcdef.json")
+    other.write_bytes(held)
+    code, document = verified(capsys)
+    other.unlink()
+    assert code == 3 and [(f["name"], f["sort"]) for f in document["findings"]] == [
+        (f"runs/{other.name}", "unexpected")
+    ]
+
+
+def test_a_bag_that_was_only_claimed_is_open_not_damaged(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    source = next((here.store / "onedrive").glob("*/lastcopy/source.json"))
+    claimed = here.store / "onedrive/claimed/lastcopy/source.json"
+    claimed.parent.mkdir(parents=True)
+    claimed.write_bytes(source.read_bytes().replace(b'"id":"', b'"id":"x'))
+    code, document = verified(capsys)
+    assert code == 3 and document["open_bags"] == ["onedrive/claimed"] and not document["findings"], document
+    assert "claimed" in document["reasons"]["onedrive/claimed"][0]
+    assert main(["verify"]) == 3
+    told = capsys.readouterr().out
+    assert "nothing of it has been copied yet" in told and "damaged" not in told
+    shutil.rmtree(here.store / "onedrive/claimed")
+    assert verified(capsys)[0] == 0

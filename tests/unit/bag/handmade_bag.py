@@ -105,6 +105,8 @@ class HandmadeBag:
             for row in segment:
                 ((kind, value),) = row.items()
                 if kind == "item":
+                    if value["kind"] != "leftover" and "key" in value:
+                        rows.pop(identity({"kind": "leftover", "scope": "", "id": value["key"]}), None)
                     rows[identity(value)] = value
                     if value["kind"] in PERMANENT_KINDS:
                         owed.pop((value["scope"], value["id"]), None)
@@ -187,7 +189,8 @@ def reconciliation(rows: list[dict[str, Any]], owed: dict[Any, dict[str, Any]]) 
     for (_, item), facts in owed.items():
         parent = held.get(item) if facts.get("deleted") else facts.get("parent")
         nodes[item] = (parent, not facts.get("deleted"), True)
-    vanished = [row for row in items if row.get("code") == "vanished"]
+    listed_again = {item for (_, item), facts in owed.items() if not facts.get("deleted")}
+    vanished = [row for row in items if row.get("code") == "vanished" and row["id"] not in listed_again]
     entry: dict[str, Any] = {"by": "folder.childCount", "scope": DRIVE, "detail": [], "expected": 0, "found": 0,
                              "equal": 0, "explained": 0, "moving": 0, "unexplained": 0}  # fmt: skip
     deleted = {item for (_, item), facts in owed.items() if facts.get("deleted")}

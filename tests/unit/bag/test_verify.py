@@ -264,11 +264,29 @@ def test_a_bag_without_fold_is_judged_by_its_segments(store: FolderStore) -> Non
     assert found.tagmanifest_sha256 is None
 
 
-def test_a_bag_that_has_lost_all_but_its_source_is_not_whole(store: FolderStore) -> None:
-    made = HandmadeBag()
-    assert [f.name for f in verified(store, made).missing.first] == ["lastcopy/ledger/000000001.jsonl"]
+def test_a_bag_that_was_only_claimed_is_open_and_not_damaged(store: FolderStore) -> None:
+    """A run that was cut off between `source.json` and its first segment has lost nothing; and yet nothing is whole."""
+    found = verified(store, HandmadeBag())
+    assert found.open and not found.whole and not found.reconciled
+    assert not found.missing and not found.changed and not found.unexpected
+    assert len(found.reasons) == 1 and "claimed" in found.reasons[0]
+
+
+@pytest.mark.parametrize("left", ["data/about.txt", "data/files/Docs/b.txt", "bagit.txt", "lastcopy/head.json"])
+def test_a_bag_that_has_lost_its_ledger_is_damaged(store: FolderStore, left: str) -> None:
+    """No writer puts anything else before its first segment."""
+    whole, made = usual_bag(), HandmadeBag()
+    made.objects[left] = whole.objects[left]
+    found = verified(store, made)
+    assert "lastcopy/ledger/000000001.jsonl" in {f.name for f in found.missing.first} and not found.whole
+
+
+def test_a_bag_that_has_lost_all_is_missing(store: FolderStore) -> None:
     found = verify_bag(store, "onedrive/nobody")
     assert found.missing.count == 2 and not found.whole
+    made = HandmadeBag()
+    made.objects = {"lastcopy/source.json": b"{}"}
+    assert verified(store, made).changed.first[0].name == "lastcopy/source.json"
 
 
 # -- reconciliation
@@ -315,6 +333,41 @@ def test_a_leftover_that_was_adopted_is_a_leftover_no_more(store: FolderStore) -
     assert found.whole and found.open, found
 
 
+def test_a_leftover_stays_adopted_when_its_row_takes_other_bytes(store: FolderStore) -> None:
+    made = usual_bag()
+    facts = made.payload("data/files/Docs/left.txt", b"left")
+    made.segment([{"item": {"kind": "leftover", "scope": "", "id": facts["key"], "outcome": "copied", **facts}}])
+    made.segment([made.file("L", "F1", "/Docs/left.txt", b"left"), made.folder("F1", "R", "/Docs", 5)])
+    made.segment([made.file("L", "F1", "/Docs/left.txt", b"more", key="data/changed/x/Docs/left.txt")])
+    made.fold()
+    del made.objects[facts["key"]]
+    assert verified(store, made).whole
+
+
+def test_payload_beside_a_writer_that_has_closed_is_unexpected(store: FolderStore) -> None:
+    """An open bag too: whoever closes has named or finished everything."""
+    made = usual_bag()
+    made.segment([made.file("P", "F2", "/Empty/late.txt", b"late"), made.folder("F2", "R", "/Empty", 1)])
+    made.segment([{"closed": {"reason": "stopped"}}])
+    made.objects["data/files/Docs/stray.txt"] = b""
+    found = verified(store, made)
+    assert found.open and found.closed and not found.in_flight
+    assert [f.name for f in found.unexpected.first] == ["data/files/Docs/stray.txt"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("size", 4499), ("size", None), ("sha256", None)])
+def test_two_rows_of_which_one_tells_otherwise_are_found(store: FolderStore, name: str, value: object) -> None:
+    """Even if the first is right, and the object is as it says."""
+    made = usual_bag()
+    twin = made.file("L", "F2", "/Empty/a.txt", b"alpha" * 900, key="data/files/Docs/a.txt")
+    twin["item"][name] = value
+    made.segment([twin, made.folder("F2", "R", "/Empty", 1), {"closed": {"reason": "complete"}}])
+    found = verified(store, made)
+    told = [f.name for f in found.changed.first]
+    assert told == ([] if (name, value) == ("size", None) else ["data/files/Docs/a.txt"]), found
+    assert all("different bytes" in f.why for f in found.changed.first)
+
+
 def test_two_rows_that_name_a_key_with_different_bytes_are_found(store: FolderStore) -> None:
     made = usual_bag()
     twin = made.file("L", "F2", "/Empty/a.txt", b"alpha" * 900, key="data/files/Docs/a.txt")
@@ -323,11 +376,34 @@ def test_two_rows_that_name_a_key_with_different_bytes_are_found(store: FolderSt
     assert [f.name for f in verified(store, made).changed.first] == ["data/files/Docs/a.txt"]
 
 
-@pytest.mark.parametrize("row", [{"item": {"kind": "file"}}, {"item": 3}, {"item": {}, "listed": {}}, {"cursor": []}])
+ROW = {"kind": "file", "scope": DRIVE, "id": "Q", "outcome": "copied"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"item": {"kind": "file"}}, {"item": 3}, {"item": {}, "listed": {}}, {"cursor": []}, {}, {"listed": None}, [],
+     {"item": {**ROW, "id": "a\0b"}}, {"item": {**ROW, "id": "a\nb"}}, {"item": {**ROW, "parent": "F1\0"}},
+     {"item": {**ROW, "id": 7}}, {"item": {**ROW, "key": ""}}, {"item": {**ROW, "size": -1}}, {"item": {**ROW, "size": 1.5}},
+     {"item": {**ROW, "size": True}}, {"item": {**ROW, "code": ["x"]}}, {"item": {**ROW, "kind": "leftover", "key": "data/q"}},
+     {"listed": {"id": "a\0b", "scope": DRIVE}}, {"permissions": {"id": "a\n", "scope": DRIVE}}, {"round": {"state": "begun"}}],
+)  # fmt: skip
 def test_rows_that_make_no_sense_are_changed_segments(store: FolderStore, row: dict[str, object]) -> None:
     made = usual_bag()
     made.segment([row])
     assert [f.name for f in verified(store, made).changed.first] == ["lastcopy/ledger/000000004.jsonl"]
+
+
+@pytest.mark.parametrize("end", [b"]", b" ", b"}}", b",", b""])
+def test_a_row_that_is_no_json_is_a_changed_segment(store: FolderStore, end: bytes) -> None:
+    """With right sums all the same: only its last character is not as it must be."""
+    made = usual_bag()
+    made.segment([made.file("L", "F2", "/Empty/a.txt", b"a")])
+    name = "lastcopy/ledger/000000004.jsonl"
+    body = made.objects[name].rpartition(b'{"end"')[0]
+    body = body[:-2] + end + b"\n"
+    made.objects[name] = body + dump({"end": 1, "sha256": sha(body)}) + b"\n"
+    found = verified(store, made)
+    assert [f.why for f in found.changed.first] == ["1 of its rows cannot be understood"], found
 
 
 def test_findings_are_counted_all_and_named_to_a_hundred(store: FolderStore) -> None:
@@ -348,10 +424,30 @@ def test_a_symbolic_link_in_place_of_a_file_is_found(store: FolderStore, tmp_pat
     assert [f.name for f in verify_bag(store, made.bag).missing.first] == ["data/files/Docs/b.txt"]
 
 
-def test_progress_adds_up(store: FolderStore) -> None:
+@pytest.mark.parametrize("level", ["full", "stored"])
+def test_large_files_are_read_once_and_progress_adds_up(store: FolderStore, level: str) -> None:
+    """Those that threads read, beside small ones; what is to come is told before."""
+    made = usual_bag()
+    large = [made.file(f"X{n}", "F2", f"/Empty/{n}.bin", b"%d" % n * (n << 20)) for n in range(4)]
+    made.segment([*large, made.folder("F2", "R", "/Empty", 4), {"closed": {"reason": "complete"}}])
     told: list[tuple[int, int]] = []
-    found = verified(store, usual_bag(), progress=lambda files, size: told.append((files, size)))
+    first: list[tuple[int, int]] = []
+    found = verified(
+        store,
+        made,
+        level=level,
+        progress=lambda files, size: told.append((files, size)),
+        expected=lambda files, size: first.append((files, size)),
+    )
+    payload = [data for name, data in made.objects.items() if name.startswith("data/")]
+    assert found.whole and (found.files, found.bytes) == (len(payload), sum(map(len, payload)))
+    assert found.files_read == (len(payload) if level == "full" else 0)
     assert (sum(files for files, _ in told), sum(size for _, size in told)) == (found.files, found.bytes)
+    assert first == [(found.files, found.bytes)]
+    (root_of(store) / made.bag / "data/files/Empty/3.bin").write_bytes(b"3" * (3 << 20 | 1))
+    assert [f.name for f in verify_bag(store, made.bag).changed.first] == ["data/files/Empty/3.bin"]
+    (root_of(store) / made.bag / "data/files/Empty/3.bin").write_bytes(b"3" * ((3 << 20) - 1) + b"4")
+    assert [f.name for f in verify_bag(store, made.bag).changed.first] == ["data/files/Empty/3.bin"]
 
 
 def test_a_moved_bag_is_verified_by_its_new_place_alone(store: FolderStore) -> None:

@@ -1,0 +1,80 @@
+"""What the journal says of runs, beside what lies in the store: bags that are where the last run left them, records of runs.
+
+Rules of this file: adds findings to those of the store's root; a journal that cannot be read to its end makes nothing unexpected.
+Source: design §4 (root), docs/formats.md (Journal).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from exporters.bag.formats import LEDGER, JsonObject, segment_key
+from exporters.bag.verify import RootVerification
+from exporters.bag.verify_reading import in_order
+from exporters.errors import LastcopyError
+from exporters.store.errors import ObjectMissingError
+from exporters.store.protocol import Store
+
+READERS = 16
+RUNS = "runs/"
+_PROBLEM = "What the last runs left is not known"
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What the journal says. bags: where the last run that touched each left it; runs: all that began; records: {run: SHA-256
+    of its record}; problem: why not all of the journal could be read."""
+
+    bags: dict[str, JsonObject] = field(default_factory=dict)
+    runs: set[str] = field(default_factory=set)
+    records: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def recorded(rows: Iterable[JsonObject]) -> Recorded:
+    """Read the journal. rows: oldest first."""
+    found = Recorded()
+    try:
+        for row in rows:
+            if row.get("type") not in {"run_started", "run_ended"}:
+                continue
+            found.runs.add(str(row.get("run")))
+            if isinstance(row.get("bags"), dict):
+                found.bags.update(row["bags"])
+            if isinstance(row.get("record"), str):
+                found.records[str(row.get("run"))] = row["record"]
+    except LastcopyError as error:
+        found.problem = f"{_PROBLEM}: {error}."
+    return found
+
+
+def check_recorded(store: Store, found: Recorded, root: RootVerification, *, has_bags: bool) -> None:
+    """Each bag is where the last run left it, or further (one that is gone, or was rolled back, is whole in itself); each run has
+    the record that it wrote, and each record its run."""
+    named = {finding.name for finding in (*root.missing.first, *root.changed.first)}
+    wanted = {
+        segment_key(f"{bag}/{LEDGER}", int(left["segment"])): (str(left["sha256"]), "the last run wrote")
+        for bag, left in found.bags.items()
+    }
+    wanted |= {f"{RUNS}{run}.json": (sha256, "the run wrote") for run, sha256 in found.records.items()}
+
+    def digest(key: str) -> tuple[str, str | None]:
+        try:
+            return key, hashlib.sha256(store.read(key)).hexdigest()
+        except ObjectMissingError:
+            return key, None
+
+    with ThreadPoolExecutor(READERS) as pool:
+        for key, sha256 in in_order(pool, digest, sorted(wanted), ahead=2 * READERS):
+            if sha256 is None:
+                root.missing.add(key, f"the journal says that {wanted[key][1]} it")
+            elif sha256 != wanted[key][0] and key not in named:
+                root.changed.add(key, f"it is not the one that {wanted[key][1]}, by the journal")
+    if found.problem is None:
+        for info in store.list(RUNS):
+            run = info.key[len(RUNS) :].removesuffix(".json")
+            if run not in found.runs and info.key not in {finding.name for finding in root.unexpected.first}:
+                root.unexpected.add(info.key, "the journal knows no such run")
+    if not found.runs and has_bags and next(store.list("journal/"), None) is None:
+        root.missing.add("journal/", "a store with bags has a journal")
