@@ -227,7 +227,8 @@ class Copying:
     def _copy_when_free(self, source: Source, bag: str, result: SourceResult) -> None:
         """Copy; another run that has the bag, and gives way to ours when it meets us, is waited for.
 
-        Raises: AnotherWriterError by any other run, or after the time in which one that died is known.
+        A run that takes over, and was overtaken just when it opened the bag, opens it again. Raises: AnotherWriterError by any
+        other run, or after the time in which one that died is known.
         """
         waited = 0.0
         while True:
@@ -236,7 +237,7 @@ class Copying:
             except AnotherWriterError as error:
                 if self.stop.is_set() or waited >= WAIT_FOR_OTHER_SECONDS:
                     raise
-                if not self.settings.waits_for(error.other_run):
+                if not self.settings.take_over and not self.settings.waits_for(error.other_run):
                     raise
             else:
                 return

@@ -50,6 +50,9 @@ class HurriedClock:
         if seconds > 0:
             time.sleep(seconds / self._speed)
 
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return event.wait(max(seconds, 0.0) / self._speed)
+
 
 CLOCK = HurriedClock()
 """Of product and tenant alike, so that time goes on from one run to the next."""
