@@ -14,7 +14,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,7 +200,6 @@ class Transport:
         return str(self._ca_bundle) if self._ca_bundle is not None else True
 
 
-@cache
 def _timeout() -> "urllib3.Timeout":
     import urllib3
 

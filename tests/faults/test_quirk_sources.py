@@ -329,7 +329,8 @@ def test_other_verbs_under_faults_end_in_sentences(plan: str, verb: str, undistu
     result = undisturbed.run(verb, "--json", *more, seconds=90)
     assert "internal" not in result.out, result.out
     if verb == "check":
-        assert result.code == (0 if plan in ("no_delta", "resync") else 1), result.out
+        good = result.code in (0, 3) if plan in ("no_delta", "resync") else result.code == 1
+        assert good, result.out  # 3: on a hurried clock a slow answer looks like a clock that is wrong
     else:
         assert result.code in (1, 3), result.out
 
