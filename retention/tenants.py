@@ -27,6 +27,7 @@ from exporters.graph.sharing import History
 from exporters.graph.signin import Credential, SignIn
 from exporters.store.protocol import Store
 from retention.config import Config
+from retention.opening import ROOT
 from retention.references import read_bytes, read_secret
 from retention.state.database import State
 from retention.state.spending import SharedBudget
@@ -131,6 +132,8 @@ def opened_tenant(
 
 def history_of(store: Store, before: datetime, licences: int | None, clock: Clock) -> History:
     """What the store's segments tell of the budget's last day. Raises: errors of the store."""
+    if store.stat(ROOT) is None:
+        return History([], [])  # nothing was ever written there, and nothing is written by looking
     spent = spent_units(store, before, clock.now())
     most = licence_class(licences).minute.units  # that a process can have spent in a minute
     return History(spent.spends, [(at, min(units, most)) for at, units in spent.unrecorded])
