@@ -139,11 +139,19 @@ class State:
             self._put_permissions(batch)
 
     def _put_rows(self, batch: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
-        db, rows, settled = self.db, [], []
+        db, settled = self.db, []
+        rows: list[tuple[Any, ...]] = []
+        named: list[tuple[str]] = []
         nodes: list[tuple[Any, ...]] = []
         for row, data in batch:
             kind, scope, item_id, key = row["kind"], row["scope"], row["id"], row.get("key")
             facts = (row.get(name) for name in ("code", "size", "sha256", "agreement"))
+            if kind == "leftover":
+                self._has_leftovers = True
+                self._put_and_forget_leftovers(rows, named)  # what named its key before does not take it away
+                rows, named = [], []
+            elif key is not None:
+                named.append((key,))
             rows.append((kind, scope, item_id, key, row["outcome"], *facts, data))
             if kind in LISTED_KINDS:
                 settled.append((scope, item_id))
@@ -153,13 +161,15 @@ class State:
                     nodes = []
                 if alive or not self._is_other_kind_alive(kind, scope, item_id):
                     nodes.append(_node(scope, item_id, row, kind, alive))
-        db.executemany(_PUT_ROW, rows)
-        self._has_leftovers = self._has_leftovers or any(row["kind"] == "leftover" for row, _ in batch)
-        if self._has_leftovers:  # a leftover is none any more once a row names its key
-            taken = [(row["key"],) for row, _ in batch if row.get("key") is not None and row["kind"] != "leftover"]
-            db.executemany("DELETE FROM rows WHERE kind = 'leftover' AND scope = '' AND id = ?", taken)
+        self._put_and_forget_leftovers(rows, named)
         db.executemany(_SETTLE, settled)
         db.executemany(_PUT_NODE, nodes)
+
+    def _put_and_forget_leftovers(self, rows: list[tuple[Any, ...]], named: list[tuple[str]]) -> None:
+        """named: keys that these rows name; a leftover is none any more once a row names its key."""
+        self.db.executemany(_PUT_ROW, rows)
+        if self._has_leftovers:
+            self.db.executemany("DELETE FROM rows WHERE kind = 'leftover' AND scope = '' AND id = ?", named)
 
     def _put_listed(self, batch: Sequence[tuple[Mapping[str, Any], bytes]]) -> None:
         """Facts as listed are owed until an item row settles them."""
@@ -250,10 +260,6 @@ class State:
                 if outcome != "gone" or item_id not in rows:
                     rows[item_id] = load_json(data)
         return {item_id: (facts.get(item_id), rows.get(item_id)) for item_id in ids}
-
-    def is_known(self, scope: str) -> bool:
-        """Whether anything of a scope was ever listed."""
-        return self.db.execute("SELECT 1 FROM tree WHERE scope = ? LIMIT 1", (scope,)).fetchone() is not None
 
     def rows(self, where: str = "1", values: tuple[Any, ...] = ()) -> Iterator[bytes]:
         """Rows as bytes (without newline), in the order of `items.jsonl`."""

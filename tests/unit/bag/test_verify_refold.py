@@ -135,10 +135,14 @@ def _possible(rows: list[dict[str, Any]], before: list[list[dict[str, Any]]]) ->
 VANISHED_AND_LISTED_ELSEWHERE = [
     [_folder_row(MADE, "F", 1, "copied"), _file_row(MADE, "A", "F", "vanished"), MADE.listed("A", "R", "x")]
 ]
+LEFTOVER_AFTER_WHAT_NAMES_ITS_KEY = [
+    [_version_row(MADE, "A", "1.0", "data/files/65"), _made_by_us(MADE, "leftover", "data/files/65")]
+]
 
 
 @settings(max_examples=120, deadline=None)
 @example(VANISHED_AND_LISTED_ELSEWHERE, 1, True)
+@example(LEFTOVER_AFTER_WHAT_NAMES_ITS_KEY, 1, False)
 @given(st.lists(st.lists(ROWS, max_size=6), min_size=1, max_size=4), st.integers(1, 4), st.booleans())
 def test_three_readings_of_any_ledger_give_one_fold(
     tmp_path_factory: pytest.TempPathFactory, segments: list[list[dict[str, Any]]], folded_at: int, in_ranges: bool
