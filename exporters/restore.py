@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from exporters.bag.keys import changed
-from exporters.bag.verify_reading import in_order
 from exporters.bag.verify_rows import PathRow, PathRows
 from exporters.errors import ConfigurationError, ItemError, RunError, TransientError
+from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError, StoreUnwritableError
 from exporters.store.protocol import Store
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from exporters.bag.formats import LEDGER, JsonObject, segment_key
 from exporters.bag.verify import RootVerification
-from exporters.bag.verify_reading import in_order
 from exporters.errors import LastcopyError
+from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 

@@ -24,9 +24,9 @@ from exporters.bag.verify import (
     verify_bag,
     verify_root,
 )
-from exporters.bag.verify_reading import in_order
 from exporters.clock import Clock, timestamp
 from exporters.errors import LastcopyError
+from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import LockPolicy, Store
 from exporters.store.segments import Position, SegmentLog

@@ -21,11 +21,12 @@ from exporters.bag.verify_fold import FoldCheck, source_fault
 from exporters.bag.verify_matching import Piece
 from exporters.bag.verify_payload import Choice, PayloadCheck, Progress, StoppedError, lock_fault
 from exporters.bag.verify_processes import Processes
-from exporters.bag.verify_reading import SEGMENT_NAME, fault_in_chain, in_order
+from exporters.bag.verify_reading import SEGMENT_NAME, fault_in_chain
 from exporters.bag.verify_refold import compare_refold
 from exporters.bag.verify_report import BagVerification, Finding, Findings, RootVerification
 from exporters.bag.verify_root import list_bags, verify_root
 from exporters.bag.verify_state import Group, State
+from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
 from exporters.store.local import LocalFiles, Strange, local_files
 from exporters.store.protocol import LockPolicy, ObjectInfo, Store

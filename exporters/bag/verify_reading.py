@@ -1,4 +1,4 @@
-"""Reading for those who check: lines with their digest, segments with theirs, work in parallel but answered in order.
+"""Reading for those who check: lines with their digest, segments with theirs.
 
 Rules of this file: knows `formats` and no writer of bags; nothing is taken on trust, nothing whole is held but one segment.
 What is wrong is told in words, never raised, so that a check can go on. Source: design §4 (the ledger), docs/formats.md.
@@ -6,25 +6,21 @@ What is wrong is told in words, never raised, so that a check can go on. Source:
 
 import hashlib
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from exporters.bag.formats import JsonObject, segment_key
 from exporters.bag.verify_segments import examine, loaded
+from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 
-__all__ = ["LONGEST_LINE", "SEGMENT_NAME", "Lines", "Segment", "in_order", "loaded", "read_chain", "read_segment"]
+__all__ = ["LONGEST_LINE", "SEGMENT_NAME", "Lines", "Segment", "loaded", "read_chain", "read_segment"]
 
 SEGMENT_NAME = re.compile(r"([0-9]{9})\.jsonl")
 LONGEST_LINE = 64 << 20
 """Bytes; a longer line is damage, and is not held."""
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 class Lines:
@@ -120,20 +116,3 @@ def read_chain(store: Store, folder: str, numbers: Iterable[int], pool: ThreadPo
             segment.problems.append(fault)
         yield segment
         before = number, segment.sha256
-
-
-def in_order(
-    pool: ThreadPoolExecutor, work: Callable[[_In], _Out], items: Iterable[_In], *, ahead: int
-) -> Iterator[_Out]:
-    """Yield `work(item)` for each item, in the order of the items, with at most `ahead` of them under way."""
-    waiting: deque[Future[_Out]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()

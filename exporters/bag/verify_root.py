@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from exporters.bag.formats import LAYOUT, LEDGER, SOURCE, JsonObject, dump_json
-from exporters.bag.verify_reading import SEGMENT_NAME, in_order, loaded, read_chain
+from exporters.bag.verify_reading import SEGMENT_NAME, loaded, read_chain
 from exporters.bag.verify_report import RootVerification
+from exporters.ordered import in_order
 from exporters.sources import SourceKind
 from exporters.store.errors import KeyRefusedError, ObjectMissingError
 from exporters.store.local import Strange, local_files

@@ -16,10 +16,35 @@ from typing import Self
 import structlog
 
 from exporters.clock import Clock
+from exporters.graph.budget import Budget
 from exporters.graph.gate import Gate
 from exporters.graph.sharing import BudgetStore, History, Picture
 
 _LONGEST_SLEEP = 60.0
+
+
+def exchange(
+    budget: Budget, store: BudgetStore, readings: Callable[[], tuple[float, float]], *, leaving: bool = False
+) -> Picture | None:
+    """One transaction of a budget with all others at the store; None if they cannot be reached.
+
+    readings: gives the monotonic time, and what it lacks of the time since 1970. leaving: give the lease back, take none.
+    """
+    now, offset = readings()
+    report = budget.report(now, offset, leaving=leaving)
+    granted = 0
+
+    def decide(picture: Picture) -> int:
+        nonlocal granted
+        granted = 0 if leaving else budget.adopt(picture, report.kept, readings()[0], offset)
+        return granted
+
+    picture = store.exchange(report, decide)
+    if picture is None:
+        budget.away(readings()[0])
+    else:
+        budget.leased(granted)
+    return picture
 
 
 class Keeper:
@@ -76,21 +101,7 @@ class Keeper:
 
     def _exchange(self, *, leaving: bool = False) -> Picture | None:
         """One transaction with the others; None if they cannot be reached."""
-        now, offset = self._readings()
-        report = self._budget.report(now, offset, leaving=leaving)
-        granted = 0
-
-        def decide(picture: Picture) -> int:
-            nonlocal granted
-            granted = 0 if leaving else self._budget.adopt(picture, report.kept, self._clock.monotonic(), offset)
-            return granted
-
-        picture = self._store.exchange(report, decide)
-        if picture is None:
-            self._budget.away(self._clock.monotonic())
-        else:
-            self._budget.leased(granted)
-        return picture
+        return exchange(self._budget, self._store, self._readings, leaving=leaving)
 
     def _readings(self) -> tuple[float, float]:
         now = self._clock.monotonic()

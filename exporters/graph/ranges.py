@@ -4,9 +4,10 @@ Rules of this file: no more than `AHEAD` ranges are held; the first that fails i
 nothing is under way any more; whether a range is the right one is for `fetch` to say. Source: design §9; quirk Q-033.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+
+from exporters.ordered import in_order
 
 RANGE_BYTES = 4 << 20
 AT_ONCE = 4
@@ -18,15 +19,9 @@ def read_ahead(fetch: Callable[[int, int], bytes], start: int, end: int) -> Iter
 
     Raises: what `fetch` raises.
     """
-    waiting: deque[Future[bytes]] = deque()
+
+    def piece(begin: int) -> bytes:
+        return fetch(begin, min(begin + RANGE_BYTES, end))
+
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lastcopy-range") as pool:
-        try:
-            for begin in range(start, end, RANGE_BYTES):
-                waiting.append(pool.submit(fetch, begin, min(begin + RANGE_BYTES, end)))
-                if len(waiting) >= AHEAD:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        yield from in_order(pool, piece, range(start, end, RANGE_BYTES), ahead=AHEAD)

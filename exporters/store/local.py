@@ -11,13 +11,13 @@ object (links, special files, names that are not UTF-8) is told, not passed over
 import contextlib
 import heapq
 import os
-import stat as modes
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from exporters.store.disk import mapped
 from exporters.store.protocol import CHUNK_BYTES, TEMPORARY, Store
+from exporters.store.walk import is_folder_chain
 
 HELD = 20_000
 """Names of one folder that are held one by one; of a folder with more, sorted blocks."""
@@ -67,7 +67,7 @@ class LocalFiles:
         """
         base = os.fsencode(self.root) + b"/"
         with mapped(prefix):
-            if not _is_folder_chain(base, prefix.encode()):
+            if not is_folder_chain(base, prefix.encode()):
                 return
             open_folders = [(prefix.encode(), _sorted_names(base, prefix.encode(), strange))]
             while open_folders:
@@ -94,7 +94,7 @@ class LocalFiles:
         found: list[Strange] = []
         base, place = os.fsencode(self.root) + b"/", folder.encode()
         with mapped(folder):
-            if _is_folder_chain(base, place):
+            if is_folder_chain(base, place):
                 for _ in _sorted_names(base, place, found.append):
                     pass
         yield from found
@@ -220,16 +220,3 @@ def _is_text(name: bytes) -> bool:
 
 def _shown(key: bytes) -> str:
     return key.decode("utf-8", "backslashreplace")
-
-
-def _is_folder_chain(base: bytes, folder: bytes) -> bool:
-    """Whether each component is a real folder, so that no symbolic link is followed."""
-    position = folder.find(b"/")
-    while position >= 0:
-        try:
-            if not modes.S_ISDIR(os.lstat(base + folder[:position]).st_mode):
-                return False
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        position = folder.find(b"/", position + 1)
-    return True

@@ -22,7 +22,7 @@ def walk(root: str, prefix: str, after: str | None) -> Iterator[tuple[str, os.st
     beyond = after.encode(errors="surrogatepass") if after is not None else b""
     base = os.fsencode(root) + b"/"
     first = wanted[: wanted.rfind(b"/") + 1]
-    if not _is_folder_chain(base, first):
+    if not is_folder_chain(base, first):
         return
     open_folders = [(first, _names(base, first))]
     while open_folders:
@@ -58,7 +58,7 @@ def _names(base: bytes, folder: bytes) -> list[bytes]:
     return names
 
 
-def _is_folder_chain(base: bytes, folder: bytes) -> bool:
+def is_folder_chain(base: bytes, folder: bytes) -> bool:
     """Whether each component is a real directory, so that no symbolic link is followed."""
     position = folder.find(b"/")
     while position >= 0:

@@ -12,20 +12,17 @@ from typing import Any
 import boto3
 import pytest
 from moto.core import set_initial_no_auth_action_count
-from moto.iam.access_control import S3IAMRequest
 
 from exporters.clock import SystemClock
 from exporters.rehearsal.server import Rehearsal
 from exporters.store.s3_client import _session
 from tests.contracts.cli_tenant import QUIET_SOURCES, Desk, Result
 from tests.contracts.store_mishaps import Between, Mishap
+from tests.contracts.store_rights import rights_asked
 from tests.contracts.store_servers import CREDENTIALS, make_bucket, moto_between
 
 POLICY = Path(__file__).parents[2] / "deploy" / "bucket-policy.json"
 LOCK = ", object_lock: {mode: governance, until: 2040-01-01}"
-
-# What moto calls some requests → the right that AWS asks for (Service Authorization Reference, Amazon S3).
-AWS_NAMES = {"HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket", "HeadObject": "GetObject"}
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +36,7 @@ def tenant(plain_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The rights that moto was asked for, by the names that AWS knows."""
-    names: set[str] = set()
-    real = S3IAMRequest.__init__
-
-    def renamed(self: S3IAMRequest, *arguments: Any, action: str, **rest: Any) -> None:
-        action = AWS_NAMES.get(action, action)
-        names.add(f"s3:{action}")
-        real(self, *arguments, action=action, **rest)
-
-    monkeypatch.setattr(S3IAMRequest, "__init__", renamed)
-    return names
+    return rights_asked(monkeypatch)
 
 
 class Guarded:

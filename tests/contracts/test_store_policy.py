@@ -11,7 +11,6 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
-from moto.iam.access_control import S3IAMRequest
 
 from exporters.clock import SystemClock
 from exporters.store.errors import ObjectExistsError, StoreAccessError, StoreUnfitError
@@ -21,28 +20,16 @@ from exporters.store.protocol import LockPolicy, Store
 from exporters.store.retrying import RetryingStore
 from exporters.store.s3 import S3Store
 from exporters.store.s3_client import _session
+from tests.contracts.store_rights import rights_asked
 from tests.contracts.store_servers import CREDENTIALS
 
 POLICY = Path(__file__).parents[2] / "deploy" / "bucket-policy.json"
 
 
-# What moto calls some requests → the right that AWS asks for (Service Authorization Reference, Amazon S3).
-AWS_NAMES = {"HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket", "HeadObject": "GetObject"}
-
-
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The rights that were asked for, by the names that AWS knows."""
-    names: set[str] = set()
-    real = S3IAMRequest.__init__
-
-    def renamed(self: S3IAMRequest, *arguments: Any, action: str, **rest: Any) -> None:
-        action = AWS_NAMES.get(action, action)
-        names.add(f"s3:{action}")
-        real(self, *arguments, action=action, **rest)
-
-    monkeypatch.setattr(S3IAMRequest, "__init__", renamed)
-    return names
+    return rights_asked(monkeypatch)
 
 
 def user_with(actions_without: set[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from exporters.clock import ManualClock
 from exporters.graph.budget import Budget, Ticket
 from exporters.graph.headers import parse_rate_limit, parse_retry_after
+from exporters.graph.keeper import exchange
 from exporters.graph.limits import LicenceClass, Limit, Scope
 from exporters.graph.sharing import BudgetStore, History, Picture
 from exporters.rehearsal.throttling import Throttle
@@ -215,18 +216,4 @@ class Process:
     def _exchange(self, *, leaving: bool = False) -> Picture | None:
         assert self.store is not None
         self.exchanges += 1
-        now, offset = self.world.now, self._offset
-        report = self.budget.report(now, offset, leaving=leaving)
-        granted = 0
-
-        def decide(picture: Picture) -> int:
-            nonlocal granted
-            granted = 0 if leaving else self.budget.adopt(picture, report.kept, now, offset)
-            return granted
-
-        picture = self.store.exchange(report, decide)
-        if picture is None:
-            self.budget.away(now)
-        else:
-            self.budget.leased(granted)
-        return picture
+        return exchange(self.budget, self.store, lambda: (self.world.now, self._offset), leaving=leaving)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from exporters.clock import ManualClock
 from exporters.graph.budget import Budget
 from exporters.graph.headers import RateLimit
+from exporters.graph.keeper import exchange
 from exporters.graph.limits import Scope
 from exporters.graph.sharing import History, Picture
 from retention.state.database import State, open_state
@@ -33,22 +34,11 @@ class Seat:
         self.budget.join()
 
     def exchange(self, *, leaving: bool = False) -> Picture | None:
+        return exchange(self.budget, self.store, self._readings, leaving=leaving)
+
+    def _readings(self) -> tuple[float, float]:
         now = self.clock.monotonic()
-        offset = self.clock.now().timestamp() - now
-        report = self.budget.report(now, offset, leaving=leaving)
-        granted = 0
-
-        def decide(picture: Picture) -> int:
-            nonlocal granted
-            granted = 0 if leaving else self.budget.adopt(picture, report.kept, now, offset)
-            return granted
-
-        picture = self.store.exchange(report, decide)
-        if picture is None:
-            self.budget.away(now)
-        else:
-            self.budget.leased(granted)
-        return picture
+        return now, self.clock.now().timestamp() - now
 
     def spend(self, units: int, *, told: RateLimit | None = None) -> int:
         """As much as the lease and the limits let it, up to `units`; how much that was."""
