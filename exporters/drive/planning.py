@@ -41,7 +41,7 @@ class Planner:
         self._tree = Tree(self._state, drive)
         self._places_made: Places | None = None
         self._has_sampled = False
-        self._given_out: tuple[int, bytes, str] = (-2_000_000, b"", "")
+        self._given_out: tuple[int, bytes, str] = (-2 * MOVED, b"", "")
         db = self._state.db
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS work (id TEXT PRIMARY KEY, depth INT, path BLOB, forced INT) WITHOUT ROWID"

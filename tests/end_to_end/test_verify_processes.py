@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class Verify:
         self.helpers: list[int] = []
         wait_for(lambda: self.process.poll() is not None or self._found())
         assert self.helpers, self.process.communicate()
+        time.sleep(0.5)  # it takes note of the last one a moment after we see it
 
     def _found(self) -> bool:
         number = self.process.pid

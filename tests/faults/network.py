@@ -66,6 +66,7 @@ class Proxy:
         self.asked.append(target.decode())
         if self.refusal is not None or method != b"CONNECT":
             peer.sendall(b"HTTP/1.1 405 No\r\n\r\n" if self.refusal is None else self.refusal)
+            _hang_up(peer)
             return
         host, _, port = target.decode().rpartition(":")
         with socket.create_connection((host, int(port)), timeout=60) as far:
@@ -74,6 +75,14 @@ class Proxy:
             back.start()
             _pump(peer, far)
             back.join()
+
+
+def _hang_up(peer: socket.socket) -> None:
+    """Let what was sent arrive first: closing with anything unread resets the connection."""
+    with contextlib.suppress(OSError):
+        peer.shutdown(socket.SHUT_WR)
+        while peer.recv(65536):
+            pass
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
