@@ -115,9 +115,9 @@ class Done:
 class Watch(Protocol):
     """Who watches over the contents of a drive. See `refusals`."""
 
-    def served(self) -> None: ...
+    def served(self, item_id: str) -> None: ...
 
-    def refused(self, error: LastcopyError) -> None: ...
+    def refused(self, item_id: str, error: LastcopyError) -> None: ...
 
     def check(self) -> None:
         """Raises: SourceError if the drive is not worth asking any more."""
@@ -192,9 +192,9 @@ class Capturer:
         try:
             captured = self._capture(path, str(task.key), task)
         except (ItemError, SourceError, TransientError) as error:
-            self._watch.refused(error)
+            self._watch.refused(facts["id"], error)
             return self._failed(row, error, task, done)
-        self._watch.served()
+        self._watch.served(facts["id"])
         done.bytes_received, done.was_downloaded = captured.size, True
         agreement = agrees(captured.size, captured.quick_xor, facts["service"]) or grade_difference(facts["name"])
         if task.row is not None and task.row.get("key") not in {None, captured.key}:

@@ -31,31 +31,41 @@ class Refusals:
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._sampled = False
+        self._awaited: set[str] = set()
+        """Of the sample: ids of items whose contents were neither served nor refused yet."""
         self._last: LastcopyError | None = None
 
-    def served(self) -> None:
+    def served(self, item_id: str) -> None:
         """A content came."""
         if self._in_a_row:
             with self._lock:
                 self._in_a_row, self._sampled = 0, False
+                self._awaited.clear()
 
-    def refused(self, error: LastcopyError) -> None:
+    def refused(self, item_id: str, error: LastcopyError) -> None:
         """A content was refused."""
-        if not isinstance(error, _OF_ONE_ITEM):
-            with self._lock:
+        with self._lock:
+            self._awaited.discard(item_id)
+            if not isinstance(error, _OF_ONE_ITEM):
                 self._in_a_row, self._last = self._in_a_row + 1, error
 
     def check(self) -> None:
         """Raises: SourceError once enough has been refused, in places all over the drive."""
-        if self._in_a_row >= ENOUGH and self._sampled:
-            raise _given_up(self._last, self._in_a_row)
+        with self._lock:
+            if self._in_a_row >= ENOUGH and self._sampled and not self._awaited:
+                raise _given_up(self._last, self._in_a_row)
 
     def watching(self, tasks: Iterable[Task], sample: Callable[[int], Iterable[Task]]) -> Iterator[Task]:
         """The tasks; where a row of refusals has become doubtful, some from all over the drive first."""
         for task in tasks:
             if self._in_a_row >= DOUBTFUL and not self._sampled:
-                self._sampled = True
-                yield from sample(SAMPLE)
+                chosen = list(sample(SAMPLE))
+                with (
+                    self._lock
+                ):  # they come after what is queued already: until they are asked, nothing is known of the rest
+                    self._awaited = {one.facts["id"] for one in chosen if one.key is not None}
+                    self._sampled = True
+                yield from chosen
             yield task
 
 
