@@ -12,6 +12,7 @@ import pytest
 from exporters.clock import SystemClock
 from exporters.rehearsal.server import Rehearsal
 from tests.contracts.cli_tenant import QUIET_SOURCES, Desk
+from tests.faults.disks import remount
 from tests.independent import tiny
 from tests.unit.store.test_store_folder_systems import mount
 
@@ -71,19 +72,19 @@ def test_a_full_disk(desk: Desk, disk: Path) -> None:
 def test_a_disk_that_is_read_only(desk: Desk, disk: Path) -> None:
     """Before the run: exit 2, nothing touched. In the middle of it: exit 1. `verify` and `restore` go on reading."""
     (disk / "copy").mkdir()
-    mount("-o", "remount,ro", str(disk))
+    remount(disk, readonly=True)
     for verb in ("check", "export"):
         result = desk.run(verb, "--json")
         assert result.exit == 2, result.out
         assert "cannot be written" in result.out
-    mount("-o", "remount,rw", str(disk))
-    at_request(desk.tenant, 20, lambda: subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True))
+    remount(disk, readonly=False)
+    at_request(desk.tenant, 20, lambda: remount(disk, readonly=True))
     result = desk.run("export", "--json")
     assert result.exit == 1, result.out
     assert result.json["error"]["code"] == "store_read_only"
-    mount("-o", "remount,rw", str(disk))
+    remount(disk, readonly=False)
     ends_whole(desk)
-    mount("-o", "remount,ro", str(disk))
+    remount(disk, readonly=True)
     assert desk.run("verify", "--json").exit == 0
     assert desk.run("restore", "--to", str(desk.folder / "out"), "--json").exit == 0
 

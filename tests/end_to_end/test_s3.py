@@ -152,7 +152,12 @@ def large_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.make(tmp_path_factory.mktemp("large") / "tenant", drives=1, files=40, odd=False, large=LARGE)
 
 
-@pytest.mark.parametrize("kill", list(KILLS))
+OFTEN = ("first payload", "in the middle of an upload in parts", "in the fold")
+
+
+@pytest.mark.parametrize(
+    "kill", [kill if kill in OFTEN else pytest.param(kill, marks=pytest.mark.soak) for kill in KILLS]
+)
 def test_every_version_is_locked_although_the_run_was_killed(
     large_data: Path, tmp_path: Path, served: tuple[str, Between], endpoint: str, kill: str
 ) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Disk:
 
     def protect(self, *, readonly: bool) -> None:
         """Read-only, or no more so."""
-        _run("mount", "-o", f"remount,{'ro' if readonly else 'rw'}", str(self.folder))
+        remount(self.folder, readonly=readonly)
 
     @property
     def used(self) -> int:
@@ -48,6 +49,16 @@ def mounted(folder: Path, size: int) -> Iterator[Disk]:
         yield Disk(folder)
     finally:
         _run("umount", "--lazy", str(folder))
+
+
+def remount(folder: Path, *, readonly: bool) -> None:
+    """Read-only, or no more so. The system refuses while a file is open for writing: asked again until none is."""
+    command = ["mount", "-o", f"remount,{'ro' if readonly else 'rw'}", str(folder)]
+    for _ in range(500):
+        if subprocess.run(command, capture_output=True, check=False).returncode == 0:
+            return
+        time.sleep(0.01)
+    _run(*command)
 
 
 def _run(*command: str) -> None:

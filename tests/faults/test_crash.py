@@ -49,7 +49,7 @@ def crash_everywhere(data: Path, folder: Path, points: int, seed: int) -> None:
 
 
 def test_killed_at_any_request(tiny_data: Path, tmp_path: Path) -> None:
-    crash_everywhere(tiny_data, tmp_path, points=8, seed=SEED)
+    crash_everywhere(tiny_data, tmp_path, points=5, seed=SEED)
 
 
 @pytest.mark.soak

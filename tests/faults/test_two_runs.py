@@ -17,7 +17,7 @@ from tests.end_to_end.driving import COMMAND, Product, Tenant, assert_same, wait
 from tests.independent.judge import Settings, judge
 
 AS_HOST = Path(__file__).parents[1] / "end_to_end" / "as_host.py"
-SLOW = {"fault": "delay", "route": "drives/*/items/*/content", "seconds": 1.0}
+SLOW = {"fault": "delay", "route": "drives/*/items/*/content", "seconds": 0.3}
 HOSTS = pytest.mark.parametrize("hosts", [("here", "here"), ("one", "two")], ids=["one host", "two hosts"])
 IN_A_CONTAINER = (
     "unshare",
@@ -101,11 +101,14 @@ def test_the_later_of_two_takes_over_when_told_to(
 
 
 @HOSTS
-def test_two_that_start_together(hosts: tuple[str, str], tenant: Tenant, reference: Product, tmp_path: Path) -> None:
-    """Whoever is first: one copies, the other stops; three times, a moment apart. Across hosts the first may also find the other
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.soak)])
+def test_two_that_start_together(
+    hosts: tuple[str, str], times: int, tenant: Tenant, reference: Product, tmp_path: Path
+) -> None:
+    """Whoever is first: one copies, the other stops; a moment apart. Across hosts the first may also find the other
     in both of its sources, wait for it, and have nothing left to do."""
     draw = random.Random(11)
-    for attempt in range(3):
+    for attempt in range(times):
         store = tmp_path / f"store{attempt}"
         both = [product_on(host, tmp_path / f"{n}.{attempt}", tenant, store) for n, host in enumerate(hosts)]
         processes = []

@@ -93,7 +93,7 @@ FOR_EVER = {
     "too_long_a_length": rule("wrong-length", host="download", by=10),
     "too_short_a_length": rule("wrong-length", host="download", by=-5),
     "no_length_and_cut_off": rule("no-length", host="download", after_bytes=40),
-    "chunks_cut_off": rule("chunked-cut", host="download", after_bytes=30),
+    "chunks_cut_off": rule("chunked-cut", host="download", after_bytes=3000),
     "redirect_loop": rule("status", host="download", status=302, headers={"Location": "/again"}),
     "no_http": rule("garbage", host="download"),
 }
