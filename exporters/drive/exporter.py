@@ -15,7 +15,7 @@ from exporters.bag.formats import ABOUT, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted_folders
 from exporters.clock import Clock, timestamp
-from exporters.drive.capture import Capturer, Done, Task
+from exporters.drive.capture import Capturer
 from exporters.drive.crew import Crew, Shift
 from exporters.drive.download import Downloader
 from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
@@ -25,6 +25,7 @@ from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, may_succe
 from exporters.drive.refusals import Refusals
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
+from exporters.drive.tasks import Done, Task
 from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.errors import GraphError, StoppedError

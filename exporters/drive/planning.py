@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.drive.capture import Task, asks_again
+from exporters.drive.capture import asks_again
 from exporters.drive.facts import same_content
 from exporters.drive.settings import DriveSettings
+from exporters.drive.tasks import Task
 from exporters.drive.tree import Places, Tree
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
