@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from exporters.clock import Clock, timestamp
 from exporters.drive.download import Captured, Content, Downloader, agrees, grade_difference
-from exporters.drive.exceptions import make_exception, version_code
+from exporters.drive.exceptions import code_of, make_exception, version_code
 from exporters.drive.facts import JsonObject
 from exporters.drive.tasks import Done, Task, asked_twice, item_route, patience_of
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
@@ -34,12 +34,15 @@ class Attached:
         return timestamp(self._clock.now())
 
     def versions(self, task: Task, key: str, done: Done) -> bool:
-        """Earlier versions that we do not hold; False if something may still be had another time."""
+        """Earlier versions that we do not hold; False if something may still be had another time. key: of the item, or planned
+        for it."""
         path = f"{item_route(self._drive, task.facts['id'])}/versions"
         try:
             listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
             listed = newest_first([v for v in listed if identifier_of(v.get("id"))])
         except (ItemError, SourceError, TransientError) as error:
+            if _says_no_more(task, error):
+                return True
             row = self._versions_row(task, Outcome.EXCEPTED)
             make_exception(row, version_code(error), str(error))
             done.add_exception(row, task.attached.get(("versions", "list")))
@@ -114,6 +117,9 @@ class Attached:
                 row["versionId"] = captured.version_id
         if error is not None:
             make_exception(row, version_code(error), str(error))
+            mark = task.facts["service"].get("malware")
+            if mark is not None and row["code"] == ExceptionCode.MALWARE:
+                row["service"]["malware"] = mark  # known by the listing: not worth another try as long as it says so
         return row
 
     def permissions(self, task: Task, done: Done) -> bool:
@@ -136,6 +142,13 @@ class Attached:
     def _permission_row(self, task: Task, outcome: Outcome, at: str) -> JsonObject:
         row = {"kind": "permission", "scope": self._drive, "id": task.facts["id"], "name": task.facts["name"]}
         return {**row, "path": task.path, "outcome": outcome.value, "captured": at, "run": self._run_id}
+
+
+def _says_no_more(task: Task, error: LastcopyError) -> bool:
+    """Whether the list of versions is refused for the very reason for which the content was: the item's row says so already, and
+    once the content is had, or changes, the versions are asked for again."""
+    is_refused = task.row is not None and task.beside is not None and task.row.get("code") == code_of(error)
+    return is_refused and ("versions", "list") not in task.attached
 
 
 def newest_first(versions: list[JsonObject]) -> list[JsonObject]:

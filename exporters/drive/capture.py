@@ -39,9 +39,10 @@ class Capturer:
         if task.key is not None:
             row = self._bytes(task, row, done)
         asked: JsonObject = dict(row.get("asked") or {})
-        if row["outcome"] == Outcome.COPIED and row["kind"] == "file" and task.versions != "current":
+        beside = row.get("key") or task.beside
+        if beside is not None and row["kind"] == "file" and task.versions != "current":
             asked.pop("versions", None)
-            if self._attached.versions(task, str(row["key"]), done):
+            if self._attached.versions(task, str(beside), done):
                 asked["versions"] = task.versions
         if task.wants_permissions and row["outcome"] == Outcome.COPIED:
             asked.pop("permissions", None)
@@ -168,8 +169,10 @@ class Capturer:
         make_exception(row, code, reason_of(code, error))
         if held is not None and same_content(task.facts, held):
             stays(row, held)
+        else:
+            row["asked"].pop("versions", None)  # there may be further ones of this content
         if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and self._is_there(str(row["id"])):
-            row["asked"] = {"again": True}  # its content alone is not found
+            row["asked"]["again"] = True  # its content alone is not found
         return row
 
 

@@ -21,8 +21,9 @@ ONENOTE_PATIENCE_SECONDS = 20.0
 @dataclass(frozen=True, slots=True)
 class Task:
     """One item to work on. facts: as listed. row: what we hold of it, or None. is_owed: a row has to settle it. key: place
-    planned for new bytes, None where none are needed. versions: "current", "all" or a number. attached: rows that hang on it
-    (kinds `version`, `versions`, `permission`), by kind and id."""
+    planned for new bytes, None where none are needed. beside: place planned for bytes that were refused, where its earlier
+    versions alone are asked for. versions: "current", "all" or a number. attached: rows that hang on it (kinds `version`,
+    `versions`, `permission`), by kind and id."""
 
     facts: JsonObject
     path: str
@@ -31,6 +32,7 @@ class Task:
     another_key: Callable[[], str]
     version_key: Callable[[str, str, str], str]
     is_owed: bool = True
+    beside: str | None = None
     versions: str | int = "current"
     wants_permissions: bool = False
     attached: Mapping[tuple[str, str], JsonObject] = field(default_factory=dict)
