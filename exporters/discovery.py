@@ -2,7 +2,7 @@
 
 Rules of this file: a user is asked for a drive once, not in every run (Q-046); "no drive" is a normal result where the service
 says so (Q-056), a plain 404 is not: it would leave a drive out for a week; a drive that we hold stays a source when its owner is
-gone. Source: design §4 (names of bags), graph.md §3.1, §5.1.
+gone, and when its owner has another: then both are sources. Source: design §4 (names of bags), graph.md §3.1, §5.1.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Undiscovered(SourceError):
 def discover(
     graph: GraphSession, catalogue: Catalogue, clock: Clock, absent: AbsentDrives
 ) -> Iterator[Source | Undiscovered]:
-    """Yield every OneDrive once: of each user, then those in the store whose owner is listed no more.
+    """Yield every OneDrive once: of each user, then those in the store whose owner is listed no more, or has another by now.
 
     Raises: RunError, SourceError if the users cannot be listed.
     """
@@ -95,6 +95,21 @@ def _drive_of(
     except (ItemError, SourceError) as error:
         return _undiscovered(name, error)
     return Source(SourceKind.ONEDRIVE, drive["id"], name, user_id, text_of(drive.get("webUrl")))
+
+
+def successor_of(graph: GraphSession, catalogue: Catalogue, lost: Source) -> Source | None:
+    """The drive that its user has in place of one that we hold and the service does not find: a source of its own. None if there
+    is none, or it is known already (1 request otherwise). Raises: RunError."""
+    if lost.owner is None or catalogue.knows_newer(lost):
+        return None
+    params = {"$select": "id,webUrl"}
+    try:
+        drive = graph.get(f"/users/{segment(lost.owner)}/drive", params=params, cost=Cost.SINGLE)
+    except (ItemError, SourceError):
+        return None  # the user is gone as well, or cannot be asked today: the lost drive is said in any case
+    if identifier_of(drive.get("id")) in {None, lost.id}:
+        return None
+    return Source(SourceKind.ONEDRIVE, drive["id"], lost.name, lost.owner, text_of(drive.get("webUrl")))
 
 
 def _undiscovered(name: str, error: LastcopyError) -> Undiscovered:

@@ -21,6 +21,7 @@ from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
+from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings
@@ -32,6 +33,7 @@ from exporters.graph.errors import (
     NotFoundError,
     PermissionMissingError,
     SiteLockedError,
+    StoppedError,
 )
 from exporters.graph.session import GraphSession
 from exporters.outcomes import ExceptionCode
@@ -43,6 +45,7 @@ from exporters.store.segments import ReplacedError
 SOURCES_AT_ONCE = 4
 WAIT_FOR_OTHER_SECONDS = 200.0
 LOOK_AGAIN_SECONDS = 2.0
+NOT_FOUND = (NotFoundError, NoDriveError)
 REFUSALS = (NotFoundError, NoDriveError, AccessDeniedError, PermissionMissingError, LockedError, SiteLockedError)
 
 
@@ -88,6 +91,10 @@ class SourceResult:
     """Whether an earlier run listed it to the end."""
     has_refused: bool = False
     """Whether the service refuses a source that it once listed."""
+    successor: Source | None = None
+    """What its owner has in its place, found just now: it is copied next."""
+    is_replaced: bool = False
+    """Whether the service does not find it, and its owner has another, found now or by an earlier run."""
     segment: int = 0
     segment_sha256: str | None = None
     """The newest segment of the bag when the run left it."""
@@ -168,17 +175,24 @@ def export_sources(
     ):
         copying = Copying(graph, store, catalogue, settings, run, meter, crew, progress, stop)
         under_way: set[Future[SourceResult]] = set()
+
+        def next_done() -> Iterator[SourceResult]:
+            nonlocal under_way
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for result in (future.result() for future in done):
+                yield result
+                if result.successor is not None and not stop.is_set():
+                    under_way.add(pool.submit(copying.copy, result.successor))
+
         try:
             for source in sources:
                 if stop.is_set():
                     break
                 under_way.add(pool.submit(copying.copy, source))
                 while len(under_way) >= settings.sources_at_once * 2:
-                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
+                    yield from next_done()
             while under_way:
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from next_done()
         except BaseException:
             stop.set()
             raise
@@ -210,6 +224,9 @@ class Copying:
                 raise
             result.problem = error
             result.has_refused = result.was_listed and isinstance(error, REFUSALS)
+            if isinstance(error, NOT_FOUND):
+                result.successor = self._successor(source)
+                result.is_replaced = result.successor is not None or self.catalogue.knows_newer(source)
         except Exception as error:
             known = scratch_error(error)  # the same for every source
             if known is not None:
@@ -223,6 +240,14 @@ class Copying:
             )
         result.coverage = coverage_of(result, self.settings.drive)
         return result
+
+    def _successor(self, lost: Source) -> Source | None:
+        try:
+            return successor_of(self.graph, self.catalogue, lost)
+        except StoppedError:
+            if not self.stop.is_set():
+                raise
+            return None
 
     def _copy_when_free(self, source: Source, bag: str, result: SourceResult) -> None:
         """Copy; another run that has the bag, and gives way to ours when it meets us, is waited for.

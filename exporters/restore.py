@@ -1,6 +1,6 @@
 """Rows of a bag → the tree as it was named, in a folder.
 
-Rules of this file: asks the store alone; nothing is written outside of the target, whatever a row says; every restored file is
+Rules of this file: asks the store alone; where things stand in the folder is the business of `target`; every restored file is
 hashed, and one that differs from its row is a failure and is not left lying there. Source: design §4 (payload is append-only),
 §6 (`restore`), docs/formats.md.
 
@@ -9,10 +9,8 @@ hashed, and one that differs from its row is a failure and is not left lying the
 """
 
 import contextlib
-import errno
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -20,12 +18,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from exporters.bag.keys import changed
 from exporters.bag.verify_rows import PathRow, PathRows
-from exporters.errors import ConfigurationError, ItemError, RunError, TransientError
+from exporters.errors import ItemError, TransientError
 from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError, StoreUnwritableError
 from exporters.store.protocol import Store
+from exporters.target import NO_FOLLOW, Notes, Tree, make_target, target_error
 
 Progress = Callable[[int, int], None]
 """Told (files, bytes) that were restored since the last call."""
@@ -33,36 +31,8 @@ Progress = Callable[[int, int], None]
 WORKERS = 4
 TASK_FILES = 64
 TASK_BYTES = 4 << 20
-NAMES_KEPT = 1_000
-COMPONENT_BYTES = 255
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-_TAKEN: Final = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR}
-_UNFIT: Final = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
-_WINDOWS_REFUSED: Final = re.compile(r'[<>:"|?*\\/\x00-\x1f]')
-_WINDOWS_DEVICE: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
-
-
-class Noted(NamedTuple):
-    """A true path, and what became of it."""
-
-    path: str
-    what: str
-
-
-@dataclass(slots=True)
-class Notes:
-    """How many in all, and the first 1,000."""
-
-    count: int = 0
-    first: list[Noted] = field(default_factory=list)
-
-    def add(self, path: str, what: str) -> None:
-        """Note one."""
-        self.count += 1
-        if len(self.first) < NAMES_KEPT:
-            self.first.append(Noted(path, what))
 
 
 @dataclass(slots=True)
@@ -132,43 +102,24 @@ def restore_source(
     Raises: ConfigurationError (`to` is not empty, no such run); RunError (`to` cannot be written, the store not be read).
     """
     result = RestoreResult(bag, run)
-    _make_target(to)
+    make_target(to)
     with (
         PathRows(store, bag, run=run) as rows,
         ThreadPoolExecutor(workers, thread_name_prefix="lastcopy-restore") as pool,
     ):
         result.segment, result.problems = rows.segment, rows.problems
-        tree = _Tree(os.path.abspath(to), result, windows=windows)  # noqa: PTH100 - a link is the operator's choice
+        tree = Tree(os.path.abspath(to), result.changed_names, windows=windows)  # noqa: PTH100 - a link is the operator's choice
         chosen = _Chosen(result, include_gone=include_gone, versions=versions, under=under.rstrip("/"))
         jobs = _jobs(chosen.of(rows.by_path(drill=drill)), tree)
         for done in in_order(
             pool, lambda task: [_write(store, bag, job) for job in task], _tasks(jobs), ahead=workers * 2
         ):
             _count(result, done, progress)
+        result.folders = tree.folders
         if drill is None:
             for row in chosen.folders(rows.by_path(descending=True)):
                 result.undated += not _date(tree.folder(row.path), row.modified)
     return result
-
-
-def _make_target(to: Path) -> None:
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        is_empty = next(to.iterdir(), None) is None
-    except OSError as error:
-        raise _target_error(str(to), error) from error
-    if not is_empty:
-        raise ConfigurationError(
-            f"the folder {str(to)!r} is not empty", code="target_not_empty", action="Name an empty folder with `--to`."
-        )
-
-
-def _target_error(place: str, error: OSError) -> RunError:
-    return RunError(
-        f"{place!r} cannot be written: {error.strerror}",
-        code="target_unwritable",
-        action="Make room there, or name another folder with `--to`, and run again.",
-    )
 
 
 class _Chosen:
@@ -200,130 +151,7 @@ class _Chosen:
         return not self._under or row.path == self._under or row.path.startswith(self._under + "/")
 
 
-class _Tree:
-    """Places below the target. Every component is one that this file system takes; a place is given out once."""
-
-    def __init__(self, root: str, result: RestoreResult, *, windows: bool) -> None:
-        self._root, self._result, self._windows = root, result, windows
-        self._moved: dict[str, str] = {}
-        """True path → place of each folder that does not stand under its own name."""
-        self._known: dict[str, str] = {}
-        self._newest = ""
-
-    def folder(self, path: str) -> str:
-        """The place of a folder, made now if no row has made it."""
-        if path in {"", "/"}:
-            return self._root
-        place = self._moved.get(path) or self._known.get(path)
-        if place is None:
-            above, _, name = path.rpartition("/")
-            place = self._place(self.folder(above), name)
-            if not self._fits(name) or not os.path.isdir(place):  # noqa: PTH112 - `..` is a folder, and never ours
-                place = self._make(path, name, path)
-            self._remember(path, place)
-        return place
-
-    def make_folder(self, row: PathRow) -> None:
-        """Make the folder of a row; two rows with the very same path share one."""
-        if row.path in {"", "/"} or row.path == self._newest:
-            return
-        self._newest = row.path
-        self._remember(row.path, self._make(row.path, row.name, row.id))
-        self._result.folders += 1
-
-    def make_file(self, row: PathRow) -> str:
-        """Reserve the place of a file."""
-        above, name = _split(row.path, row.name)
-        if row.kind == "version":
-            stem, dot, extension = name.rpartition(".")
-            name = f"{stem if dot else name} (version {row.id}){dot}{extension if dot else ''}"
-        return self._take(row.path, above, name, row.id, _create, told=row.kind != "version")
-
-    def _remember(self, path: str, place: str) -> None:
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[path] = place
-
-    def _make(self, path: str, name: str, item: str) -> str:
-        above, name = _split(path, name)
-        return self._take(path, above, name, item, os.mkdir, is_folder=True)
-
-    def _take(
-        self,
-        path: str,
-        above: str,
-        name: str,
-        item: str,
-        make: Callable[[str], None],
-        *,
-        is_folder: bool = False,
-        told: bool = True,
-    ) -> str:
-        """Make something at the first of these names that fits and is free: its own, the changed one, `-2`, `-3`, …"""
-        folder = self.folder(above)
-        for place in self._candidates(folder, name, item):
-            try:
-                make(place)
-            except OSError as error:
-                if error.errno in _TAKEN or error.errno in _UNFIT:
-                    continue
-                raise _target_error(place, error) from error
-            if place != self._place(folder, name) or not self._fits(name):
-                if is_folder:
-                    self._moved[path] = place
-                if told:
-                    self._result.changed_names.add(path, os.path.relpath(place, self._root))
-            return place
-        raise RunError(
-            f"no name was found for {path!r} in the target",
-            code="target_names",
-            action="Restore to another file system.",
-        )
-
-    def _candidates(self, folder: str, name: str, item: str) -> Iterator[str]:
-        if self._fits(name):
-            yield self._place(folder, name)
-        other = changed(name, item)
-        if self._windows:
-            other = _WINDOWS_REFUSED.sub("_", other)
-        stem, dot, extension = other.rpartition(".")
-        for number in range(1, 1_000):
-            yield self._place(
-                folder, other if number == 1 else f"{stem}-{number}.{extension}" if dot else f"{other}-{number}"
-            )
-
-    @staticmethod
-    def _place(folder: str, name: str) -> str:
-        return folder + os.sep + name
-
-    def _fits(self, name: str) -> bool:
-        """Whether this system can hold `name` as one component; whether it is free is found by trying."""
-        if name in {"", ".", ".."} or "/" in name or "\0" in name or os.sep in name:
-            return False
-        try:
-            if len(name.encode()) > COMPONENT_BYTES:  # a lone surrogate has no UTF-8
-                return False
-        except UnicodeEncodeError:
-            return False
-        if not self._windows:
-            return True
-        refused = _WINDOWS_REFUSED.search(name) or _WINDOWS_DEVICE.fullmatch(name)
-        return not refused and name[-1] not in " ."
-
-
-def _split(path: str, name: str) -> tuple[str, str]:
-    """(path of the folder, name): by the row's own name, should it hold a `/`."""
-    if name and path.endswith("/" + name):
-        return path[: -len(name) - 1], name
-    above, _, last = path.rpartition("/")
-    return above, last
-
-
-def _create(place: str) -> None:
-    os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o666))
-
-
-def _jobs(rows: Iterator[PathRow], tree: _Tree) -> Iterator[_Job]:
+def _jobs(rows: Iterator[PathRow], tree: Tree) -> Iterator[_Job]:
     for row in rows:
         if row.kind == "folder":
             tree.make_folder(row)
@@ -349,7 +177,7 @@ def _write(store: Store, bag: str, job: _Job) -> _Done:
     row, digest, size, fault = job.row, hashlib.sha256(), 0, None
     try:
         with (
-            open(os.open(job.place, os.O_WRONLY | _NO_FOLLOW), "wb", buffering=0) as file,  # noqa: PTH123
+            open(os.open(job.place, os.O_WRONLY | NO_FOLLOW), "wb", buffering=0) as file,  # noqa: PTH123
             store.open(f"{bag}/{row.key}") as chunks,
         ):
             for chunk in chunks:
@@ -363,7 +191,7 @@ def _write(store: Store, bag: str, job: _Job) -> _Done:
     except (ItemError, TransientError, StoreUnwritableError) as error:
         fault = f"it cannot be read: {error}"
     except OSError as error:
-        raise _target_error(job.place, error) from error
+        raise target_error(job.place, error) from error
     if fault is not None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(job.place)  # noqa: PTH108
@@ -377,7 +205,7 @@ def _write_all(fd: int, chunk: bytes, place: str) -> None:
         try:
             view = view[os.write(fd, view) :]
         except OSError as error:
-            raise _target_error(place, error) from error
+            raise target_error(place, error) from error
 
 
 def _date(place: str, modified: str | None) -> bool:

@@ -288,13 +288,14 @@ class _Run:
         if result.problem is None and not result.reconciled:
             doubts[UNRECONCILED] = "independent counts of the service differ from the rows"
         if result.has_refused:
-            doubts[MASS] = "it was copied before, and refuses now: nothing of it is marked gone"
+            now = "its user has another now, copied beside it" if result.is_replaced else "refuses now"
+            doubts[MASS] = f"it was copied before, and {now}: nothing of it is marked gone"
             self._refused.append(str(result.bag))
         row["coverage"] = [
             *result.coverage,
             *({"class": "whole", "state": "in part", "code": c, "reason": r} for c, r in doubts.items()),
         ]
-        labels = self._names.labels_of(source) | {str(result.bag)}
+        labels = self._names.accepted_as(source, result.bag)
         findings = list(_findings(result, doubts))
         accepted = {found.code for found in findings if self._acceptances.covers(found, labels)}
         if result.has_refused and result.problem is not None and accepted & {MASS, result.problem.code}:
@@ -305,7 +306,7 @@ class _Run:
         return Found(row, dict(result.exceptions), [code for code in codes if code not in accepted], result.problem)
 
     def _accepts(self, code: str, source: Source) -> bool:
-        return self._acceptances.covers(code, self._names.labels_of(source))
+        return self._acceptances.covers(code, self._names.accepted_as(source))
 
     def _add_uncovered(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> None:
         """Sources that could not be asked for, names of the configuration that nobody has, classes that were asked for."""

@@ -20,15 +20,23 @@ class Names:
 
     def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
         self._labels: dict[str, frozenset[str]] = {}
+        self._bag_of: dict[str, str] = {}
         self._bags: dict[str, frozenset[str]] = {}
         for record in records:
             labels = {f"{record['kind']}/{entry['name']}" for entry in record["names"]} | {record["bag"]}
             self._labels[record["id"]] = frozenset(labels)
+            self._bag_of[record["id"]] = record["bag"]
             self._bags[record["bag"]] = frozenset(labels)
 
     def labels_of(self, source: Source) -> frozenset[str]:
         """Every label that this source has, or has had."""
         return self._labels.get(source.id, frozenset()) | {source.label}
+
+    def accepted_as(self, source: Source, bag: str | None = None) -> frozenset[str]:
+        """The labels under which an acceptance means this source alone: two drives of one user have a name in common, and what is
+        accepted of one says nothing of the other. bag: its own, if the store did not know it at the start."""
+        own = bag or self._bag_of.get(source.id)
+        return (self.labels_of(source) | ({own} if own else set())) - (self._bags.keys() - {own})
 
     def labels_of_bag(self, bag: str) -> frozenset[str]:
         """Every label of the source that lies in a bag."""

@@ -40,9 +40,14 @@ class Catalogue:
         return iter(records)
 
     def drive_of(self, owner: str) -> JsonObject | None:
-        """The record of the OneDrive of a user."""
+        """The record of the OneDrive of a user: the one that was found last, where one has taken the place of another."""
         with self._lock:
             return self._records.get(self._drives.get(owner, ""))
+
+    def knows_newer(self, source: Source) -> bool:
+        """Whether the owner of a drive has another one by now."""
+        known = None if source.owner is None else self.drive_of(source.owner)
+        return known is not None and known["id"] != source.id
 
     def bag_of(self, source: Source, *, cloud: str, at: str) -> str:
         """The bag of a source; claimed now if it has none. A new name of a known source is written down.
@@ -63,8 +68,10 @@ class Catalogue:
     def _keep(self, key: str, record: JsonObject) -> None:
         self._records[key] = record
         self._taken.add(folded(record["bag"]))
-        if record["kind"] == SourceKind.ONEDRIVE and record.get("owner"):
-            self._drives[record["owner"]] = key
+        owner = record.get("owner")
+        if record["kind"] == SourceKind.ONEDRIVE and owner:
+            before = self._drives.get(owner, key)
+            self._drives[owner] = max(before, key, key=lambda known: (self._records[known]["names"][0]["since"], known))
 
     def _claim(self, source: Source, cloud: str, at: str) -> str:
         content = {

@@ -22,6 +22,7 @@ CREATE TABLE rows (kind TEXT, scope TEXT, id TEXT, key TEXT, outcome TEXT, code 
                    row BLOB, PRIMARY KEY (kind, scope, id)) WITHOUT ROWID;
 CREATE INDEX rows_by_key ON rows (key) WHERE key IS NOT NULL;
 CREATE INDEX rows_in_doubt ON rows (agreement) WHERE agreement IN ('differs', 'rewritten');
+CREATE INDEX rows_excepted ON rows (kind, scope, id) WHERE outcome = 'excepted';
 CREATE TABLE owed (scope TEXT, id TEXT, kind TEXT, deleted INT, listed BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE tree (scope TEXT, id TEXT, parent TEXT, name BLOB, kind TEXT, alive INT,
                    PRIMARY KEY (scope, id)) WITHOUT ROWID;

@@ -15,16 +15,17 @@ from exporters.bag.formats import ABOUT, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted_folders
 from exporters.clock import Clock, timestamp
-from exporters.drive.capture import Capturer, Done, Task
+from exporters.drive.capture import Capturer
 from exporters.drive.crew import Crew, Shift
 from exporters.drive.download import Downloader
 from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
 from exporters.drive.listing import Listing
 from exporters.drive.packages import settle_packages
-from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, may_succeed
+from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, lacks_versions, may_succeed
 from exporters.drive.refusals import Refusals
 from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
+from exporters.drive.tasks import Done, Task
 from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph.calls import segment
 from exporters.graph.errors import GraphError, StoppedError
@@ -168,7 +169,7 @@ class DriveExporter:
         if kept is not None and kept.get("again"):
             return True
         now = self._clock.now()
-        return any(may_succeed(row, now) for row in self._writer.exceptions())
+        return any(may_succeed(row, now) or lacks_versions(row, self._settings) for row in self._writer.exceptions())
 
     def _did_not_agree(self) -> bool:
         """Whether counts were unexplained when the bag was last folded: deltas alone will never bring what is missing."""
@@ -202,9 +203,16 @@ class DriveExporter:
         self._take_all(self._refusals.watching(planner.tasks(moved_folders=False), planner.sample))
         if not self._stop.is_set():
             self._take_all(planner.tasks(moved_folders=True))
+        if not self._stop.is_set():
+            self._take_all(self._announced(planner.refused()))
         settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
         settle_packages(self._writer, self._source.id, timestamp(self._clock.now()))
         return self.result.worked_on - before
+
+    def _announced(self, tasks: Iterator[Task]) -> Iterator[Task]:
+        for task in tasks:
+            self._progress.listed(1)
+            yield task
 
     def _take_all(self, tasks: Iterator[Task]) -> None:
         """Do the tasks, and write down what came of them, in the order in which it comes. What needs no request is done here."""

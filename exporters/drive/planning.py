@@ -8,11 +8,12 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from exporters.bag.formats import JsonObject, load_json
+from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.drive.capture import Task, asks_again
+from exporters.drive.capture import asks_again
 from exporters.drive.facts import same_content
 from exporters.drive.settings import DriveSettings
+from exporters.drive.tasks import Task
 from exporters.drive.tree import Places, Tree
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
@@ -27,8 +28,9 @@ PUT_ASIDE = (
 """Rows whose bytes are to be read again, and perhaps a few others."""
 MOVED = 1_000_000
 """In the order of work: after everything else."""
-SAMPLED = 2
-"""In the column `forced`: its task has been given out already, by `sample`."""
+DUE, SAMPLED, ATTACHED = 1, 2, 3
+"""In the column `forced`: worth another try; its task has been given out already, by `sample`; what hangs on it is worth another
+try, and its bytes are not."""
 BATCH = 500
 
 
@@ -45,6 +47,9 @@ class Planner:
         db = self._state.db
         db.execute(
             "CREATE TEMP TABLE IF NOT EXISTS work (id TEXT PRIMARY KEY, depth INT, path BLOB, forced INT) WITHOUT ROWID"
+        )
+        db.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS besides (id TEXT, captured TEXT, PRIMARY KEY (id, captured)) WITHOUT ROWID"
         )
         db.execute("DELETE FROM work")
 
@@ -95,9 +100,11 @@ class Planner:
     def add_failed(self, now: datetime) -> None:
         """Excepted rows that may succeed today, and bytes that were put aside until they are read again."""
         rows = map(load_json, self._state.rows("outcome = 'excepted'"))
-        self._force(item_of(row) for row in rows if may_succeed(row, now))
+        self._force(
+            (item_of(row), DUE if row["kind"] in LISTED_KINDS else ATTACHED) for row in rows if may_succeed(row, now)
+        )
         put_aside = map(load_json, self._state.rows(PUT_ASIDE))
-        self._force(row["id"] for row in put_aside if asks_again(row))
+        self._force((row["id"], DUE) for row in put_aside if asks_again(row))
 
     def add_unasked(self, *, refresh_permissions: bool) -> None:
         """Files for which the settings ask more than was done (they were widened), or whose sharing is asked again."""
@@ -105,7 +112,11 @@ class Planner:
             load_json,
             self._state.rows("outcome = 'copied' AND scope = ? AND kind IN ('file', 'folder')", (self._drive,)),
         )
-        self._force(row["id"] for row in rows if self._asks_more(row) or (refresh_permissions and self._is_asked(row)))
+        self._force(
+            (row["id"], ATTACHED)
+            for row in rows
+            if self._asks_more(row) or (refresh_permissions and self._is_asked(row))
+        )
 
     def _asks_more(self, row: JsonObject) -> bool:
         asked = row.get("asked") or {}
@@ -117,8 +128,13 @@ class Planner:
             return facts["kind"] in {"file", "folder", "package"}
         return self._settings.permissions == "shared" and "shared" in facts.get("service", {})
 
-    def _force(self, ids: Iterator[str]) -> None:
-        self._state.db.executemany("INSERT OR REPLACE INTO work VALUES (?, 0, NULL, 1)", ((i,) for i in ids))
+    def _force(self, items: Iterator[tuple[str, int]]) -> None:
+        """items: (id, why: DUE or ATTACHED)."""
+        query = (
+            "INSERT INTO work VALUES (?, 0, NULL, ?)"
+            " ON CONFLICT DO UPDATE SET forced = excluded.forced WHERE work.forced != ?"
+        )
+        self._state.db.executemany(query, ((item_id, why, DUE) for item_id, why in items))
 
     def plan(self) -> None:
         """Work out paths. Folders that moved come last of all (`moved_folders`): as long as their own row is not written, what
@@ -152,7 +168,7 @@ class Planner:
                 if self._is_sampled(item_id):
                     continue
                 self._given_out = (depth, path, item_id)
-                task = self._task(item_id, path.decode("utf-8", "surrogatepass"), bool(forced), *known[item_id])
+                task = self._task(item_id, path.decode("utf-8", "surrogatepass"), forced, *known[item_id])
                 if task is not None:
                     yield task
             after = batch[-1][:3]
@@ -168,7 +184,7 @@ class Planner:
         found = db.execute(query, (self._drive, SAMPLED, *self._given_out, number)).fetchall()
         db.executemany("UPDATE work SET forced = ? WHERE id = ?", ((SAMPLED, item_id) for item_id, _ in found))
         known = self._state.known(self._drive, [item_id for item_id, _ in found])
-        tasks = [self._task(i, path.decode("utf-8", "surrogatepass"), False, *known[i]) for i, path in found]
+        tasks = [self._task(i, path.decode("utf-8", "surrogatepass"), 0, *known[i]) for i, path in found]
         return [task for task in tasks if task is not None]
 
     def _is_sampled(self, item_id: str) -> bool:
@@ -180,7 +196,7 @@ class Planner:
         return f"/lost~{node[0] if node else ''}/{node[1] if node else item_id}"
 
     def _task(
-        self, item_id: str, path: str, forced: bool, owed: JsonObject | None, row: JsonObject | None
+        self, item_id: str, path: str, forced: int, owed: JsonObject | None, row: JsonObject | None
     ) -> Task | None:
         facts = owed or (facts_of_row(row) if row else None)
         if facts is None or facts.get("deleted"):
@@ -190,7 +206,7 @@ class Planner:
         if owed is None and not forced and row is not None and row.get("path") == path:
             return None
         key = None
-        if facts["kind"] == "file" and self._needs_bytes(facts, row, forced or owed is not None):
+        if facts["kind"] == "file" and self._needs_bytes(facts, row, forced == DUE or owed is not None):
             is_held = row is not None and row.get("key") and not asks_again(row)  # what was put aside holds no place
             with self._lock:
                 place = self._places.another if is_held else self._places.file
@@ -201,7 +217,8 @@ class Planner:
         self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None, *, is_owed: bool
     ) -> Task:
         asked = (row or {}).get("asked") or {}
-        wants_versions = facts["kind"] == "file" and self._settings.versions != "current"
+        is_refused = key is None and row is not None and row["outcome"] == Outcome.EXCEPTED  # see `refused`
+        wants_versions = facts["kind"] == "file" and self._settings.versions != "current" and not is_refused
         new_sharing = row is None or row.get("service", {}).get("shared") != facts["service"].get("shared")
         wants_permissions = self._is_asked(facts) and (
             new_sharing or not asked.get("permissions") or self._settings.refresh_permissions
@@ -218,6 +235,45 @@ class Planner:
             versions=self._settings.versions if wants_versions and more else "current",
             wants_permissions=wants_permissions,
             attached=self._attached(facts["id"]) if wants_versions or wants_permissions else {},
+        )
+
+    def refused(self) -> Iterator[Task]:
+        """Files whose bytes could not be had, with their earlier versions alone, as far as these were not asked for yet; each
+        once in a run. To be taken when it is known that the drive is not given up."""
+        if self._settings.versions == "current":
+            return
+        query = (
+            "SELECT id, row FROM rows INDEXED BY rows_excepted WHERE outcome = 'excepted' AND kind = 'file'"
+            " AND scope = ? AND code != 'vanished'"
+            " AND id > ? AND NOT EXISTS (SELECT 1 FROM owed WHERE owed.scope = rows.scope AND owed.id = rows.id)"
+            " ORDER BY id LIMIT ?"
+        )
+        after = ""
+        while batch := self._state.db.execute(query, (self._drive, after, BATCH)).fetchall():
+            rows = (load_json(data) for _, data in batch)
+            yield from (self._versions_alone(row) for row in rows if self._is_unasked(row))
+            after = batch[-1][0]
+
+    def _is_unasked(self, row: JsonObject) -> bool:
+        if not lacks_versions(row, self._settings):
+            return False
+        taken = self._state.db.execute("INSERT OR IGNORE INTO besides VALUES (?, ?)", (row["id"], row["captured"]))
+        return taken.rowcount > 0
+
+    def _versions_alone(self, row: JsonObject) -> Task:
+        with self._lock:
+            beside = self._places.file(row.get("parent"), row["name"], row["id"])
+        return Task(
+            facts=facts_of_row(row),
+            path=row["path"],
+            row=row,
+            key=None,
+            another_key=lambda: self._another(row),
+            version_key=self._version_key,
+            is_owed=False,
+            beside=beside,
+            versions=self._settings.versions,
+            attached=self._attached(row["id"]),
         )
 
     def _another(self, facts: JsonObject) -> str:
@@ -253,6 +309,13 @@ def facts_of_row(row: JsonObject) -> JsonObject:
 
 def _is_over(row: JsonObject) -> bool:
     return row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED
+
+
+def lacks_versions(row: JsonObject, settings: DriveSettings) -> bool:
+    """Whether an excepted row is that of a file whose earlier versions were not asked for."""
+    if row["kind"] != "file" or row.get("code") == ExceptionCode.VANISHED:
+        return False
+    return settings.versions_widen((row.get("asked") or {}).get("versions", "current"))
 
 
 def item_of(row: JsonObject) -> str:

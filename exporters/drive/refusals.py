@@ -8,7 +8,7 @@ rest. What was not asked for stays owed. Source: quirks Q-032, Q-050, Q-055; doc
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from exporters.drive.capture import Task
+from exporters.drive.tasks import Task
 from exporters.errors import LastcopyError, SourceError
 from exporters.graph.errors import (
     AccessDeniedError,

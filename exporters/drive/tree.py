@@ -55,25 +55,41 @@ class Places:
         self._free: set[str] = set()  # folders that are held, in their own spelling, with all above them
         db = state.db
         db.execute(
-            "CREATE TEMP TABLE IF NOT EXISTS places (folded TEXT PRIMARY KEY, exact TEXT, file INT) WITHOUT ROWID"
+            "CREATE TEMP TABLE IF NOT EXISTS places"
+            " (folded TEXT PRIMARY KEY, exact TEXT, file INT, planned_for TEXT) WITHOUT ROWID"
         )
         db.execute("DELETE FROM places")
         last = ""
         for (key,) in db.execute("SELECT key FROM rows WHERE key IS NOT NULL AND kind != 'leftover' ORDER BY key"):
             last = self._hold(key, last)
+        self._keep_places_of_refused_files()
 
-    def _hold(self, key: str, beside: str = "") -> str:
-        """Hold a file's place and those of the folders above it, unless they stand above `beside` too, or are held already."""
-        insert = "INSERT OR IGNORE INTO places VALUES (?, ?, ?)"
-        self._state.db.execute(insert, (folded(key), key, 1))
+    def _keep_places_of_refused_files(self) -> None:
+        """A file whose bytes could not be had, but earlier versions could: its place beside them is kept for it."""
+        query = (
+            "SELECT scope, min(key) FROM rows WHERE kind = 'version' AND key LIKE ? AND NOT EXISTS"
+            " (SELECT 1 FROM rows AS item WHERE item.kind = 'file' AND item.scope = ? AND item.id = rows.scope"
+            "  AND item.key IS NOT NULL) GROUP BY scope"
+        )
+        for item_id, key in self._state.db.execute(query, (f"{VERSIONS}/%/%", self._scope)):
+            path = key[len(VERSIONS) + 1 :].rpartition("/")[0]
+            self._hold(f"{FILES}/{path}", planned_for=item_id)
+
+    def _hold(self, key: str, beside: str = "", planned_for: str | None = None) -> str:
+        """Hold a file's place and those of the folders above it, unless they stand above `beside` too, or are held already.
+        planned_for: the one file that may still take this place."""
+        insert = "INSERT OR IGNORE INTO places VALUES (?, ?, ?, ?)"
+        self._state.db.execute(insert, (folded(key), key, 1, planned_for))
         folder = key.rpartition("/")[0]
         while folder and folder not in self._free and not beside.startswith(f"{folder}/"):
-            self._state.db.execute(insert, (folded(folder), folder, 0))
+            self._state.db.execute(insert, (folded(folder), folder, 0, None))
             folder = folder.rpartition("/")[0]
         return key
 
-    def _held(self, key: str) -> tuple[str, bool] | None:
-        found = self._state.db.execute("SELECT exact, file FROM places WHERE folded = ?", (folded(key),)).fetchone()
+    def _held(self, key: str, item_id: str = "") -> tuple[str, bool] | None:
+        """(spelling, by a file) of what holds a place; what is planned for the file `item_id` is free for it."""
+        query = "SELECT exact, file FROM places WHERE folded = ? AND (planned_for IS NULL OR planned_for != ?)"
+        found = self._state.db.execute(query, (folded(key), item_id)).fetchone()
         return (found[0], bool(found[1])) if found else None
 
     def folder(self, item_id: str) -> str:
@@ -111,21 +127,22 @@ class Places:
         if held is not None and (held[1] or held[0] != f"{FILES}/{place}"):
             place = f"{above}/{changed(name, item_id)}".lstrip("/")
         exact = f"{FILES}/{place}"
-        self._state.db.execute("INSERT OR IGNORE INTO places VALUES (?, ?, 0)", (folded(exact), exact))
+        self._state.db.execute("INSERT OR IGNORE INTO places VALUES (?, ?, 0, NULL)", (folded(exact), exact))
         return place
 
     def file(self, parent: str | None, name: str, item_id: str) -> str:
-        """Take a place for the bytes of a file (a key inside the bag) and hold it."""
+        """Take a place for the bytes of a file (a key inside the bag) and hold it; asked again, it is the same, unless the bytes
+        of another file are there."""
         above = self.folder(parent) if parent else ""
         path = f"{above}/{component_for(name, item_id)}".lstrip("/")
         key = fitted(FILES, path, name, item_id)
-        held = self._held(key)
+        held = self._held(key, item_id)
         if held is not None and held[0] != key:
             path = f"{above}/{changed(name, item_id)}".lstrip("/")
             key = fitted(FILES, path, name, item_id)
-            held = self._held(key)
+            held = self._held(key, item_id)
         if held is None and not self._blocked(key):
-            self._hold(key)
+            self._hold(key, planned_for=item_id)
             return key
         return self.changed(path, name, item_id)
 

@@ -17,8 +17,9 @@ import orjson
 from exporters.clock import Clock
 from exporters.graph.answers import json_object
 from exporters.graph.calls import Asker, JsonObject, charged
-from exporters.graph.errors import GraphError, MalformedAnswerError, ThrottledError, classify, gave_up, is_retryable
+from exporters.graph.errors import GraphError, MalformedAnswerError, ThrottledError, is_retryable
 from exporters.graph.limits import BATCH_SIZE, BATCH_SIZE_MAILBOX, Cost, Price, Scope
+from exporters.graph.meanings import classify, gave_up
 
 _ROUNDS = 12
 

@@ -28,19 +28,12 @@ from exporters.graph.calls import Call, Counter, JsonObject, NoObserver, Observe
 from exporters.graph.clouds import Cloud
 from exporters.graph.delta import DeltaPage, ask_delta
 from exporters.graph.downloads import Download, open_download
-from exporters.graph.errors import (
-    ForeignLinkError,
-    GraphError,
-    ThrottledError,
-    UnauthorizedError,
-    classify,
-    gave_up,
-    is_retryable,
-)
+from exporters.graph.errors import ForeignLinkError, GraphError, ThrottledError, UnauthorizedError, is_retryable
 from exporters.graph.gate import Gate
 from exporters.graph.headers import parse_rate_limit, server_date
 from exporters.graph.limits import Cost, Scope
 from exporters.graph.masking import event, quiet_foreign_loggers
+from exporters.graph.meanings import classify, gave_up
 from exporters.graph.pages import ask_pages
 from exporters.graph.retrying import Patience, told_pause
 from exporters.graph.signin import Credential, SignIn

@@ -11,7 +11,8 @@ tenant. Choices where the format leaves room:
 - Moving or renaming a folder is one event: of the folder (Q-006).
 
 Our own operations: `move` {to}, `create` {name, parent, _c} or {…, "folder": true}, `permissions` {set}, and of kind `user`:
-`rename` {userPrincipalName}, `create` {user}, `remove-drive`.
+`rename` {userPrincipalName}, `create` {user}, `remove-drive`, `replace-drive` {drive}: the old one is gone, and the user has
+another, whose folder the data holds already.
 Source: reference/tenant-data.md, "Changes".
 """
 
@@ -245,7 +246,12 @@ def _apply_to_user(tenant: Tenant, change: Row, op: str) -> bool:
                 return False
             tenant.removed_drives.add(folder)
             return True
-    raise ChangeError(f"there is no operation {op!r} on users; known: create, rename, remove-drive")
+        if op == "replace-drive":
+            if (folder := user.get("_drive")) is not None:
+                tenant.removed_drives.add(folder)
+            user["_drive"] = str(change["drive"])
+            return True
+    raise ChangeError(f"there is no operation {op!r} on users; known: create, rename, remove-drive, replace-drive")
 
 
 def _rename_user(user: dict[str, Any], name: str) -> None:

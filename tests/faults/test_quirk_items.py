@@ -288,6 +288,146 @@ def test_q031_a_version_that_fails_is_no_failed_file(tenant: Tenant, undisturbed
     assert_heals(product, undisturbed)
 
 
+def versioned(made: Made, name: str, *earlier: bytes, **more: object) -> str:
+    """A file with earlier versions; its id."""
+    row = made.drive.file_in(name, made.drive.root, _versions=made.drive.versions(*earlier), **more)
+    return str(row["id"])
+
+
+def versions_asked(tenant: Tenant, item_id: str) -> int:
+    """Requests for the list of an item's versions, and for their contents."""
+    return sum(f"/items/{item_id}/versions" in row["path"] for row in tenant.requests())
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("403", "access_denied"), ("404", "not_found_while_listed"), ("423", "locked"), ("500", "download_failed"),
+     ("410", "refused")],
+)  # fmt: skip
+def test_earlier_versions_of_a_file_that_is_refused_are_had_all_the_same(
+    fault: str, code: str, tenant: Tenant, undisturbed: Desk, tmp_path: Path
+) -> None:
+    """Each under the key that it would have had; they are asked for once, and the content not more often than before."""
+    file = item(tenant, "/versions.txt")
+    product = Desk(tmp_path, tenant)
+    tenant.faults(rule(fault, f"drives/*/items/{file}/content"))
+    product.export()
+    found = judge(product.store, tenant.truth, Settings(versions="all", unreachable={file: code}))
+    assert found == [], found
+    assert row_at(product, "/versions.txt")["asked"]["versions"] == "all"
+    assert product.run("verify", "--json").document["changed"] == 0
+    tenant.forget_requests()
+    product.export()
+    assert versions_asked(tenant, file) == 0
+    assert_heals(product, undisturbed)
+
+
+def test_earlier_versions_that_are_refused_as_well_have_outcomes_of_their_own(made: Made, tmp_path: Path) -> None:
+    """Malware, rights management: the versions are refused one by one, and neither they nor the content are asked for again."""
+    marked = versioned(made, "virus.txt", b"one", b"two", malware={"description": "EICAR"})
+    protected = versioned(made, "protected.docx", b"one", _irm=True)
+    gone = versioned(made, "gone.txt", b"one", _goneAfterListing=True)
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant)
+        wanted = {"malware": 3, "irm_protected": 2, "not_found_while_listed": 1}
+        assert exported(product, code=3)["exceptions"] == wanted
+        assert judge(product.store, tenant.truth, Settings(versions="all")) == []
+        tenant.forget_requests()
+        assert exported(product, code=3)["exceptions"] == wanted
+        asked = [row for row in tenant.requests() if any(i in row["path"] for i in (marked, protected, gone))]
+        assert asked == []
+
+
+def test_wider_versions_reach_a_file_that_is_refused(made: Made, tmp_path: Path) -> None:
+    """Its content is not asked for again."""
+    marked = versioned(made, "virus.txt", b"one", b"two", malware={"description": "EICAR"})
+    made.drive.file_in("other.txt", made.drive.root)
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        exported(product, code=3)
+        product.settings["drive"]["versions"] = "all"
+        product.configure()
+        tenant.forget_requests()
+        exported(product, code=3)
+        assert judge(product.store, tenant.truth, Settings(versions="all")) == []
+        assert (contents_asked(tenant, marked), versions_asked(tenant, marked)) == (0, 3)
+
+
+def test_a_list_of_versions_that_fails_is_asked_for_again_and_the_content_is_not(made: Made, tmp_path: Path) -> None:
+    marked = versioned(made, "virus.txt", b"one", malware={"description": "EICAR"})
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant)
+        tenant.faults(rule("403", f"drives/*/items/{marked}/versions"))
+        assert exported(product, code=3)["exceptions"] == {"malware": 1, "access_denied": 1}
+        tenant.faults()
+        tenant.forget_requests()
+        assert exported(product, code=3)["exceptions"] == {"malware": 2}
+        assert (contents_asked(tenant, marked), versions_asked(tenant, marked)) == (0, 2)
+
+
+def test_a_list_of_versions_that_is_refused_like_its_file_is_asked_for_once(made: Made, tmp_path: Path) -> None:
+    """One exception, not two; when the content is had, its versions are asked for."""
+    file = versioned(made, "labelled.txt", b"one", b"two")
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant)
+        refusals = [
+            rule("403", f"drives/*/items/{file}/{what}") for what in ("content", "versions", "versions/*/content")
+        ]
+        tenant.faults(*refusals)
+        for asked in (1, 0):
+            tenant.forget_requests()
+            assert exported(product, code=3)["exceptions"] == {"access_denied": 1}
+            assert (contents_asked(tenant, file), versions_asked(tenant, file)) == (1, asked)
+        tenant.faults()
+        exported(product, code=0)
+        assert judge(product.store, tenant.truth, Settings(versions="all", leftovers=True)) == []
+
+
+def test_new_content_that_is_refused_has_its_versions_asked_for_again(made: Made, tmp_path: Path) -> None:
+    file = versioned(made, "report.txt", b"one")
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant)
+        exported(product, code=0)
+        before = read_store(product.store)
+        tenant.change(
+            {"kind": "driveItem", "drive": only_drive(tenant).folder, "n": 1, "op": "modify", "id": file,
+             "_c": tiny.recipe("another report", 333)}
+        )  # fmt: skip
+        tenant.faults(rule("403", f"drives/*/items/{file}/content"))
+        exported(product, code=3)
+        settings = Settings(versions="all", before=before, unreachable={file: "access_denied"})
+        assert judge(product.store, tenant.truth, settings) == []
+        copied = {spot[2] for spot, row in rows_of(product.store).items() if spot[:2] == ("version", file)}
+        assert {"1.0", "2.0"} < copied
+
+
+def test_the_place_of_a_refused_file_is_kept_beside_its_versions(made: Made, tmp_path: Path) -> None:
+    """Renamed away, and another of its old name comes: no key is taken twice, and the first gets the place planned for it."""
+    file = versioned(made, "a.txt", b"one", b"two")
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant)
+        tenant.faults(rule("403", f"drives/*/items/{file}/content"))
+        exported(product, code=3)
+        before = read_store(product.store)
+        drive = only_drive(tenant)
+        base = {"kind": "driveItem", "drive": drive.folder, "n": 1}
+        content = tiny.recipe("another", 333)
+        root = next(i for i, row in drive.items.items() if "root" in row)
+        tenant.change(
+            {**base, "op": "rename", "id": file, "name": "A.TXT"},
+            {**base, "op": "create", "parent": root, "name": "a.txt", "_c": content},
+        )
+        exported(product, code=3)
+        settings = Settings(versions="all", before=before, unreachable={file: "access_denied"})
+        assert judge(product.store, tenant.truth, settings) == []
+        assert row_at(product, "/a.txt")["key"].startswith("data/changed/")
+        tenant.faults()
+        exported(product, code=0)
+        assert row_at(product, "/A.TXT")["key"] == "data/files/A.TXT"
+        assert judge(product.store, tenant.truth, Settings(versions="all", before=before)) == []
+        assert product.run("verify", "--json", code=0).document["reconciled"]
+
+
 def test_q032_a_large_drive_that_denies_everything_is_left_alone(made: Made, tmp_path: Path) -> None:
     folders = [made.drive.folder_in(f"folder {number}", made.drive.root) for number in range(10)]
     for number in range(300):
@@ -301,6 +441,9 @@ def test_q032_a_large_drive_that_denies_everything_is_left_alone(made: Made, tmp
         reason = [row for row in document["sources"][0]["coverage"] if row.get("code") == "permission_missing"]
         assert len(reason) == 1, "said once"
         assert sum(row["path"].endswith("/content") for row in tenant.requests()) < 150
+        assert not [row for row in tenant.requests() if row["path"].endswith("/versions")], (
+            "of a drive that is given up"
+        )
         assert document["totals"]["pending"] > 100
         tenant.faults()
         exported(product, code=0)

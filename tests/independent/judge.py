@@ -15,6 +15,7 @@ from tests.independent.truth import DriveTruth, Truth
 
 REWRITTEN = re.compile(r"\.(doc|xls|ppt|vsd)[a-z]?$|\.(pdf|html?|one|onetoc2|aspx)$", re.IGNORECASE)
 STAMP = r"\d{8}T\d{6}Z(-\d+)?"
+GONE = "not_found_while_listed"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z(-\d+)?")
 FACTS = {
     "eTag": lambda row: row.get("eTag"),
@@ -152,7 +153,7 @@ class BagJudge:
         if code is not None:
             if (row["outcome"], row.get("code")) != ("excepted", code):
                 self.say(f"file {path!r} is {row['outcome']} {row.get('code')}, not excepted {code}")
-            self._versions(item_id, path, truth, row, optional=True)
+            self._versions(item_id, path, truth, row)
             return
         content = truth["_c"]
         if row["outcome"] != "copied":
@@ -187,7 +188,10 @@ class BagJudge:
         if not any(_fits(row["key"], prefix, lineage) for prefix in prefixes):
             self.say(f"file {path!r}: key {row['key']!r}")
 
-    def _versions(self, item_id: str, path: str, truth: Row, row: Row, *, optional: bool = False) -> None:
+    def _versions(self, item_id: str, path: str, truth: Row, row: Row) -> None:
+        """What the truth itself withholds is withheld of its versions too, each with its code; of an item that is gone not even
+        the list is served."""
+        withheld = _code(truth)
         earlier = [v for v in truth.get("_versions", []) if not v.get("_current")]
         wanted = {"current": [], "all": earlier}.get(str(self.settings.versions))
         wanted = earlier[: int(self.settings.versions)] if wanted is None else wanted
@@ -196,25 +200,31 @@ class BagJudge:
             self.expected.add(("version", item_id, version["id"]))
             found = self.bag.rows.get(("version", item_id, version["id"]))
             if found is None:
-                if version["id"] in asked and not optional:
+                if version["id"] in asked and withheld != GONE:
                     self.say(f"version {version['id']} of {path!r} has no row")
                 continue
             if version["id"] not in asked and self.before is None:
                 self.say(f"version {version['id']} of {path!r} was not asked for")
-            if found["outcome"] != "copied" or found["sha256"] != version["_c"]["sha256"]:
-                if not optional:
-                    self.say(
-                        f"version {version['id']} of {path!r} is {found['outcome']}, {str(found.get('sha256'))[:8]}…"
-                    )
-            elif not optional:
+            if withheld is not None and found["outcome"] != "copied":
+                if found.get("code") not in (withheld, "vanished"):
+                    self.say(f"version {version['id']} of {path!r} is excepted {found.get('code')}, not {withheld}")
+            elif found["outcome"] != "copied" or found["sha256"] != version["_c"]["sha256"]:
+                self.say(f"version {version['id']} of {path!r} is {found['outcome']}, {str(found.get('sha256'))[:8]}…")
+            else:
                 self._version_key(path, version["id"], found, row, item_id)
         self._replaced(item_id, path)
 
     def _version_key(self, path: str, version_id: str, found: Row, row: Row, item_id: str) -> None:
         if self.before is not None or self.settings.leftovers:
             return  # it hangs on the key that its item had then
+        last = keys.component(version_id, item_id)
+        if "key" not in row:  # its bytes were refused: the place that they would have had
+            above = found["key"].removesuffix(f"/{last}").replace("data/versions/", "data/files/", 1)
+            if len(found["key"].encode()) < 700 and not _fits(above, "data/files", self.drive.lineage(item_id)):
+                self.say(f"version {version_id} of {path!r}: key {found['key']!r}")
+            return
         part = re.sub(rf"^data/(files|changed/{STAMP})/", "", row["key"])
-        wanted = f"data/versions/{part}/{keys.component(version_id, item_id)}"
+        wanted = f"data/versions/{part}/{last}"
         if found["key"] != wanted and len(wanted.encode()) <= 700:
             self.say(f"version {version_id} of {path!r}: key {found['key']!r}, not {wanted!r}")
         if found.get("parent") != item_id or found.get("path") != path:
@@ -319,7 +329,7 @@ def _code(truth: Row) -> str | None:
         return "malware"
     if truth.get("_irm"):
         return "irm_protected"
-    return "not_found_while_listed" if truth.get("_goneAfterListing") else None
+    return GONE if truth.get("_goneAfterListing") else None
 
 
 def _agreement(truth: Row) -> str:

@@ -284,6 +284,7 @@ def test_finds_what_is_missing_or_too_much(hand: tuple[Path, Truth]) -> None:
         ("M", {"malware": None, "_irm": True}, ""),
         ("A", {"shared": {"scope": "users"}, "_permissions": []}, "has no permissions"),
         ("A", {"_versions": [{"id": "2.0", "_current": True}, {"id": "1.0", "_c": content(b"old")}]}, "version 1.0"),
+        ("M", {"_versions": [{"id": "2.0", "_current": True}, {"id": "1.0", "_c": content(b"old")}]}, "version 1.0"),
     ],
 )
 def test_finds_another_truth(hand: tuple[Path, Truth], item_id: str, change: dict[str, object], said: str) -> None:

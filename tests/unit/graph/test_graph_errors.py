@@ -10,6 +10,7 @@ import pytest
 from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph import errors as e
 from exporters.graph.headers import RateLimit, parse_claims, parse_rate_limit, parse_retry_after
+from exporters.graph.meanings import classify
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "graph"
 JSON = {"Content-Type": "application/json"}
@@ -50,10 +51,10 @@ def test_captured_bodies(name: str) -> None:
     path, expected, code = CAPTURED[name]
     captured = json.loads((SHARED / name).read_text())
     headers = {**JSON, **captured.get("headers", {})}
-    error = e.classify(captured["status"], headers, json.dumps(captured["body"]).encode(), path=path)
+    error = classify(captured["status"], headers, json.dumps(captured["body"]).encode(), path=path)
     assert (type(error), error.code, error.status) == (expected, code, captured["status"])
     assert error.request_id
-    parsed = e.classify(captured["status"], headers, captured["body"], path=path)
+    parsed = classify(captured["status"], headers, captured["body"], path=path)
     assert type(parsed) is expected, "inner answers of a batch come parsed"
 
 
@@ -120,7 +121,7 @@ OWN = [
 @pytest.mark.parametrize("row", OWN, ids=[row[0] for row in OWN])
 def test_own_bodies(row: tuple) -> None:
     _, status, headers, content, path, expected, fate = row
-    error = e.classify(status, headers, content, path=path)
+    error = classify(status, headers, content, path=path)
     assert type(error) is expected
     assert isinstance(error, fate)
     assert error.code and str(error)
@@ -129,7 +130,7 @@ def test_own_bodies(row: tuple) -> None:
 
 def test_the_services_text_is_not_repeated() -> None:
     """It may hold names of people and files, which stay out of logs."""
-    error = e.classify(404, JSON, body("itemNotFound", "Secret plan of Ada.docx was not found"), path=ITEM)
+    error = classify(404, JSON, body("itemNotFound", "Secret plan of Ada.docx was not found"), path=ITEM)
     assert "Ada" not in str(error) + error.action
 
 
@@ -150,7 +151,7 @@ def test_the_services_text_is_not_repeated() -> None:
     ],
 )
 def test_missing_permission_is_named(path: str, permission: str) -> None:
-    error = e.classify(403, JSON, body("Authorization_RequestDenied"), path=path)
+    error = classify(403, JSON, body("Authorization_RequestDenied"), path=path)
     assert isinstance(error, e.PermissionMissingError)
     assert error.permission == permission
     assert permission in str(error) and permission in error.action

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from exporters.graph import downloads, ranges
+from exporters.graph import downloads, parts, ranges
 from exporters.graph.errors import AccessDeniedError, ContentChangedError
 from exporters.graph.ranges import AHEAD, read_ahead
 from exporters.graph.session import GraphSession
@@ -20,7 +20,7 @@ SIZE = len(CONTENT)
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "BIG_BYTES", 1_000_000)
-    monkeypatch.setattr(downloads, "RANGE_BYTES", 100_000)
+    monkeypatch.setattr(parts, "RANGE_BYTES", 100_000)
     monkeypatch.setattr(ranges, "RANGE_BYTES", 100_000)
 
 

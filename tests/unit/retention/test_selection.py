@@ -58,3 +58,16 @@ def test_bags() -> None:
 def test_what_the_configuration_asks_for(settings: dict[str, object], asked: bool) -> None:
     labels = Names(RECORDS).labels_of(ANNA)
     assert is_asked(labels, SourcesSettings.model_validate(settings)) is asked
+
+
+def test_what_is_accepted_of_one_source_is_not_of_another_of_its_name() -> None:
+    """A bag is of one source alone, whatever others are called."""
+    names = Names(RECORDS)
+    assert names.accepted_as(ANNA) == {
+        "onedrive/anna@contoso.com",
+        "onedrive/anna@x.onmicrosoft.com",
+        "onedrive/anna@new.example",
+    }
+    second = Source(SourceKind.ONEDRIVE, "d9", "anna@contoso.com", "u1")
+    assert names.accepted_as(second) == frozenset()
+    assert names.accepted_as(second, "onedrive/anna@contoso.com~1") == {"onedrive/anna@contoso.com~1"}
