@@ -36,7 +36,6 @@ from exporters.graph.errors import (
     StoppedError,
 )
 from exporters.graph.session import GraphSession
-from exporters.outcomes import ExceptionCode
 from exporters.scratch import scratch_error
 from exporters.sources import Source
 from exporters.store.protocol import Store
@@ -80,6 +79,7 @@ class SourceResult:
     bytes: int = 0
     downloaded: int = 0
     exceptions: dict[str, int] = field(default_factory=dict)
+    excepted_kinds: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
     difference: str | None = None
     problems: list[str] = field(default_factory=list)
@@ -316,9 +316,13 @@ def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
 def _take(result: SourceResult, drive: DriveResult) -> None:
     counts = {"listed": 0, "excepted": 0, "pending": 0, "copied": 0, **drive.counts}
     result.listed, result.excepted, result.pending = counts["listed"], counts["excepted"], counts["pending"]
-    result.copied, result.gone, result.bytes = drive.copied, drive.gone_now, drive.bytes_received
-    result.unchanged = max(0, counts["copied"] - drive.copied)
+    result.gone, result.bytes = drive.gone_now, drive.bytes_received
+    result.copied = min(
+        drive.copied, counts["copied"]
+    )  # what is new and then deleted within the run is held, and not listed
+    result.unchanged = counts["copied"] - result.copied
     result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
+    result.excepted_kinds = drive.excepted_kinds
     result.agreements, result.newest, result.difference = drive.agreements, drive.newest, drive.difference
     result.reconciled = bool(drive.counts) and drive.unexplained == 0
 
@@ -337,13 +341,13 @@ def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObjec
         files["agreement"] = result.agreements
     rows.append(files)
     if settings.versions == "all":
-        failed = result.exceptions.get(ExceptionCode.VERSION_UNAVAILABLE, 0)
+        failed = result.excepted_kinds.get("version") or result.excepted_kinds.get("versions")
         rows.append({"class": "earlier_versions", "state": "in part" if failed or partial else "covered"})
     elif settings.versions == "current":
         rows.append({"class": "earlier_versions", "state": "not asked", "alternative": "drive.versions: all"})
     else:
         rows.append({"class": "earlier_versions", "state": "in part", "reason": f"the last {settings.versions}"})
-    failed = result.exceptions.get(ExceptionCode.PERMISSIONS_UNAVAILABLE, 0)
+    failed = result.excepted_kinds.get("permission")
     asked = "in part" if failed or partial else "covered"
     rows.append({"class": "permissions", "state": "not asked" if settings.permissions == "none" else asked})
     rows.append({"class": "recycle_bin", "state": "never possible", "reason": "Graph does not list deleted files."})

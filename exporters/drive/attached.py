@@ -39,7 +39,8 @@ class Attached:
         path = f"{item_route(self._drive, task.facts['id'])}/versions"
         try:
             listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
-            listed = newest_first([v for v in listed if identifier_of(v.get("id"))])
+            nameless = [v for v in listed if identifier_of(v.get("id")) is None]
+            listed = newest_first([v for v in listed if identifier_of(v.get("id")) is not None])
         except (ItemError, SourceError, TransientError) as error:
             if _says_no_more(task, error):
                 return True
@@ -47,7 +48,11 @@ class Attached:
             make_exception(row, version_code(error), str(error))
             done.add_exception(row, task.attached.get(("versions", "list")))
             return False
-        if ("versions", "list") in task.attached:
+        if nameless:
+            row = self._versions_row(task, Outcome.EXCEPTED)
+            make_exception(row, ExceptionCode.VERSION_UNAVAILABLE, "The service lists versions without an id.")
+            done.add_exception(row, task.attached.get(("versions", "list")))
+        elif ("versions", "list") in task.attached:
             done.rows.append(("item", self._versions_row(task, Outcome.COPIED)))
         earlier = listed[1:]  # newest first; the newest has no content of its own (Q-030)
         if isinstance(task.versions, int):
@@ -59,7 +64,9 @@ class Attached:
             rows = self._without_current(rows, self._version(task, key, listed[0], done))
         for row in rows:
             done.add_exception(row, before[row["id"]])
-        return all(row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent for row in rows)
+        return not nameless and all(
+            row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent for row in rows
+        )
 
     def _without_current(self, rows: list[JsonObject], first: JsonObject) -> list[JsonObject]:
         """Rows of versions of which the service calls one the current one (Q-030), and that of the version listed first: if that

@@ -10,7 +10,7 @@ from exporters.clock import Clock, timestamp
 from exporters.drive.attached import Attached
 from exporters.drive.download import Captured, Content, Downloader, Held, agrees, grade_difference
 from exporters.drive.exceptions import GIVEN_UP, ONENOTE_EXTENSIONS, code_of, make_exception, reason_of, stays
-from exporters.drive.facts import JsonObject, same_content
+from exporters.drive.facts import JsonObject, is_edited, same_content
 from exporters.drive.tasks import Done, Task, Watch, asked_twice, item_route, patience_of
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
 from exporters.graph.limits import Cost
@@ -38,7 +38,7 @@ class Capturer:
         row = self._row(task)
         if task.key is not None:
             row = self._bytes(task, row, done)
-        asked: JsonObject = dict(row.get("asked") or {})
+        asked = _still_asked(task, row)
         beside = row.get("key") or task.beside
         if beside is not None and row["kind"] == "file" and task.versions != "current":
             asked.pop("versions", None)
@@ -53,6 +53,8 @@ class Capturer:
             row["asked"] = asked
         was_held = task.row is not None and task.row["outcome"] == Outcome.COPIED
         done.is_new = row["outcome"] == Outcome.COPIED and (done.was_downloaded or not was_held)
+        if was_held and task.row is not None and task.row["run"] == self._run_id:
+            done.is_new = False  # counted already: it changed while it was copied
         if task.is_owed or row != task.row:
             done.rows.append(("item", row))
         return done
@@ -174,6 +176,18 @@ class Capturer:
         if code is ExceptionCode.NOT_FOUND_WHILE_LISTED and self._is_there(str(row["id"])):
             row["asked"]["again"] = True  # its content alone is not found
         return row
+
+
+def _still_asked(task: Task, row: JsonObject) -> JsonObject:
+    """What has been asked of an item, less what is not known any more: its versions since it was edited, who can see it since
+    that changed. What is asked for now is added by whoever does it."""
+    asked: JsonObject = dict(row.get("asked") or {})
+    if task.row is not None:
+        if is_edited(task.facts, task.row):
+            asked.pop("versions", None)
+        if task.row.get("service", {}).get("shared") != task.facts["service"].get("shared"):
+            asked.pop("permissions", None)
+    return asked
 
 
 def _held(task: Task) -> Held | None:

@@ -50,6 +50,8 @@ class Doubts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: dict[Marks, set[tuple[str, object, object]]] = {}
+        self.sizes: set[int] = set()
+        """Of bodies that came for several items: whatever else was kept with such a size may be one of them."""
 
     def is_foreign(self, body: Body, wanted: Wanted) -> str | None:
         """Why a body is evidently not the content that was asked for; None if nothing says so."""
@@ -68,7 +70,10 @@ class Doubts:
             others = self._seen.setdefault(body.marks, set())
             if len(others) < _KEPT:
                 others.add(mine)
-            return any(other[0] != mine[0] and other[1:] != mine[1:] for other in others)
+            came = any(other[0] != mine[0] and other[1:] != mine[1:] for other in others)
+            if came:
+                self.sizes.add(body.marks[0])
+            return came
 
 
 def _is_page(body: Body, wanted: Wanted) -> bool:

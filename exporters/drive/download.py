@@ -213,7 +213,7 @@ class Downloader:
 
     def __init__(self, graph: GraphSession, writer: BagWriter, progress: Callable[[int], None]) -> None:
         self._graph, self._writer, self._progress = graph, writer, progress
-        self._doubts = Doubts()
+        self.doubts = Doubts()
 
     def capture(self, content: Content, key: str, another_key: Callable[[], str]) -> Captured:
         """Copy to `key`; adopt the object there if it has these bytes, else take `another_key`.
@@ -290,7 +290,7 @@ class Downloader:
         size = content.service.get("size")
         with self._graph.download(content.path, size=size, patience=content.patience_seconds) as download:
             passing = _Passing(download.decoded() if decoded else download.chunks(), self._progress)
-            checked = _Reading(content, download, self._doubts, aside, decoded).checked(passing, seen)
+            checked = _Reading(content, download, self.doubts, aside, decoded).checked(passing, seen)
             total = None if decoded and download.coding else download.total
             stored: Stored = self._writer.put_payload(key, checked, size=total)
         quick_xor = passing.marks[1]

@@ -15,7 +15,7 @@ from exporters.bag.formats import ABOUT, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted_folders
 from exporters.clock import Clock, timestamp
-from exporters.drive.capture import Capturer
+from exporters.drive.capture import Capturer, asks_again
 from exporters.drive.crew import Crew, Shift
 from exporters.drive.download import Downloader
 from exporters.drive.facts import SELECT, facts_of, has_wrong_type, same_facts
@@ -31,6 +31,7 @@ from exporters.graph.calls import segment
 from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
+from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
 from exporters.store.errors import ObjectExistsError
 
@@ -61,6 +62,8 @@ class DriveResult:
     counts: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     exceptions: dict[str, int] = field(default_factory=dict)
+    excepted_kinds: dict[str, int] = field(default_factory=dict)
+    """Exceptions by kind of row, less what vanished."""
     newest: dict[str, datetime] = field(default_factory=dict)
     """When the newest exception of each code was found."""
     worked_on: int = 0
@@ -99,7 +102,7 @@ class DriveExporter:
         self.result = DriveResult()
         self._is_fulfilled = False
         self._has_put_aside = False
-        downloader = Downloader(graph, writer, progress.received)
+        self._doubts = (downloader := Downloader(graph, writer, progress.received)).doubts
         self._refusals = Refusals()
         self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id, self._refusals)
 
@@ -122,6 +125,7 @@ class DriveExporter:
         for number in range(1 + CLOSING_ROUNDS):
             listing = Listing(self._graph, self._writer, self._source.id, self._fulfilled(), anew=anew and number == 0)
             news = listing.run()
+            self.result.problems += sorted(listing.problems - set(self.result.problems))
             if not (news or extra or listing.was_full or self._writer.has_unfinished_work):
                 break
             self._has_put_aside |= listing.was_full  # its beginning dropped the cursor that said so
@@ -131,8 +135,6 @@ class DriveExporter:
                 self._is_fulfilled, extra = True, False
                 listing.keep({**self._settings.as_kept(), **self._to_read_again()})
             if self._stop.is_set() or not (news or did) or not removals_decided:
-                break
-            if number == 0 and not did:
                 break
 
     def _fulfilled(self) -> dict[str, object]:
@@ -205,9 +207,20 @@ class DriveExporter:
             self._take_all(planner.tasks(moved_folders=True))
         if not self._stop.is_set():
             self._take_all(self._announced(planner.refused()))
+        self._read_suspects_again()
         settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
         settle_packages(self._writer, self._source.id, timestamp(self._clock.now()))
         return self.result.worked_on - before
+
+    def _read_suspects_again(self) -> None:
+        """Bytes that were kept though not as listed, before the same came for other items too: the next run reads them again."""
+        query = "agreement IN ('differs', 'rewritten') AND kind = 'file' AND outcome = 'copied' AND size = ?"
+        for size in sorted(self._doubts.sizes):
+            rows = [load_json(data) for data in self._writer.state.rows(query, (size,))]
+            for row in rows:
+                if row["run"] == self._writer.run.id and not asks_again(row):
+                    self._note_put_aside()
+                    self._writer.emit("item", {**row, "asked": {**(row.get("asked") or {}), "again": True}})
 
     def _announced(self, tasks: Iterator[Task]) -> Iterator[Task]:
         for task in tasks:
@@ -339,7 +352,10 @@ class DriveExporter:
         result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
         result.difference = difference_of(reconciliation["independent"])
         result.exceptions.clear()
+        result.excepted_kinds.clear()
         for row in excepted:
+            if row["code"] != ExceptionCode.VANISHED:
+                result.excepted_kinds[row["kind"]] = result.excepted_kinds.get(row["kind"], 0) + 1
             code, captured = row["code"], datetime.fromisoformat(row["captured"])
             result.exceptions[code] = result.exceptions.get(code, 0) + 1
             result.newest[code] = max(result.newest.get(code, captured), captured)

@@ -26,13 +26,14 @@ _TEXTS = ("name", "eTag", "createdDateTime", "lastModifiedDateTime")
 
 
 def kind_of(item: Mapping[str, Any]) -> str:
-    """file, folder, package, shortcut, or other. A shortcut may carry a folder facet, so it is asked for first."""
+    """file, folder, package, shortcut, or other. A shortcut may carry a folder facet, so it is asked for first; what calls itself
+    file and folder at once is neither: its bytes, or its content, would be left out."""
     if is_facet(item, "remoteItem"):
         return "shortcut"
     if is_facet(item, "package"):
         return "package"
     if is_facet(item, "folder") or is_facet(item, "root"):
-        return "folder"
+        return "other" if is_facet(item, "file") else "folder"
     return "file" if is_facet(item, "file") else "other"
 
 
@@ -135,6 +136,12 @@ def _person(identity: object) -> str | None:
         if text:
             return text
     return None
+
+
+def is_edited(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether an item was edited since its row was written, be it that its content is as before: it may have further versions."""
+    edits = (facts.get("modified"), facts["service"].get("eTag"))
+    return edits != (row.get("modified"), row.get("service", {}).get("eTag")) or not same_content(facts, row)
 
 
 def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from exporters.graph.session import GraphSession
 RESTARTS = 1
 PARAMS = {"$select": SELECT}
 LISTING_SETTINGS = {"select": SELECT}
+PARTS = 500
 READ_AGAIN = 200
 """Odd rows of a round that are asked for once more by themselves (1 unit each)."""
 
@@ -40,6 +41,8 @@ class Listing:
         self._begun = False
         self._full = False
         self._read_again = 0
+        self.problems: set[str] = set()
+        """Codes of what was listed and leaves no trace in rows, so that it must be said of the whole."""
 
     def run(self) -> bool:
         """List to the end of a round; whether it brought any news. The round is not ended yet: removals come first.
@@ -101,10 +104,21 @@ class Listing:
             self._full = True
             self._begin_round()
         news = False
-        for rows in walk(self._graph, self._writer.state.db, self._drive):
+        for rows in walk(self._graph, self._writer.state.db, self._drive, self._keep_parts):
             news = self._take(rows) or news
         self._cursor(WALKED, "")
         return news
+
+    def _keep_parts(self, package: str) -> None:
+        """The parts of a notebook are not listed: those that we know are not gone for that; if we know none, its row says so."""
+        query = (
+            "WITH RECURSIVE below(id) AS (SELECT id FROM tree WHERE scope = ?1 AND parent = ?2 AND alive = 1 UNION SELECT tree.id"
+            " FROM below JOIN tree ON tree.scope = ?1 AND tree.parent = below.id AND tree.alive = 1) SELECT id FROM below"
+        )
+        found = self._writer.state.db.execute(query, (self._drive, package))
+        while ids := [item_id for (item_id,) in found.fetchmany(PARTS)]:
+            self._writer.emit("seen", {"scope": self._drive, "ids": ids})
+            self.problems.add("parts_not_listed")
 
     def _whole(self) -> bool:
         """What a full listing must hold, before anything is decided by it; whether that brought news. Raises: SourceError."""
@@ -199,6 +213,7 @@ class Listing:
         item_id = identifier_of(item.get("id"))
         if item_id is None:
             self._settings["odd"] = True
+            self.problems.add("item_without_id")
             return None
         if not (has_wrong_type(item) or is_incomplete(item)):
             return item

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.drive.capture import asks_again
-from exporters.drive.facts import same_content
+from exporters.drive.facts import is_edited, same_content
 from exporters.drive.settings import DriveSettings
 from exporters.drive.tasks import Task
 from exporters.drive.tree import Places, Tree
@@ -110,7 +110,9 @@ class Planner:
         """Files for which the settings ask more than was done (they were widened), or whose sharing is asked again."""
         rows = map(
             load_json,
-            self._state.rows("outcome = 'copied' AND scope = ? AND kind IN ('file', 'folder')", (self._drive,)),
+            self._state.rows(
+                "outcome = 'copied' AND scope = ? AND kind IN ('file', 'folder', 'package')", (self._drive,)
+            ),
         )
         self._force(
             (row["id"], ATTACHED)
@@ -205,6 +207,8 @@ class Planner:
             return None  # whatever is asked of it: it is gone, and no listing says otherwise
         if owed is None and not forced and row is not None and row.get("path") == path:
             return None
+        if row is not None and row["kind"] != facts["kind"]:  # what it was before may hold bytes that it has again
+            row = self._state.row((facts["kind"], self._drive, item_id)) or row
         key = None
         if facts["kind"] == "file" and self._needs_bytes(facts, row, forced == DUE or owed is not None):
             is_held = row is not None and row.get("key") and not asks_again(row)  # what was put aside holds no place
@@ -224,6 +228,7 @@ class Planner:
             new_sharing or not asked.get("permissions") or self._settings.refresh_permissions
         )
         more = key is not None or self._settings.versions_widen(asked.get("versions", "current"))
+        more = more or (row is not None and row["kind"] == "file" and is_edited(facts, row))
         return Task(
             facts=facts,
             path=path,

@@ -7,7 +7,7 @@ Source: graph.md §5.1, §5.2; quirks Q-007, Q-012.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from exporters.drive.facts import SELECT, is_facet
@@ -25,8 +25,11 @@ PAGE = "200"
 Row = dict[str, Any]
 
 
-def walk(graph: GraphSession, db: sqlite3.Connection, drive: str) -> Iterator[list[Row]]:
-    """Rows as `children` serves them, page by page, the root first. db: of the bag's state, for the folders that wait.
+def walk(
+    graph: GraphSession, db: sqlite3.Connection, drive: str, refused: Callable[[str], None]
+) -> Iterator[list[Row]]:
+    """Rows as `children` serves them, page by page, the root first. db: of the bag's state, for the folders that wait. refused:
+    is told the id of each package whose parts the service does not list.
 
     Raises: SourceError if a folder that is there cannot be read; GraphError.
     """
@@ -47,8 +50,9 @@ def walk(graph: GraphSession, db: sqlite3.Connection, drive: str) -> Iterator[li
         except NotFoundError:
             _make_sure_that_it_is_gone(graph, path)
         except RefusedError:
-            if not is_package:  # parts of a notebook may not be listed: its own row says so
+            if not is_package:
                 raise
+            refused(folder)
 
 
 def _note(db: sqlite3.Connection, rows: list[Row]) -> None:

@@ -1,7 +1,8 @@
 """JSON answers changed on their way: values edited, dropped or made, keys twice, pages without end, pages of any size.
 
-Rules of this file: a spot is a path of keys and places (`value/*/file/hashes`), `*` stands for any; what is not there is left
-alone unless `add` is said. Source: reference/quirks.md, rule 4 (everything in an answer is optional until proved otherwise).
+Rules of this file: a spot is a path of keys and places (`value/*/file/hashes`), `*` stands for any, `[name=b.txt]` for those
+that say so; what is not there is left alone unless `add` is said. Source: reference/quirks.md, rule 4 (everything in an answer
+is optional until proved otherwise).
 """
 
 from typing import Any
@@ -60,7 +61,15 @@ def _spots(node: Any, name: str, *, make: bool) -> list[Any]:
     """Where `name` leads to in a node; from the end for lists, so that rows may be dropped."""
     if isinstance(node, list):
         places = range(len(node) - 1, -1, -1)
-        return [place for place in places if name == "*" or str(place) == name]
+        return [place for place in places if name in {"*", str(place)} or _says(node[place], name)]
     if isinstance(node, dict):
         return list(node) if name == "*" else [name] if name in node or make else []
     return []
+
+
+def _says(node: Any, spot: str) -> bool:
+    """Whether `[key=value]` is true of a node."""
+    if not (isinstance(node, dict) and spot.startswith("[") and spot.endswith("]")):
+        return False
+    key, _, value = spot[1:-1].partition("=")
+    return str(node.get(key)) == value
