@@ -26,7 +26,7 @@ CREATE INDEX rows_excepted ON rows (kind, scope, id) WHERE outcome = 'excepted';
 CREATE TABLE owed (scope TEXT, id TEXT, kind TEXT, deleted INT, listed BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE tree (scope TEXT, id TEXT, parent TEXT, name BLOB, kind TEXT, alive INT,
                    PRIMARY KEY (scope, id)) WITHOUT ROWID;
-CREATE INDEX tree_by_parent ON tree (scope, parent);
+CREATE INDEX tree_by_parent ON tree (scope, parent, alive, kind);  -- covers what is asked of children: else all is read
 CREATE TABLE seen (scope TEXT, id TEXT, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE permissions (scope TEXT, id TEXT, row BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 """
@@ -237,9 +237,10 @@ class State:
         return load_json(found[0]) if found else None
 
     def item_row(self, scope: str, item_id: str) -> JsonObject | None:
-        """The row of a listed item, of whatever kind; the one that is not gone if there are several."""
+        """The row of a listed item, of whatever kind; the one that is neither gone nor vanished if there are several."""
         found = self.db.execute(
-            f"SELECT row FROM rows WHERE kind IN ({_KINDS}) AND scope = ? AND id = ? ORDER BY outcome = 'gone'",  # noqa: S608
+            f"SELECT row FROM rows WHERE kind IN ({_KINDS}) AND scope = ? AND id = ?"  # noqa: S608
+            " ORDER BY outcome = 'gone' OR code IS 'vanished', outcome = 'gone'",
             (scope, item_id),
         ).fetchone()
         return load_json(found[0]) if found else None
@@ -254,13 +255,14 @@ class State:
         marks = ",".join("?" * len(ids))
         owed = f"SELECT id, listed FROM owed WHERE scope = ? AND id IN ({marks})"  # noqa: S608 - marks only
         facts = {found[0]: load_json(found[1]) for found in self.db.execute(owed, (scope, *ids))}
-        rows: dict[str, JsonObject] = {}
-        query = f"SELECT id, outcome, row FROM rows WHERE kind = ? AND scope = ? AND id IN ({marks})"  # noqa: S608
+        rows: dict[str, tuple[int, JsonObject]] = {}
+        over = "CASE WHEN outcome = 'gone' THEN 2 ELSE code IS 'vanished' END"
+        query = f"SELECT id, {over}, row FROM rows WHERE kind = ? AND scope = ? AND id IN ({marks})"  # noqa: S608
         for kind in sorted(LISTED_KINDS):
-            for item_id, outcome, data in self.db.execute(query, (kind, scope, *ids)):
-                if outcome != "gone" or item_id not in rows:
-                    rows[item_id] = load_json(data)
-        return {item_id: (facts.get(item_id), rows.get(item_id)) for item_id in ids}
+            for item_id, rank, data in self.db.execute(query, (kind, scope, *ids)):
+                if item_id not in rows or rank < rows[item_id][0]:
+                    rows[item_id] = rank, load_json(data)
+        return {item_id: (facts.get(item_id), rows[item_id][1] if item_id in rows else None) for item_id in ids}
 
     def rows(self, where: str = "1", values: tuple[Any, ...] = ()) -> Iterator[bytes]:
         """Rows as bytes (without newline), in the order of `items.jsonl`."""

@@ -43,6 +43,7 @@ class Attached:
             listed = newest_first([v for v in listed if identifier_of(v.get("id")) is not None])
         except (ItemError, SourceError, TransientError) as error:
             if _says_no_more(task, error):
+                self._settle_list(task, done)
                 return True
             row = self._versions_row(task, Outcome.EXCEPTED)
             make_exception(row, version_code(error), str(error))
@@ -52,8 +53,8 @@ class Attached:
             row = self._versions_row(task, Outcome.EXCEPTED)
             make_exception(row, ExceptionCode.VERSION_UNAVAILABLE, "The service lists versions without an id.")
             done.add_exception(row, task.attached.get(("versions", "list")))
-        elif ("versions", "list") in task.attached:
-            done.rows.append(("item", self._versions_row(task, Outcome.COPIED)))
+        else:
+            self._settle_list(task, done)
         earlier = listed[1:]  # newest first; the newest has no content of its own (Q-030)
         if isinstance(task.versions, int):
             earlier = earlier[: task.versions]
@@ -77,6 +78,11 @@ class Attached:
             if row.get("code") == _CURRENT:
                 row["code"] = ExceptionCode.VERSION_UNAVAILABLE.value
         return rows
+
+    def _settle_list(self, task: Task, done: Done) -> None:
+        """A list that was refused once is no exception any more."""
+        if ("versions", "list") in task.attached:
+            done.rows.append(("item", self._versions_row(task, Outcome.COPIED)))
 
     def _versions_row(self, task: Task, outcome: Outcome) -> JsonObject:
         """Says whether the list of an item's versions could be read; only where it once could not."""
@@ -154,8 +160,7 @@ class Attached:
 def _says_no_more(task: Task, error: LastcopyError) -> bool:
     """Whether the list of versions is refused for the very reason for which the content was: the item's row says so already, and
     once the content is had, or changes, the versions are asked for again."""
-    is_refused = task.row is not None and task.beside is not None and task.row.get("code") == code_of(error)
-    return is_refused and ("versions", "list") not in task.attached
+    return task.beside is not None and task.row is not None and task.row.get("code") == code_of(error)
 
 
 def newest_first(versions: list[JsonObject]) -> list[JsonObject]:

@@ -11,6 +11,7 @@ from exporters.drive.attached import Attached
 from exporters.drive.download import Captured, Content, Downloader, Held, agrees, grade_difference
 from exporters.drive.exceptions import GIVEN_UP, ONENOTE_EXTENSIONS, code_of, make_exception, reason_of, stays
 from exporters.drive.facts import JsonObject, is_edited, same_content
+from exporters.drive.removals import of_former_kind
 from exporters.drive.tasks import Done, Task, Watch, asked_twice, item_route, patience_of
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
 from exporters.graph.limits import Cost
@@ -57,6 +58,9 @@ class Capturer:
             done.is_new = False  # counted already: it changed while it was copied
         if task.is_owed or row != task.row:
             done.rows.append(("item", row))
+        if task.former is not None:
+            former = of_former_kind(task.former, self._run_id, self._now())
+            done.rows += [] if former is None else [("item", former)]
         return done
 
     def _now(self) -> str:

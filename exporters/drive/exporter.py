@@ -102,6 +102,8 @@ class DriveExporter:
         self.result = DriveResult()
         self._is_fulfilled = False
         self._has_put_aside = False
+        self._goes_on = False
+        """Whether an earlier run left work undone, and the first round with work has not ended yet."""
         self._doubts = (downloader := Downloader(graph, writer, progress.received)).doubts
         self._refusals = Refusals()
         self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id, self._refusals)
@@ -122,6 +124,7 @@ class DriveExporter:
 
     def _copy(self) -> None:
         extra, anew = self._extra_work_waits(), self._did_not_agree()
+        self._goes_on = self._writer.has_unfinished_work
         for number in range(1 + CLOSING_ROUNDS):
             listing = Listing(self._graph, self._writer, self._source.id, self._fulfilled(), anew=anew and number == 0)
             news = listing.run()
@@ -208,7 +211,9 @@ class DriveExporter:
         if not self._stop.is_set():
             self._take_all(self._announced(planner.refused()))
         self._read_suspects_again()
-        settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
+        if self._goes_on:
+            settle_kind_changes(self._writer, self._source.id, timestamp(self._clock.now()))
+            self._goes_on = False
         settle_packages(self._writer, self._source.id, timestamp(self._clock.now()))
         return self.result.worked_on - before
 

@@ -13,15 +13,13 @@ _CODE = ExceptionCode.ONENOTE_PARTS_NOT_LISTED
 
 def settle_packages(writer: BagWriter, scope: str, at: str) -> None:
     """Rows of packages whose outcome does not fit their parts are written anew."""
+    has_parts = "EXISTS (SELECT 1 FROM tree WHERE tree.scope = rows.scope AND tree.parent = rows.id AND tree.alive = 1)"
     query = (
-        "SELECT rows.row, EXISTS (SELECT 1 FROM tree WHERE tree.scope = rows.scope AND tree.parent = rows.id AND tree.alive = 1)"
-        " FROM rows WHERE rows.kind = 'package' AND rows.scope = ? AND rows.outcome != 'gone'"
-        " AND (rows.code IS NULL OR rows.code != 'vanished')"
+        f"SELECT row, outcome FROM rows WHERE kind = 'package' AND scope = ? AND {has_parts} != (outcome = 'copied')"  # noqa: S608
+        " AND outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
     )
-    for data, has_parts in writer.state.db.execute(query, (scope,)).fetchall():
-        row = load_json(data)
-        if has_parts != (row["outcome"] == Outcome.COPIED):
-            writer.emit("item", _judged(row, bool(has_parts), at, writer.run.id))
+    for data, outcome in writer.state.db.execute(query, (scope,)).fetchall():
+        writer.emit("item", _judged(load_json(data), outcome != Outcome.COPIED, at, writer.run.id))
 
 
 def _judged(row: JsonObject, has_parts: bool, at: str, run_id: str) -> JsonObject:

@@ -6,6 +6,7 @@ the same drive gets the same keys however often a run was cut off. Source: desig
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
@@ -207,15 +208,18 @@ class Planner:
             return None  # whatever is asked of it: it is gone, and no listing says otherwise
         if owed is None and not forced and row is not None and row.get("path") == path:
             return None
-        if row is not None and row["kind"] != facts["kind"]:  # what it was before may hold bytes that it has again
-            row = self._state.row((facts["kind"], self._drive, item_id)) or row
+        former = None
+        if (
+            row is not None and row["kind"] != facts["kind"]
+        ):  # what is held of the kind that it has now, from an earlier time
+            former, row = row, self._state.row((facts["kind"], self._drive, item_id))
         key = None
         if facts["kind"] == "file" and self._needs_bytes(facts, row, forced == DUE or owed is not None):
             is_held = row is not None and row.get("key") and not asks_again(row)  # what was put aside holds no place
             with self._lock:
                 place = self._places.another if is_held else self._places.file
                 key = place(facts.get("parent"), facts["name"], item_id)
-        return self._with_extras(facts, path, row, key, is_owed=owed is not None)
+        return replace(self._with_extras(facts, path, row, key, is_owed=owed is not None), former=former)
 
     def _with_extras(
         self, facts: JsonObject, path: str, row: JsonObject | None, key: str | None, *, is_owed: bool

@@ -62,11 +62,13 @@ def _keep_folders_of_what_is_listed(state: State, scope: str) -> None:
 def is_mass(state: State, scope: str) -> bool:
     """Whether over 10 % and 100 of the drive's items would vanish in this round."""
     vanishing = state.count(
-        f"SELECT count(*) FROM rows JOIN removed ON removed.id = rows.id WHERE scope = ? AND {_LIVE}",  # noqa: S608
+        f"SELECT count(*) FROM removed CROSS JOIN rows ON rows.id = removed.id WHERE scope = ? AND {_LIVE}",  # noqa: S608
         (scope,),
     )
+    if vanishing <= MASS_ITEMS:  # all rows are counted only then
+        return False
     held = state.count(f"SELECT count(*) FROM rows WHERE scope = ? AND {_LIVE}", (scope,))  # noqa: S608
-    return vanishing > MASS_ITEMS and vanishing > MASS_SHARE * held
+    return vanishing > MASS_SHARE * held
 
 
 def removal_rows(state: State, scope: str, run_id: str, at: str) -> Iterator[JsonObject]:
@@ -114,11 +116,23 @@ def _of_node(state: State, scope: str, item_id: str) -> JsonObject:
     return {"kind": kind, "scope": scope, "id": item_id, "parent": parent, "name": name}
 
 
-def settle_kind_changes(writer: BagWriter, scope: str, at: str) -> None:
-    """Rows of another kind than the item has now become *gone* (a file that became a package), or *vanished* if nothing of them
-    was ever held (what the service could not name at first).
+def of_former_kind(row: JsonObject, run_id: str, at: str) -> JsonObject | None:
+    """What becomes of the row of an item that is of another kind now: *gone* (a file that became a package), or *vanished* if
+    nothing of it was ever held (what the service could not name at first). None if it is either already.
 
-    Only where the row of the new kind is written: any item row settles what is owed of that id.
+    To be written after the row of the new kind: any item row settles what is owed of that id.
+    """
+    if row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED:
+        return None
+    if row["outcome"] == Outcome.COPIED:
+        return {**row, "outcome": Outcome.GONE.value, "since": at, "run": run_id}
+    return {**row, **_VANISHED, "captured": at, "run": run_id}
+
+
+def settle_kind_changes(writer: BagWriter, scope: str, at: str) -> None:
+    """Rows of another kind than the item has now, where a run was cut off between the new row and the old one.
+
+    Reads the whole state: only where a run goes on after another.
     """
     query = (
         f"SELECT rows.row FROM rows JOIN tree ON tree.scope = rows.scope AND tree.id = rows.id"  # noqa: S608
@@ -127,9 +141,6 @@ def settle_kind_changes(writer: BagWriter, scope: str, at: str) -> None:
         " AND EXISTS (SELECT 1 FROM rows AS new WHERE new.kind = tree.kind AND new.scope = tree.scope AND new.id = tree.id)"
     )
     for (data,) in writer.state.db.execute(query, (scope,)).fetchall():
-        row = load_json(data)
-        if row["outcome"] == Outcome.COPIED:
-            row.update(outcome=Outcome.GONE.value, since=at)
-        else:
-            row.update(**_VANISHED, captured=at)
-        writer.emit("item", {**row, "run": writer.run.id})
+        row = of_former_kind(load_json(data), writer.run.id, at)
+        if row is not None:
+            writer.emit("item", row)

@@ -20,10 +20,12 @@ ONENOTE_PATIENCE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One item to work on. facts: as listed. row: what we hold of it, or None. is_owed: a row has to settle it. key: place
-    planned for new bytes, None where none are needed. beside: place planned for bytes that were refused, where its earlier
-    versions alone are asked for. versions: "current", "all" or a number. attached: rows that hang on it (kinds `version`,
-    `versions`, `permission`), by kind and id."""
+    """One item to work on.
+
+    facts: as listed. row: what we hold of it under its kind, or None. former: its row under the kind that it had last, if that is
+    another. is_owed: a row has to settle it. key: place planned for new bytes, None where none are needed. beside: place planned
+    for bytes that were refused, where its earlier versions alone are asked for. versions: "current", "all" or a number. attached:
+    rows that hang on it (kinds `version`, `versions`, `permission`), by kind and id."""
 
     facts: JsonObject
     path: str
@@ -35,6 +37,7 @@ class Task:
     beside: str | None = None
     versions: str | int = "current"
     wants_permissions: bool = False
+    former: JsonObject | None = None
     attached: Mapping[tuple[str, str], JsonObject] = field(default_factory=dict)
 
     @property
