@@ -155,12 +155,14 @@ class Chain:
         assert_whole(self.scene, self.product)
 
     def _plan(self, length: int) -> list[tuple[str, float]]:
-        """(kind, share of the whole work until then), along one copy: every other begins in the listing, most end in the fold."""
+        """(kind, share of the whole work until then) along one copy: some begin in the listing, and all end in the fold."""
         draw = self.draw
-        middle = [draw.choice(("request", "request", "segment")) for _ in range(length)]
-        last = [draw.choice(("fold", "fold", "fold", "request"))]
-        first = ["listing"] if draw.random() < 0.5 else ["request"]
-        kinds = (first + middle[: length - 2] + last) if length > 1 else [draw.choice((*first, *middle, *last))]
+        kinds = [draw.choice(("request", "request", "segment")) for _ in range(length)]
+        if length == 1:
+            kinds = [draw.choice((*kinds, "request", "listing", "fold"))]
+        else:
+            listings, folds = draw.randint(0, max(1, length // 4)), draw.randint(1, max(1, length // 3))
+            kinds = ["listing"] * listings + kinds[listings + folds :] + ["fold"] * folds
         places = sorted(draw.random() for _ in kinds)
         return [(kind, place - before) for kind, place, before in zip(kinds, places, [0.0, *places], strict=False)]
 
@@ -177,6 +179,7 @@ class Chain:
             trap = self._fold_trap()
         uses_log = self.drops or trap is not None
         product.command = strict_disk.command(self.log, self.kept, trap) if uses_log else COMMAND
+        self.log.unlink(missing_ok=True)
         before = strict_disk.seen(product.store)
         if not self._interrupted(number):
             self.told.append(f"{kind}: not reached")
@@ -186,7 +189,6 @@ class Chain:
         self.told.append(f"{phase} ({trap or f'request {number:,}'})")
         if self.drops:
             self.lost += strict_disk.lose(before, self.log, self.draw)
-        self.log.unlink(missing_ok=True)
         if self.draw.random() < 0.3:
             self.databases += 1
             for path in product.folder.glob("lastcopy.db*"):
