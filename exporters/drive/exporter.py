@@ -112,7 +112,7 @@ class DriveExporter:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
         try:
             self._copy()
-        except StoppedError:  # a request would have waited for the budget for longer than a stop may take
+        except StoppedError:  # in the listing, or where a request would have waited for longer than a stop may take
             if not self._stop.is_set():
                 raise
         except Exception as error:
@@ -126,7 +126,14 @@ class DriveExporter:
         extra, anew = self._extra_work_waits(), self._did_not_agree()
         self._goes_on = self._writer.has_unfinished_work
         for number in range(1 + CLOSING_ROUNDS):
-            listing = Listing(self._graph, self._writer, self._source.id, self._fulfilled(), anew=anew and number == 0)
+            listing = Listing(
+                self._graph,
+                self._writer,
+                self._source.id,
+                self._fulfilled(),
+                stop=self._stop,
+                anew=anew and number == 0,
+            )
             news = listing.run()
             self.result.problems += sorted(listing.problems - set(self.result.problems))
             if not (news or extra or listing.was_full or self._writer.has_unfinished_work):

@@ -5,6 +5,7 @@ round that brings nothing new reads nothing but the head; a row that is odd is a
 drive without delta is walked. Source: design §4 (the ledger), graph.md §5.2, quirks Q-001 to Q-011.
 """
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,14 @@ from exporters.errors import ItemError, SourceError, TransientError
 from exporters.graph.answers import identifier_of
 from exporters.graph.calls import segment
 from exporters.graph.delta import with_params
-from exporters.graph.errors import GaveUpError, GraphError, RefusedError, ResyncRequiredError, UnsupportedError
+from exporters.graph.errors import (
+    GaveUpError,
+    GraphError,
+    RefusedError,
+    ResyncRequiredError,
+    StoppedError,
+    UnsupportedError,
+)
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 
@@ -32,10 +40,17 @@ class Listing:
     """Listing rounds of one drive. `settings`: those that the copy fulfils, kept with each cursor (Q-009)."""
 
     def __init__(
-        self, graph: GraphSession, writer: BagWriter, drive_id: str, settings: Mapping[str, Any], *, anew: bool = False
+        self,
+        graph: GraphSession,
+        writer: BagWriter,
+        drive_id: str,
+        settings: Mapping[str, Any],
+        *,
+        stop: threading.Event,
+        anew: bool = False,
     ) -> None:
         """anew: list everything, whatever link we have (our rows and the service's counts do not agree)."""
-        self._anew = anew
+        self._stop, self._anew = stop, anew
         self._graph, self._writer, self._drive = graph, writer, drive_id
         self._settings = {**LISTING_SETTINGS, **settings}
         self._begun = False
@@ -47,7 +62,8 @@ class Listing:
     def run(self) -> bool:
         """List to the end of a round; whether it brought any news. The round is not ended yet: removals come first.
 
-        Raises: SourceError if the service asks for a new start again and again; GraphError.
+        Raises: SourceError if the service asks for a new start again and again; GraphError; StoppedError: a million items have
+        thousands of pages, and the next run goes on after the one that was the last.
         """
         for restart in range(RESTARTS + 1):
             link, params, self._full, resuming = self._where_to_begin()
@@ -106,6 +122,7 @@ class Listing:
         news = False
         for rows in walk(self._graph, self._writer.state.db, self._drive, self._keep_parts):
             news = self._take(rows) or news
+            self._look_for_a_stop()
         self._cursor(WALKED, "")
         return news
 
@@ -183,9 +200,16 @@ class Listing:
                 news = self._take(page.rows) or news
             if page.next_link is not None:
                 self._cursor("next", page.next_link)
+                self._look_for_a_stop()
             elif page.delta_link is not None:
                 self._cursor("delta", page.delta_link)
         return news
+
+    def _look_for_a_stop(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError(
+                "The run was asked to stop while a drive was listed.", code="stopped", action="Run again to go on."
+            )
 
     def _take(self, rows: list[dict[str, Any]]) -> bool:
         """A page of rows; whether it brought news. The last row of an id counts (Q-003)."""

@@ -20,8 +20,8 @@ from tests.independent import tiny
 pytestmark = pytest.mark.bench
 
 
-def flat_tenant(out: Path, files: int) -> Path:
-    """One drive with that many small files in folders of 500."""
+def flat_tenant(out: Path, files: int, *, alike: bool = True) -> Path:
+    """One drive with that many small files in folders of 500. alike: all have the same bytes."""
     tiny.make(out, drives=1, files=0, odd=False)
     users = [json.loads(line) for line in (out / "users.jsonl").read_text().splitlines()]
     for path in (out / "drives/u00000").iterdir():
@@ -33,7 +33,7 @@ def flat_tenant(out: Path, files: int) -> Path:
     for number in range(files):
         if number % 500 == 0:
             folder = drive.folder_in(f"folder {number // 500:04}", drive.root)
-        drive.file_in(f"file {number:06}.txt", folder, content)
+        drive.file_in(f"file {number:06}.txt", folder, content if alike else f"file {number}".encode())
     drive.write(out)
     return out
 

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.changes import lively_changes
-from tests.end_to_end.driving import Product, Tenant, assert_same
+from tests.end_to_end.driving import Product, Tenant, assert_same, rows_of, wait_for
+from tests.faults.desk import DELTA, rule
 from tests.independent import tiny
 from tests.independent.judge import Settings, judge
 from tests.independent.reader import read_store
 
 SEED = 4
+DELTA_ROUTE = "drives/{drive}/root/delta"
 
 
 def crash_everywhere(data: Path, folder: Path, points: int, seed: int) -> None:
@@ -110,6 +112,35 @@ def test_a_run_that_is_told_to_stop_goes_on_later(tiny_data: Path, tmp_path: Pat
         assert bags.differences == [], bags.differences[:5]
         product.export()
         assert_same(product.store, reference.store)
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first", "after 410"])
+def test_a_run_that_is_told_to_stop_does_not_list_to_the_end(tiny_data: Path, tmp_path: Path, again: bool) -> None:
+    """A million items have thousands of pages: the round stays unfinished, the next run goes on with it, and nothing is gone."""
+    with Tenant(tiny_data) as tenant:
+        reference = Product(tmp_path / "undisturbed", tenant)
+        reference.export()
+        product = Product(tmp_path / "stopped", tenant)
+        if again:
+            product.export()
+        tenant.settings(delta_page=4)
+        refused = [rule("410", DELTA, count=1)] if again else []
+        tenant.faults(*refused, rule("delay", DELTA, seconds=0.3))
+        tenant.forget_requests()
+        process = product.start("export", "--json")
+        wait_for(lambda: tenant.routes()[f"graph {DELTA_ROUTE}"] >= 3)
+        os.killpg(process.pid, signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 3, (out, err)
+        bags = read_store(product.store)
+        assert bags.differences == [], bags.differences[:5]
+        rounds = [bag.round for bag in bags.bags.values()]
+        assert any(rounds), "the listing went on to its end"
+        product.run("fold", "--json", code=0)
+        tenant.faults()
+        product.export()
+        assert_same(product.store, reference.store)
+        assert not [row for row in rows_of(product.store).values() if row["outcome"] == "gone"]
 
 
 def test_a_stopped_writer_that_wakes_up_changes_nothing(tiny_data: Path, tmp_path: Path) -> None:
