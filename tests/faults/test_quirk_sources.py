@@ -190,6 +190,20 @@ def test_q046_absent_drives_are_asked_for_once_a_week_or_when_a_licence_changes(
     assert both.routes()["graph users/{user}/drive"] == 1, "a licence changed"
 
 
+def test_q046_a_clock_that_was_ahead_leaves_no_drive_out(tmp_path: Path) -> None:
+    """Noted under a clock 400 days ahead, and the clock is right again: the user has a drive now, and is asked."""
+    data = tiny.make(tmp_path / "tenant", drives=2, files=2, odd=False)
+    with Tenant(data, clock=CLOCK) as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        user = tenant.rehearsal.service.tenant.users[1]
+        drive, user["_drive"] = user["_drive"], None
+        product.clock = HurriedClock(skew=timedelta(days=400))
+        assert len(exported(product, code=0)["sources"]) == 1
+        user["_drive"] = drive
+        product.clock = HurriedClock(skew=timedelta(days=10))
+        assert len(exported(product, code=0)["sources"]) == 2
+
+
 def test_q047_every_request_says_who_asks(both: Tenant, tmp_path: Path) -> None:
     """Also those to the sign-in and download hosts."""
     both.forget_requests()
