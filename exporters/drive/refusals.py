@@ -19,9 +19,18 @@ from exporters.graph.errors import (
     PermissionMissingError,
     RightsProtectedError,
 )
+from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
 
 DOUBTFUL, ENOUGH, SAMPLE = 10, 60, 10
-_OF_ONE_ITEM = (NotFoundError, MalwareError, RightsProtectedError, ContentChangedError, CurrentVersionError)
+_OF_ONE_ITEM = (
+    NotFoundError,
+    MalwareError,
+    RightsProtectedError,
+    ContentChangedError,
+    CurrentVersionError,
+    KeyRefusedError,  # said by the store, not by the drive
+    ObjectTooLargeError,
+)
 
 
 class Refusals:

@@ -165,6 +165,8 @@ def reason_of(code: str) -> str:
 
 def action_of(code: str) -> str:
     """What to do about an exception's code."""
+    if code == ExceptionCode.STORE_REFUSED:
+        return "Put the store in order (lastcopy/exceptions.jsonl of the bag says where), then run the export again."
     accept = f"lastcopy accept {code} --by NAME --reason TEXT"
     try:
         permanent = CAUSES[ExceptionCode(code)].permanent
