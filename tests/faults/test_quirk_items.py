@@ -691,3 +691,17 @@ def test_a_symlink_in_our_store_is_not_said_of_the_service(made: Made, tmp_path:
         place.unlink()
         (tmp_path / "elsewhere").rename(place)
         assert exported(product, code=0)["totals"]["copied"] == 1
+
+
+def test_a_store_whose_place_for_unfinished_files_is_a_link_is_refused(made: Made, tmp_path: Path) -> None:
+    made.drive.file_in("x.txt", made.drive.root)
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        exported(product, code=0)
+        place = product.store / ".lastcopy-tmp"
+        shutil.rmtree(place)
+        (tmp_path / "elsewhere").mkdir()
+        place.symlink_to(tmp_path / "elsewhere")
+        error = product.run("export", "--json", code=2).document["error"]
+        assert error["code"] == "store_unfit" and str(place) in error["action"]
+        assert list((tmp_path / "elsewhere").iterdir()) == []
