@@ -682,7 +682,9 @@ def test_a_symlink_in_our_store_is_not_said_of_the_service(made: Made, tmp_path:
         place.rename(tmp_path / "elsewhere")
         place.symlink_to(tmp_path / "elsewhere")
         base = {"kind": "driveItem", "drive": only_drive(tenant).folder, "n": 1}
-        tenant.change({**base, "op": "create", "parent": item(tenant, "/F"), "name": "new.txt", "_c": tiny.recipe("n", 9)})
+        tenant.change(
+            {**base, "op": "create", "parent": item(tenant, "/F"), "name": "new.txt", "_c": tiny.recipe("n", 9)}
+        )
         result = product.run("export", code=3)
         assert "1 × store_refused: The store, not the service" in result.out and "service refused" not in result.out
         row = row_at(product, "/F/new.txt")

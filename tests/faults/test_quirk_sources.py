@@ -1,6 +1,7 @@
 """Quirks of listings, sources and sign-in that take more than one run, or more than one drive, to show."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
@@ -231,6 +232,75 @@ def test_q056_drives_that_we_hold_need_no_directory(both: Tenant, tmp_path: Path
     both.faults(rule("no-spo", DRIVE), rule("edit", "users", edits=[{"at": "value/0", "drop": True}]))
     document = exported(product, code=3)
     assert len(document["sources"]) == 2
+
+
+# ------------------------------------------------------------------------------------------- damage in our own store
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[Desk]:
+    """Two drives of which nothing is odd, copied."""
+    data = tiny.make(tmp_path / "tenant", drives=2, files=2, odd=False)
+    with Tenant(data, clock=CLOCK) as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        exported(product, code=0)
+        yield product
+
+
+BAG = f"onedrive/person0@{tiny.DOMAIN}"
+
+
+def entry_of(product: Desk, bag: str) -> Path:
+    """The record of a bag's source."""
+    return next(path for path in (product.store / "sources").iterdir() if json.loads(path.read_bytes())["bag"] == bag)
+
+
+def new_file(tenant: Tenant, folder: str) -> None:
+    """In the root of a drive."""
+    drive = next(drive for drive in tenant.truth.drives.values() if drive.folder == folder)
+    root = next(item_id for item_id in drive.items if drive.path(item_id) == "/")
+    base = {"kind": "driveItem", "drive": folder, "n": 1, "op": "create"}
+    tenant.change({**base, "parent": root, "name": "new.txt", "_c": tiny.recipe("new", 100)})
+
+
+def remove_bag(bag: Path) -> None:
+    shutil.rmtree(bag)
+
+
+DAMAGE = {
+    "the_bag_is_gone": (remove_bag, "lastcopy/source.json is missing"),
+    "source_gone": (lambda bag: (bag / "lastcopy/source.json").unlink(), "lastcopy/source.json is missing"),
+    "source_garbage": (lambda bag: (bag / "lastcopy/source.json").write_text("{"), "is not as Lastcopy wrote it"),
+    "source_no_object": (lambda bag: (bag / "lastcopy/source.json").write_text("[]"), "is not as Lastcopy wrote it"),
+    "source_of_another": (
+        lambda bag: (bag / "lastcopy/source.json").write_text('{"id":"x","kind":"onedrive"}'),
+        "is not as Lastcopy wrote it",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_bag_stops_its_source_alone(damage: str, plain: Desk, tmp_path: Path) -> None:
+    """The other drive is copied; the action that is given, to move what is left away, makes the copy whole again."""
+    work, told = DAMAGE[damage]
+    work(plain.store / BAG)
+    new_file(plain.tenant, "drives/u00001")
+    document = exported(plain, code=3)
+    bad, good = document["sources"]
+    assert (bad["bag"], [row["code"] for row in bad["coverage"]]) == (BAG, ["bag_damaged"])
+    assert told in bad["coverage"][0]["reason"]
+    assert good["copied"] == 1 and good["coverage"][0]["state"] == "covered"
+    result = plain.run("export", code=3)
+    assert f"move {BAG}/ and" in result.out, result.out
+    (tmp_path / "away").mkdir()
+    entry_of(plain, BAG).rename(tmp_path / "away/entry.json")
+    if (plain.store / BAG).exists():
+        (plain.store / BAG).rename(tmp_path / "away/bag")
+    document = exported(plain, code=0)
+    assert [source["bag"] for source in document["sources"]] == [bad["bag"], good["bag"]]
+    found = judge(plain.store, plain.tenant.truth, Settings(versions="current"))
+    assert [text for text in found if "left it at segment" not in text] == [], "the journal knows of the bag before"
+    assert plain.run("verify", "--json", code=0).document["bags"] == 2
 
 
 # ------------------------------------------------------------------------------------------------------------ sign-in
