@@ -252,7 +252,7 @@ class Copying:
         inside = error.key.removeprefix(f"{result.bag}/")
         if inside == error.key or next(self.store.list("sources/"), None) is None:
             return None
-        return BagDamagedError(result.bag, f"{inside} is missing", f"sources/{result.source.handle}.json")
+        return BagDamagedError(result.bag, f"{inside} is missing", result.source.key)
 
     def _successor(self, lost: Source) -> Source | None:
         try:

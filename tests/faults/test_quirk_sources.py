@@ -298,9 +298,48 @@ def test_a_damaged_bag_stops_its_source_alone(damage: str, plain: Desk, tmp_path
         (plain.store / BAG).rename(tmp_path / "away/bag")
     document = exported(plain, code=0)
     assert [source["bag"] for source in document["sources"]] == [bad["bag"], good["bag"]]
-    found = judge(plain.store, plain.tenant.truth, Settings(versions="current"))
-    assert [text for text in found if "left it at segment" not in text] == [], "the journal knows of the bag before"
+    found = [text for text in judge(plain.store, plain.tenant.truth, Settings(versions="current")) if BAG in text]
+    assert all("left it at segment" in text for text in found), "the journal knows of the bag before, and nothing else"
     assert plain.run("verify", "--json", code=0).document["bags"] == 2
+
+
+@pytest.mark.parametrize("name", ["x.json", "._0123456789abcdef01234567.json", "0123456789abcdef01234567 (1).json"])
+def test_what_is_no_record_of_ours_is_passed_over(name: str, plain: Desk, tmp_path: Path) -> None:
+    """What a file manager or a synchroniser leaves in `sources/`: `verify` tells of it, no other verb minds."""
+    for text in ("garbage", "[]", entry_of(plain, BAG).read_text()):
+        (plain.store / "sources" / name).write_text(text)
+        assert len(exported(plain, code=0)["sources"]) == 2
+        plain.run("accept", "malware", "--source", BAG, "--by", "A", "--reason", "r", code=0)
+        assert plain.run("verify", "--json", code=3).document["unexpected"] == 1
+    plain.run("restore", "--to", str(tmp_path / "restored"), code=0)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kind":"onedrive","id":"x","bag":"onedrive/x","names":[]}'])
+def test_a_damaged_record_stops_its_source_alone_and_is_named(text: str, plain: Desk, tmp_path: Path) -> None:
+    entry = entry_of(plain, BAG)
+    good = entry.read_bytes()
+    entry.write_text(text)
+    new_file(plain.tenant, "drives/u00001")
+    document = exported(plain, code=3)
+    assert [source["copied"] for source in document["sources"]] == [0, 1]
+    (told,) = document["sources"][0]["coverage"]
+    assert told["code"] == "entry_damaged" and f"sources/{entry.name} in the store is damaged" in told["reason"]
+    assert "move it out of the store" in plain.run("export", code=3).out
+    plain.run("restore", "--to", str(tmp_path / "restored"), code=0)
+    assert entry.read_text() == text, "it is for a person to see"
+    entry.rename(tmp_path / "away.json")
+    exported(plain, code=0)
+    assert {**json.loads(entry.read_bytes()), "names": []} == {**json.loads(good), "names": []}
+    assert plain.run("verify", "--json", code=0).document["bags"] == 2
+
+
+def test_a_damaged_record_of_a_drive_whose_owner_is_gone_is_named(plain: Desk) -> None:
+    entry = entry_of(plain, BAG)
+    entry.write_text("{")
+    plain.tenant.faults(rule("edit", "users", edits=[{"at": "value/0", "drop": True}]))
+    document = exported(plain, code=3)
+    assert len(document["sources"]) == 2 and "entry_damaged" in problems(document)
+    assert f"sources/{entry.name}" in json.dumps(document)
 
 
 # ------------------------------------------------------------------------------------------------------------ sign-in
