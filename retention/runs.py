@@ -30,8 +30,10 @@ from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.acceptance import MASS, NOT_BUILT, NOT_FOUND, UNRECONCILED, Acceptances, Finding
 from retention.config import Config
+from retention.coverage import listed_names, not_built
 from retention.journal import Journal
 from retention.opening import claim_root, configured_store, opened_state, read_root, refuse_foreign
+from retention.recorded import noting_bags
 from retention.rivals import Rivals
 from retention.selection import Names, is_asked, means, unknown_source
 from retention.state.database import State
@@ -141,12 +143,14 @@ def run_export(
         with opened_state(config) as state, opened_tenant(config, state, store, clock, observer, stop) as tenant:
             watch(tenant.graph)
             refuse_foreign(root, tenant.identity)
-            catalogue = Catalogue(store)
+            journal, bags = Journal(store, clock), set[str]()
+            acceptances = Acceptances(noting_bags(journal.rows(), bags))
+            catalogue = Catalogue(store, bags)
             wanted = _resolve(request.sources, tenant.graph, catalogue, state, clock)
             probe(store)
             claim_root(store, tenant.identity, clock)
             store.abort_stale_uploads(STALE_UPLOADS)
-            run = _Run(config, request, clock, store, Journal(store, clock), catalogue, tenant.graph, state)
+            run = _Run(config, request, clock, store, journal, catalogue, tenant.graph, state, acceptances)
             return run.go(wanted, progress, stop, on_source)
     finally:
         store.close()
@@ -187,16 +191,17 @@ class _Run:
         catalogue: Catalogue,
         graph: GraphSession,
         state: State,
+        acceptances: Acceptances,
     ) -> None:
         self._config, self._request, self._clock = config, request, clock
         self._store, self._journal, self._catalogue = store, journal, catalogue
         self._graph, self._state = graph, state
-        self._acceptances = Acceptances(journal.rows())
+        self._acceptances = acceptances
         self._names = Names(catalogue.records())
         self._outcome = Outcome(new_run_id(clock), timestamp(clock.now()))
         self._rivals = Rivals(journal, self._outcome.run)
         self._undiscovered: list[Undiscovered] = []
-        self._unseen = set(_listed_names(config))
+        self._unseen = set(listed_names(config))
         self._left: dict[str, JsonObject] = {}
         self._refused: list[str] = []
 
@@ -375,24 +380,3 @@ def _findings(result: SourceResult, doubts: Mapping[str, str]) -> Iterator[Findi
 
 def _labels(names: Names, source: Source | Undiscovered) -> frozenset[str]:
     return names.labels_of(source) if isinstance(source, Source) else frozenset({f"onedrive/{source.name}"})
-
-
-def _listed_names(config: Config) -> list[str]:
-    chosen = config.settings.sources.onedrive
-    return [] if isinstance(chosen, str) else list(chosen)
-
-
-def not_built(config: Config) -> list[JsonObject]:
-    """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
-    sources = config.settings.sources
-    rows: list[JsonObject] = []
-    for name, wanted in (
-        ("mail", sources.mail != "none"),
-        ("sharepoint", sources.sharepoint != "none"),
-        ("directory", sources.directory),
-    ):
-        if wanted:
-            reason = "This version copies OneDrives; it does not copy this yet."
-            asked = name in sources.model_fields_set
-            rows.append({"class": name, "state": "not reachable", "code": NOT_BUILT, "reason": reason, "asked": asked})
-    return rows

@@ -8,15 +8,16 @@ docs/formats.md.
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from exporters.bag.formats import JsonObject, dump_json, load_json
+from exporters.bag.formats import SOURCE, JsonObject, dump_json, load_json
 from exporters.bag.keys import component_for, folded
 from exporters.bag.ledger import claim_source, source_of
+from exporters.bag.verify_root import list_bags
 from exporters.errors import SourceError
 from exporters.sources import Source, SourceKind
-from exporters.store.errors import ObjectChangedError, ObjectExistsError
+from exporters.store.errors import KeyRefusedError, ObjectChangedError, ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store
 
 NAME_BYTES = 150
@@ -37,20 +38,29 @@ class EntryDamagedError(SourceError):
 
 
 class Catalogue:
-    """The sources of one store. Safe from many threads."""
+    """The sources of one store. Safe from many threads.
 
-    def __init__(self, store: Store) -> None:
+    bags: those that the store is known to have had (by its journal). One that lies there without a record of its source is a
+    source all the same, by its own `source.json`, and gets its record again when it is next copied.
+    """
+
+    def __init__(self, store: Store, bags: Iterable[str] = ()) -> None:
         self._store = store
         self._lock = threading.Lock()
         self._records: dict[str, JsonObject] = {}
         self._taken: set[str] = set()
         self._drives: dict[str, str] = {}  # owner → key of the record
         self._damaged: set[str] = set()
+        self._lost: set[str] = set()  # keys of records that are not in the store
         for key, record in _read_all(store):
             if record is None:
                 self._damaged.add(key)
             else:
                 self._keep(key, record)
+        held = {record["bag"] for record in self._records.values()}
+        known = {*bags} if self._records else {*bags, *list_bags(store)}  # to look for all costs a request for each bag
+        for bag in sorted(known - held):
+            self._find(bag)
 
     def records(self) -> Iterator[JsonObject]:
         """Content of each `sources/….json`, sorted by key."""
@@ -85,10 +95,35 @@ class Catalogue:
             if record is None:
                 bag = self._claim(source, cloud, at)
                 record = self._register(key, source, bag, at)
+            elif key in self._lost:
+                record = self._put(key, record)
             if record["names"][-1]["name"] != source.name:
                 record = self._rename(key, record, source, at)
             self._keep(key, record)
             return str(record["bag"])
+
+    def _find(self, bag: str) -> None:
+        """A bag without a record: its source, if it says which that is; else its name is taken, if anything lies there."""
+        try:
+            source = source_of(self._store.read(f"{bag}/{SOURCE}"))
+        except (ObjectMissingError, KeyRefusedError):
+            source = None
+        if source is None:
+            if next(self._store.list(f"{bag}/"), None) is not None:
+                self._taken.add(folded(bag))
+            return
+        key = _key_of(source["kind"], source["id"])
+        if key not in self._records:
+            names = [{"name": _name_of(bag, source["id"]), "since": str(source.get("first_copied"))}]
+            record = {
+                "kind": source["kind"],
+                "id": source["id"],
+                "owner": source.get("owner"),
+                "bag": bag,
+                "names": names,
+            }
+            self._lost.add(key)
+            self._keep(key, record)
 
     def _keep(self, key: str, record: JsonObject) -> None:
         self._records[key] = record
@@ -125,6 +160,10 @@ class Catalogue:
     def _register(self, key: str, source: Source, bag: str, at: str) -> JsonObject:
         names = [{"name": source.name, "since": at}]
         record = {"kind": source.kind.value, "id": source.id, "owner": source.owner, "bag": bag, "names": names}
+        return self._put(key, record)
+
+    def _put(self, key: str, record: JsonObject) -> JsonObject:
+        self._lost.discard(key)
         try:
             self._store.put(key, dump_json(record), if_absent=True, durable=True)
         except ObjectExistsError:
@@ -156,6 +195,11 @@ def safe_name(source: Source) -> str:
         digest = hashlib.sha256(source.id.encode()).hexdigest()[:12]
         name = name.encode()[: NAME_BYTES - 13].decode("utf-8", "ignore").rstrip(" .") + f"~{digest}"
     return name
+
+
+def _name_of(bag: str, source_id: str) -> str:
+    """The name that a source had when its bag got its name, as far as that can be told from it."""
+    return bag.partition("/")[2].removesuffix(f"~{hashlib.sha256(source_id.encode()).hexdigest()[:12]}") or bag
 
 
 def record_of(key: str, data: bytes) -> JsonObject | None:

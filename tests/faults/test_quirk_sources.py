@@ -342,6 +342,33 @@ def test_a_damaged_record_of_a_drive_whose_owner_is_gone_is_named(plain: Desk) -
     assert f"sources/{entry.name}" in json.dumps(document)
 
 
+@pytest.mark.parametrize("lost", ["sources", "one_record", "sources_and_journal"])
+def test_a_bag_whose_record_is_lost_stays_a_source(lost: str, plain: Desk) -> None:
+    """Also when its owner is gone, so that the directory leads nobody to it; its record is made again."""
+    before = {path.name: json.loads(path.read_bytes()) for path in (plain.store / "sources").iterdir()}
+    if lost == "one_record":
+        entry_of(plain, BAG).unlink()
+    else:
+        shutil.rmtree(plain.store / "sources")
+    if lost == "sources_and_journal":
+        shutil.rmtree(plain.store / "journal")
+    new_file(plain.tenant, "drives/u00000")
+    plain.tenant.faults(rule("edit", "users", edits=[{"at": "value/0", "drop": True}]))
+    plain.tenant.forget_requests()
+    document = exported(plain, code=0)
+    assert [(source["bag"], source["copied"]) for source in document["sources"]] == [
+        (BAG, 1),
+        (BAG.replace("0", "1"), 0),
+    ]
+    assert plain.tenant.routes()["graph users/{user}/drive"] == 0
+    after = {path.name: json.loads(path.read_bytes()) for path in (plain.store / "sources").iterdir()}
+    assert {name: record["names"][0]["name"] for name, record in after.items()} == {
+        name: record["names"][0]["name"] for name, record in before.items()
+    }
+    found = plain.run("verify", "--json").document
+    assert (found["missing"], found["changed"]) == (0, 0), found["findings"]
+
+
 # ------------------------------------------------------------------------------------------------------------ sign-in
 
 
