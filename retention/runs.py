@@ -77,7 +77,7 @@ class Found:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to. `error`: what ended it early; `notes`: sentences for people."""
+    """What a run came to. `error`: what ended it early; `not_asked`: labels of sources that the configuration leaves out."""
 
     run: str
     started: str
@@ -87,6 +87,7 @@ class Outcome:
     accepted: dict[str, int] = field(default_factory=dict)
     requests: JsonObject = field(default_factory=dict)
     coverage: list[JsonObject] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
     stopped: bool = False
     error: LastcopyError | None = None
 
@@ -276,6 +277,7 @@ class _Run:
             labels = _labels(self._names, source)
             self._unseen = {name for name in self._unseen if not means(name, labels)}
             if wanted is None and not is_asked(labels, settings):
+                self._outcome.not_asked.append(f"{SourceKind.ONEDRIVE}/{source.name}")
                 continue
             if isinstance(source, Undiscovered):
                 self._undiscovered.append(source)
@@ -348,6 +350,7 @@ class _Run:
         elif outcome.stopped or asked_in_vain or any(source.open_codes for source in outcome.found):
             outcome.exit = Exit.PARTIAL
         record = {**outcome.as_json(), "coverage": outcome.coverage, "asked": self._request.as_asked(self._config)}
+        record["not_asked"] = sorted(outcome.not_asked)
         if outcome.error is not None:
             record["error"] = {"code": outcome.error.code, "message": str(outcome.error)}
         try:

@@ -122,6 +122,9 @@ def show(outcome: Outcome, output: Output) -> None:
             f"    Set it to none in `sources`, or: lastcopy accept {NOT_BUILT} --source CLASS --by NAME --reason TEXT",
             "weak",
         )
+    if outcome.not_asked:
+        number = len(outcome.not_asked)
+        output.say(f"{number:,} OneDrive{'s are' if number > 1 else ' is'} not asked for by the configuration.")
     _show_end(outcome, output)
 
 
