@@ -30,7 +30,7 @@ from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.acceptance import MASS, NOT_BUILT, NOT_FOUND, UNRECONCILED, Acceptances, Finding
 from retention.config import Config
-from retention.coverage import listed_names, not_built
+from retention.coverage import listed_names, no_drives, not_built
 from retention.journal import Journal
 from retention.opening import claim_root, configured_store, opened_state, read_root, refuse_foreign
 from retention.recorded import noting_bags
@@ -269,7 +269,7 @@ class _Run:
 
     def _asked_sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:
         settings = self._config.settings.sources
-        if wanted is None and settings.onedrive == "none":
+        if wanted is None and not self._asks_for_drives():
             return
         for source in discover(self._graph, self._catalogue, self._clock, self._state) if wanted is None else wanted:
             if stop.is_set():
@@ -324,7 +324,13 @@ class _Run:
                 self._uncovered(
                     name.removeprefix("onedrive/"), NOT_FOUND, "No OneDrive has, or has had, this name.", None
                 )
+            if not self._outcome.found and not self._outcome.not_asked and self._asks_for_drives():
+                nothing = no_drives()
+                self._uncovered(SourceKind.ONEDRIVE.value, nothing.code, str(nothing), nothing)
             self._outcome.coverage = not_built(self._config)
+
+    def _asks_for_drives(self) -> bool:
+        return self._config.settings.sources.onedrive != "none"
 
     def _uncovered(self, name: str, code: str, reason: str, problem: LastcopyError | None) -> None:
         row: JsonObject = {"kind": SourceKind.ONEDRIVE.value, "name": name, "bag": None, **dict.fromkeys(COUNTS, 0)}

@@ -141,6 +141,10 @@ def _show_end(outcome: Outcome, output: Output) -> None:
         output.mark(
             "doubtful", "Partial: see above. What nobody can copy, a person can accept by name with `lastcopy accept`."
         )
+    elif not any(source.row["bag"] for source in outcome.found):  # never "complete" over nothing
+        output.mark(
+            "doubtful", "Nothing was copied: there is no source that is asked for and was not accepted as missing."
+        )
     else:
         output.mark("good", "Complete.")
     output.say("Next: lastcopy export" if outcome.stopped else "Next: lastcopy verify")

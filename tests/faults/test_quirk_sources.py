@@ -234,6 +234,47 @@ def test_q056_drives_that_we_hold_need_no_directory(both: Tenant, tmp_path: Path
     assert len(document["sources"]) == 2
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["first_run", "remembered"])
+def test_q056_no_drive_for_anybody_is_said_and_never_complete(again: bool, both: Tenant, tmp_path: Path) -> None:
+    """A tenant that lapses begins so: each user "has no drive", in the service's own words."""
+    product = Desk(tmp_path, both)
+    both.faults(rule("status", DRIVE, status=404, code="ResourceNotFound", message="User's mysite not found."))
+    if again:
+        exported(product, code=3)
+    (told,) = exported(product, code=3)["sources"]
+    assert (told["kind"], told["name"], told["bag"]) == ("onedrive", "onedrive", None)
+    assert [(row["state"], row["code"]) for row in told["coverage"]] == [("not reachable", "no_drive")]
+    shown = product.run("export", code=3).out
+    assert "sources.onedrive: none" in shown and "Complete" not in shown
+    verified = product.run("verify", "--json", code=3).document
+    assert (verified["bags"], verified["reconciled"]) == (0, False)
+    shown = product.run("verify", code=3).out
+    assert "nothing to prove" in shown and "hole" not in shown
+
+
+def test_q056_a_tenant_without_drives_can_be_accepted_or_not_asked_for(both: Tenant, tmp_path: Path) -> None:
+    """Then it is no problem of a run, and still nothing that could be called complete or whole."""
+    product = Desk(tmp_path, both)
+    both.faults(rule("no-spo", DRIVE))
+    exported(product, code=3)
+    more = ("--source", "onedrive/onedrive", "--by", "Anna Berg", "--reason", "no licence ever")
+    product.run("accept", "no_drive", *more, code=0)
+    assert "Complete" not in product.run("export", code=0).out
+    product.run("verify", code=3)
+    product.settings["sources"]["onedrive"] = "none"
+    product.configure()
+    shown = product.run("export", code=0).out
+    assert "Nothing was copied" in shown and "Complete" not in shown
+
+
+def test_q056_whom_all_are_excluded_of_is_no_tenant_without_drives(both: Tenant, tmp_path: Path) -> None:
+    product = Desk(tmp_path, both)
+    product.settings["sources"]["exclude"] = [f"person{number}@{tiny.DOMAIN}" for number in range(2)]
+    product.configure()
+    shown = product.run("export", code=0).out
+    assert "2 OneDrives are not asked for" in shown and "Complete" not in shown
+
+
 # ------------------------------------------------------------------------------------------- damage in our own store
 
 
