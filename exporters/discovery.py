@@ -11,7 +11,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from exporters.bag.catalogue import Catalogue
+from exporters.bag.catalogue import Catalogue, EntryDamagedError
 from exporters.clock import Clock
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, objects_of, text_of
@@ -46,7 +46,8 @@ class Undiscovered(SourceError):
 def discover(
     graph: GraphSession, catalogue: Catalogue, clock: Clock, absent: AbsentDrives
 ) -> Iterator[Source | Undiscovered]:
-    """Yield every OneDrive once: of each user, then those in the store whose owner is listed no more, or has another by now.
+    """Yield every OneDrive once: of each user, then those in the store whose owner is listed no more, or has another by now;
+    last what stands in `sources/` and cannot be read.
 
     Raises: RunError, SourceError if the users cannot be listed.
     """
@@ -70,7 +71,12 @@ def discover(
         )
     for record in catalogue.records():
         if record["kind"] == SourceKind.ONEDRIVE and record["id"] not in found:
+            found.add(record["id"])
             yield Source(SourceKind.ONEDRIVE, record["id"], record["names"][-1]["name"], record.get("owner"))
+    told = {Source(SourceKind.ONEDRIVE, drive_id, "").key for drive_id in found}  # these say it themselves
+    for key in catalogue.damaged():
+        if key not in told:
+            yield _undiscovered(key, EntryDamagedError(key))
 
 
 def _drive_of(

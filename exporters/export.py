@@ -19,7 +19,7 @@ import structlog
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
-from exporters.bag.ledger import BagWriter, Run, open_bag
+from exporters.bag.ledger import BagDamagedError, BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
 from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
@@ -38,6 +38,7 @@ from exporters.graph.errors import (
 from exporters.graph.session import GraphSession
 from exporters.scratch import scratch_error
 from exporters.sources import Source
+from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.segments import ReplacedError
 
@@ -220,9 +221,12 @@ class Copying:
             result.bag = self.catalogue.bag_of(source, cloud=self.settings.cloud, at=at)
             self._copy_when_free(source, result.bag, result)
         except LastcopyError as error:
-            if isinstance(error, RunError) and (self.settings.gives_way(error) or not _only_this_source(error)):
+            damage = self._damage(error, result)
+            if isinstance(error, RunError) and (
+                self.settings.gives_way(error) or not (damage or _only_this_source(error))
+            ):
                 raise
-            result.problem = error
+            result.problem = damage or error
             result.has_refused = result.was_listed and isinstance(error, REFUSALS)
             if isinstance(error, NOT_FOUND):
                 result.successor = self._successor(source)
@@ -240,6 +244,15 @@ class Copying:
             )
         result.coverage = coverage_of(result, self.settings.drive)
         return result
+
+    def _damage(self, error: LastcopyError, result: SourceResult) -> BagDamagedError | None:
+        """The damage of this one bag that an error tells of: an object of it is missing, and the store itself is there."""
+        if not isinstance(error, ObjectMissingError) or result.bag is None:
+            return None
+        inside = error.key.removeprefix(f"{result.bag}/")
+        if inside == error.key or next(self.store.list("sources/"), None) is None:
+            return None
+        return BagDamagedError(result.bag, f"{inside} is missing", result.source.key)
 
     def _successor(self, lost: Source) -> Source | None:
         try:

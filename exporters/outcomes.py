@@ -44,6 +44,7 @@ class ExceptionCode(StrEnum):
     CONTENT_UNSTABLE = "content_unstable"
     DOWNLOAD_FAILED = "download_failed"
     REFUSED = "refused"
+    STORE_REFUSED = "store_refused"
     UNKNOWN_KIND = "unknown_kind"
 
 
@@ -67,6 +68,10 @@ CAUSES: dict[ExceptionCode, Cause] = {
     ExceptionCode.CONTENT_UNSTABLE: Cause("It changed each time that it was read.", False),
     ExceptionCode.DOWNLOAD_FAILED: Cause("The download failed each time that it was tried.", False),
     ExceptionCode.REFUSED: Cause("The service refused the request for a reason that Lastcopy does not know.", False),
+    ExceptionCode.STORE_REFUSED: Cause(
+        "The store, not the service, cannot take it: what lies in its way there, or is wrong with its name, stands in its row.",
+        False,
+    ),
     ExceptionCode.UNKNOWN_KIND: Cause(
         "The service lists it as something that is neither file, folder, package nor link.", False
     ),

@@ -31,7 +31,12 @@ class Source:
     @property
     def handle(self) -> str:
         """24 hex digits that name `sources/<handle>.json`: start of the SHA-256 of "<kind> <id>"."""
-        return hashlib.sha256(f"{self.kind} {self.id}".encode()).hexdigest()[:24]
+        return hashlib.sha256(f"{self.kind} {self.id}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+    @property
+    def key(self) -> str:
+        """Of its record in the store."""
+        return f"sources/{self.handle}.json"
 
     @property
     def label(self) -> str:

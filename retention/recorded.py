@@ -5,7 +5,7 @@ Source: design §4 (root), docs/formats.md (Journal).
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -47,6 +47,14 @@ def recorded(rows: Iterable[JsonObject]) -> Recorded:
     except LastcopyError as error:
         found.problem = f"{_PROBLEM}: {error}."
     return found
+
+
+def noting_bags(rows: Iterable[JsonObject], bags: set[str]) -> Iterator[JsonObject]:
+    """The rows as they come; the bags that runs wrote to are added to `bags`, so that the journal is read once."""
+    for row in rows:
+        if isinstance(row.get("bags"), dict):
+            bags.update(row["bags"])
+        yield row
 
 
 def check_recorded(store: Store, found: Recorded, root: RootVerification, *, has_bags: bool) -> None:

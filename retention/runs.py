@@ -30,8 +30,10 @@ from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.acceptance import MASS, NOT_BUILT, NOT_FOUND, UNRECONCILED, Acceptances, Finding
 from retention.config import Config
+from retention.coverage import listed_names, no_drives, not_built
 from retention.journal import Journal
 from retention.opening import claim_root, configured_store, opened_state, read_root, refuse_foreign
+from retention.recorded import noting_bags
 from retention.rivals import Rivals
 from retention.selection import Names, is_asked, means, unknown_source
 from retention.state.database import State
@@ -75,7 +77,7 @@ class Found:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to. `error`: what ended it early; `notes`: sentences for people."""
+    """What a run came to. `error`: what ended it early; `not_asked`: labels of sources that the configuration leaves out."""
 
     run: str
     started: str
@@ -85,6 +87,7 @@ class Outcome:
     accepted: dict[str, int] = field(default_factory=dict)
     requests: JsonObject = field(default_factory=dict)
     coverage: list[JsonObject] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
     stopped: bool = False
     error: LastcopyError | None = None
 
@@ -141,12 +144,14 @@ def run_export(
         with opened_state(config) as state, opened_tenant(config, state, store, clock, observer, stop) as tenant:
             watch(tenant.graph)
             refuse_foreign(root, tenant.identity)
-            catalogue = Catalogue(store)
+            journal, bags = Journal(store, clock), set[str]()
+            acceptances = Acceptances(noting_bags(journal.rows(), bags))
+            catalogue = Catalogue(store, bags)
             wanted = _resolve(request.sources, tenant.graph, catalogue, state, clock)
             probe(store)
             claim_root(store, tenant.identity, clock)
             store.abort_stale_uploads(STALE_UPLOADS)
-            run = _Run(config, request, clock, store, Journal(store, clock), catalogue, tenant.graph, state)
+            run = _Run(config, request, clock, store, journal, catalogue, tenant.graph, state, acceptances)
             return run.go(wanted, progress, stop, on_source)
     finally:
         store.close()
@@ -187,16 +192,17 @@ class _Run:
         catalogue: Catalogue,
         graph: GraphSession,
         state: State,
+        acceptances: Acceptances,
     ) -> None:
         self._config, self._request, self._clock = config, request, clock
         self._store, self._journal, self._catalogue = store, journal, catalogue
         self._graph, self._state = graph, state
-        self._acceptances = Acceptances(journal.rows())
+        self._acceptances = acceptances
         self._names = Names(catalogue.records())
         self._outcome = Outcome(new_run_id(clock), timestamp(clock.now()))
         self._rivals = Rivals(journal, self._outcome.run)
         self._undiscovered: list[Undiscovered] = []
-        self._unseen = set(_listed_names(config))
+        self._unseen = set(listed_names(config))
         self._left: dict[str, JsonObject] = {}
         self._refused: list[str] = []
 
@@ -263,7 +269,7 @@ class _Run:
 
     def _asked_sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:
         settings = self._config.settings.sources
-        if wanted is None and settings.onedrive == "none":
+        if wanted is None and not self._asks_for_drives():
             return
         for source in discover(self._graph, self._catalogue, self._clock, self._state) if wanted is None else wanted:
             if stop.is_set():
@@ -271,6 +277,7 @@ class _Run:
             labels = _labels(self._names, source)
             self._unseen = {name for name in self._unseen if not means(name, labels)}
             if wanted is None and not is_asked(labels, settings):
+                self._outcome.not_asked.append(f"{SourceKind.ONEDRIVE}/{source.name}")
                 continue
             if isinstance(source, Undiscovered):
                 self._undiscovered.append(source)
@@ -317,7 +324,13 @@ class _Run:
                 self._uncovered(
                     name.removeprefix("onedrive/"), NOT_FOUND, "No OneDrive has, or has had, this name.", None
                 )
+            if not self._outcome.found and not self._outcome.not_asked and self._asks_for_drives():
+                nothing = no_drives()
+                self._uncovered(SourceKind.ONEDRIVE.value, nothing.code, str(nothing), nothing)
             self._outcome.coverage = not_built(self._config)
+
+    def _asks_for_drives(self) -> bool:
+        return self._config.settings.sources.onedrive != "none"
 
     def _uncovered(self, name: str, code: str, reason: str, problem: LastcopyError | None) -> None:
         row: JsonObject = {"kind": SourceKind.ONEDRIVE.value, "name": name, "bag": None, **dict.fromkeys(COUNTS, 0)}
@@ -343,6 +356,7 @@ class _Run:
         elif outcome.stopped or asked_in_vain or any(source.open_codes for source in outcome.found):
             outcome.exit = Exit.PARTIAL
         record = {**outcome.as_json(), "coverage": outcome.coverage, "asked": self._request.as_asked(self._config)}
+        record["not_asked"] = sorted(outcome.not_asked)
         if outcome.error is not None:
             record["error"] = {"code": outcome.error.code, "message": str(outcome.error)}
         try:
@@ -375,24 +389,3 @@ def _findings(result: SourceResult, doubts: Mapping[str, str]) -> Iterator[Findi
 
 def _labels(names: Names, source: Source | Undiscovered) -> frozenset[str]:
     return names.labels_of(source) if isinstance(source, Source) else frozenset({f"onedrive/{source.name}"})
-
-
-def _listed_names(config: Config) -> list[str]:
-    chosen = config.settings.sources.onedrive
-    return [] if isinstance(chosen, str) else list(chosen)
-
-
-def not_built(config: Config) -> list[JsonObject]:
-    """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
-    sources = config.settings.sources
-    rows: list[JsonObject] = []
-    for name, wanted in (
-        ("mail", sources.mail != "none"),
-        ("sharepoint", sources.sharepoint != "none"),
-        ("directory", sources.directory),
-    ):
-        if wanted:
-            reason = "This version copies OneDrives; it does not copy this yet."
-            asked = name in sources.model_fields_set
-            rows.append({"class": name, "state": "not reachable", "code": NOT_BUILT, "reason": reason, "asked": asked})
-    return rows

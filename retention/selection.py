@@ -7,7 +7,7 @@ names nobody (`verify` tells of it). Source: design §7.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from exporters.bag.formats import load_json
+from exporters.bag.catalogue import entries, record_of
 from exporters.bag.keys import folded
 from exporters.errors import ConfigurationError
 from exporters.sources import Source
@@ -85,10 +85,7 @@ def is_asked(labels: frozenset[str], settings: SourcesSettings) -> bool:
 
 def records_of(store: Store) -> Iterator[Mapping[str, Any]]:
     """Each `sources/….json` that can be read."""
-    for info in store.list("sources/"):
-        try:
-            record = load_json(store.read(info.key))
-            if isinstance(record["names"], list) and isinstance(record["bag"], str):
-                yield record
-        except (ValueError, KeyError):
-            continue
+    for key in entries(store):
+        record = record_of(key, store.read(key))
+        if record is not None:
+            yield record

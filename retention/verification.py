@@ -78,8 +78,12 @@ class StoreVerification:
 
     @property
     def exit(self) -> Exit:
-        """0 if all is whole."""
-        whole = all(part.whole for _, part in self.parts()) and not any(_differs(row) for row in self.tenant)
+        """0 if all is whole; a store without a bag proves nothing."""
+        whole = (
+            bool(self.bags)
+            and all(part.whole for _, part in self.parts())
+            and not any(_differs(row) for row in self.tenant)
+        )
         return Exit.COMPLETE if whole else Exit.PARTIAL
 
     def as_json(self) -> JsonObject:
@@ -90,7 +94,7 @@ class StoreVerification:
             "bytes": sum(found.bytes for found in self.bags),
             "open": sum(found.open for found in self.bags),
             **{sort: self.count(sort) for sort in SORTS},
-            "reconciled": all(found.reconciled for found in self.bags),
+            "reconciled": bool(self.bags) and all(found.reconciled for found in self.bags),
             "exit": int(self.exit),
             "findings": list(self.findings()),
             "open_bags": [found.bag for found in self.bags if found.open],

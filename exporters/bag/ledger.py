@@ -34,11 +34,25 @@ from exporters.bag.formats import (
 from exporters.bag.last_fold import LastFold
 from exporters.bag.state import Heads, State
 from exporters.clock import Clock, timestamp
+from exporters.errors import SourceError
 from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store, Stored
 from exporters.store.segments import Position, ReplacedError, SegmentLog
 
 FOLD_AFTER_SEGMENTS = 50
+
+
+class BagDamagedError(SourceError):
+    """Something is missing in a bag, or is not as Lastcopy wrote it, without which it cannot be written on: this source alone
+    stops. entry: the key of its record in `sources/`."""
+
+    def __init__(self, bag: str, what: str, entry: str | None = None) -> None:
+        super().__init__(
+            f"the bag {bag!r} in the store is damaged: {what}",
+            code="bag_damaged",
+            action=f"Put back what is missing from the store's versions or a second copy. If there is none, move {bag}/ and"
+            f" {entry or 'its entry in sources/'} out of the store: the next export then copies this source anew.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +103,11 @@ class BagWriter:
     def open(self, source: Mapping[str, Any]) -> None:
         """Read the head and the segments after it; refuse if another writer is alive. `source`: the `source` row.
 
-        Raises: AnotherWriterError; SegmentDamagedError.
+        Raises: AnotherWriterError; SegmentDamagedError; BagDamagedError.
         """
         self.source_bytes = self.store.read(f"{self.bag}/{SOURCE}")
+        if not _is_source(source_of(self.source_bytes), source):
+            raise BagDamagedError(self.bag, f"{SOURCE} is not as Lastcopy wrote it for this source")
         self._fold.read_head(self.heads)
         position, newest = self._fold.position, None
         for segment in self._log.follow(position):
@@ -276,12 +292,29 @@ def claim_source(store: Store, bag: str, source: Mapping[str, Any]) -> bool:
     try:
         store.put(key, dump_json(source), if_absent=True, durable=True)
     except ObjectExistsError:
-        there = load_json(store.read(key))
-        is_own = (there["kind"], there["id"]) == (source["kind"], source["id"])
-        if is_own:
+        there = source_of(store.read(key))
+        if there is None:
+            raise BagDamagedError(bag, f"{SOURCE} is not as Lastcopy writes it") from None
+        if is_own := _is_source(there, source):
             store.confirm(key)
         return is_own
     return True
+
+
+def source_of(data: bytes) -> JsonObject | None:
+    """The content of a `lastcopy/source.json`, None if it is not as Lastcopy writes it."""
+    try:
+        source = load_json(data)
+    except ValueError:
+        return None
+    if not isinstance(source, dict) or not all(isinstance(source.get(name), str) for name in ("kind", "id")):
+        return None
+    return source
+
+
+def _is_source(there: JsonObject | None, wanted: Mapping[str, Any]) -> bool:
+    """Whether it is the source that is wanted; any will do for who does not say (`fold`)."""
+    return there is not None and all(there[name] == wanted.get(name, there[name]) for name in ("kind", "id"))
 
 
 def open_bag(store: Store, bag: str, source: Mapping[str, Any], run: Run) -> BagWriter:

@@ -94,9 +94,9 @@ class Capturer:
         try:
             captured = self._capture(path, str(task.key), task)
         except (ItemError, SourceError, TransientError) as error:
-            self._watch.refused(facts["id"], error)
+            self._watch.refused(error)
             return self._failed(row, error, task, done)
-        self._watch.served(facts["id"])
+        self._watch.served()
         done.bytes_received, done.was_downloaded = captured.size, True
         agreement = agrees(captured.size, captured.quick_xor, facts["service"]) or grade_difference(facts["name"])
         if task.row is not None and task.row.get("key") not in {None, captured.key}:

@@ -19,6 +19,7 @@ from exporters.graph.errors import (
     RightsProtectedError,
 )
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
+from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
 
 ONENOTE_EXTENSIONS = (".one", ".onetoc2")
 _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
@@ -34,6 +35,8 @@ _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (WrongContentError, ExceptionCode.DOWNLOAD_FAILED),
     (ItemGaveUpError, ExceptionCode.DOWNLOAD_FAILED),
     (TransientError, ExceptionCode.DOWNLOAD_FAILED),
+    (KeyRefusedError, ExceptionCode.STORE_REFUSED),
+    (ObjectTooLargeError, ExceptionCode.STORE_REFUSED),
 )
 GIVEN_UP = frozenset({ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.REFUSED})
 
@@ -50,6 +53,8 @@ def reason_of(code: ExceptionCode, error: LastcopyError) -> str | None:
     """More than the general reason, where the error says more: what is missing, or what a stranger's answer was."""
     if code is ExceptionCode.REFUSED:
         return str(error)
+    if code is ExceptionCode.STORE_REFUSED:
+        return f"{str(error)[:1].upper()}{str(error)[1:]}. {error.action}"
     if code is ExceptionCode.DOWNLOAD_FAILED:
         return f"{CAUSES[code].reason} {str(error)[:1].upper()}{str(error)[1:]}"
     if code is ExceptionCode.ACCESS_DENIED and error.action:

@@ -212,7 +212,7 @@ class DriveExporter:
         planner.plan()
         self._progress.listed(self._writer.state.count("SELECT count(*) FROM work"))
         before = self.result.worked_on
-        self._take_all(self._refusals.watching(planner.tasks(moved_folders=False), planner.sample))
+        self._take_all(self._refusals.watching(planner.tasks(moved_folders=False), planner.sample, self._ask_now))
         if not self._stop.is_set():
             self._take_all(planner.tasks(moved_folders=True))
         if not self._stop.is_set():
@@ -267,6 +267,12 @@ class DriveExporter:
             result.bytes_received += done.bytes_received
         result.worked_on += len(handful)
         self._progress.finished(len(handful))
+
+    def _ask_now(self, task: Task) -> None:
+        """Work on a task here, before all that is queued."""
+        if not self._stop.is_set():
+            done = self._work_on(task)
+            self._take([done] if done is not None else [])
 
     def _work_on(self, task: Task) -> Done | None:
         """What came of a task; None of one that was stopped while it waited for the budget."""

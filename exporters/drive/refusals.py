@@ -2,7 +2,7 @@
 
 Rules of this file: refusals of a kind that may concern the whole drive are counted in a row, and one content that is served ends
 the row; before a drive is given up, items from all over it are tried, so that one folder that nobody may read never stops the
-rest. What was not asked for stays owed. Source: quirks Q-032, Q-050, Q-055; docs/decisions/0020.
+rest; meanwhile nobody else asks. What was not asked for stays owed. Source: quirks Q-032, Q-050, Q-055; docs/decisions/0020.
 """
 
 import threading
@@ -28,45 +28,55 @@ class Refusals:
     """Of the contents of one drive in one run. Safe from many threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._sampler: int | None = None
+        """The thread that tries the sample."""
         self._in_a_row = 0
         self._sampled = False
-        self._awaited: set[str] = set()
-        """Of the sample: ids of items whose contents were neither served nor refused yet."""
         self._last: LastcopyError | None = None
 
-    def served(self, item_id: str) -> None:
+    def served(self) -> None:
         """A content came."""
         if self._in_a_row:
-            with self._lock:
+            with self._changed:
                 self._in_a_row, self._sampled = 0, False
-                self._awaited.clear()
+                self._changed.notify_all()
 
-    def refused(self, item_id: str, error: LastcopyError) -> None:
+    def refused(self, error: LastcopyError) -> None:
         """A content was refused."""
-        with self._lock:
-            self._awaited.discard(item_id)
-            if not isinstance(error, _OF_ONE_ITEM):
+        if not isinstance(error, _OF_ONE_ITEM):
+            with self._changed:
                 self._in_a_row, self._last = self._in_a_row + 1, error
 
     def check(self) -> None:
-        """Raises: SourceError once enough has been refused, in places all over the drive."""
-        with self._lock:
-            if self._in_a_row >= ENOUGH and self._sampled and not self._awaited:
+        """Waits while a sample is tried, if enough has been refused by then. Raises: SourceError once enough has been refused, in
+        places all over the drive."""
+        if self._sampler == threading.get_ident():
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: self._sampler is None or self._in_a_row < ENOUGH)
+            if self._in_a_row >= ENOUGH and self._sampled:
                 raise _given_up(self._last, self._in_a_row)
 
-    def watching(self, tasks: Iterable[Task], sample: Callable[[int], Iterable[Task]]) -> Iterator[Task]:
-        """The tasks; where a row of refusals has become doubtful, some from all over the drive first."""
+    def watching(
+        self, tasks: Iterable[Task], sample: Callable[[int], Iterable[Task]], ask: Callable[[Task], None]
+    ) -> Iterator[Task]:
+        """The tasks; where a row of refusals has become doubtful, some from all over the drive are asked for first, here and now:
+        behind what is queued already, they would come too late."""
         for task in tasks:
             if self._in_a_row >= DOUBTFUL and not self._sampled:
-                chosen = list(sample(SAMPLE))
-                with (
-                    self._lock
-                ):  # they come after what is queued already: until they are asked, nothing is known of the rest
-                    self._awaited = {one.facts["id"] for one in chosen if one.key is not None}
-                    self._sampled = True
-                yield from chosen
+                self._try(sample(SAMPLE), ask)
             yield task
+
+    def _try(self, tasks: Iterable[Task], ask: Callable[[Task], None]) -> None:
+        self._sampled, self._sampler = True, threading.get_ident()
+        try:
+            for task in tasks:
+                ask(task)
+        finally:
+            with self._changed:
+                self._sampler = None
+                self._changed.notify_all()
 
 
 def _given_up(last: LastcopyError | None, number: int) -> SourceError:

@@ -13,6 +13,7 @@ from types import TracebackType
 
 from exporters.errors import LastcopyError
 from exporters.store.errors import (
+    InTheWayError,
     KeyRefusedError,
     StoreBusyError,
     StoreFullError,
@@ -25,7 +26,6 @@ _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _KEY = {
     errno.ENAMETOOLONG: "a component is too long for this file system",
     errno.EILSEQ: "this file system refuses it",
-    errno.ELOOP: "it is, or leads through, a symbolic link",
 }
 _NO_LINKS = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS, errno.ENOLCK}
 _BUSY = {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.EAGAIN, errno.EINTR, errno.EBUSY}
@@ -62,6 +62,8 @@ def store_error(error: OSError, key: str) -> LastcopyError:
             code="store_full",
             action="Free space (or raise the quota) where the store is, and run again; it goes on where it stopped.",
         )
+    if number == errno.ELOOP:
+        return InTheWayError(key, "it is, or leads through, a symbolic link")
     if number in _KEY:
         return KeyRefusedError(key, _KEY[number])
     if number in _BUSY:

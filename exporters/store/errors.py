@@ -10,13 +10,20 @@ from exporters.errors import ConfigurationError, ItemError, RunError, TransientE
 class KeyRefusedError(ItemError):
     """This key cannot be an object of this store (dot components, NUL, too long, leads through a symbolic link, …)."""
 
+    def __init__(self, key: str, why: str, *, action: str = "Report this key; no name should become it.") -> None:
+        super().__init__(f"the store refuses the key {key!r}: {why}", code="key_refused", action=action)
+        self.key = key
+
+
+class InTheWayError(KeyRefusedError):
+    """Something that Lastcopy never made lies where the object, or one of its folders, belongs: a link, most often."""
+
     def __init__(self, key: str, why: str) -> None:
         super().__init__(
-            f"the key {key!r} is refused: {why}",
-            code="key_refused",
-            action="Report this key; no name should become it.",
+            key,
+            why,
+            action="Put the file or folder itself in its place (Lastcopy makes and follows no links), then run again.",
         )
-        self.key = key
 
 
 class ObjectMissingError(RunError):

@@ -28,6 +28,7 @@ from exporters.store.disk import (
 )
 from exporters.store.errors import (
     DigestMismatchError,
+    InTheWayError,
     KeyRefusedError,
     ObjectChangedError,
     ObjectExistsError,
@@ -115,7 +116,7 @@ class FolderStore:
         except OSError as error:
             raise store_error(error, key) from error
         if modes.S_ISLNK(info.st_mode):
-            raise KeyRefusedError(key, "it is a symbolic link")
+            raise InTheWayError(key, "it is a symbolic link")
         if not modes.S_ISREG(info.st_mode):
             return None
         if not self._places.exact and not self._is_spelt(key):
@@ -234,7 +235,7 @@ class FolderStore:
                 except FileNotFoundError:
                     before = None
                 if before is not None and not modes.S_ISREG(before.st_mode):
-                    raise KeyRefusedError(key, "a folder or a special file has this name")
+                    raise InTheWayError(key, "a folder or a special file has this name")
                 if before is not None:
                     self._places.require_spelling(key)
                 if if_match is not None and (before is None or etag_of(before) != if_match):
@@ -249,7 +250,7 @@ class FolderStore:
                 os.rename(temporary, path)
                 return after
         except IsADirectoryError:
-            raise KeyRefusedError(key, "a folder has this name") from None
+            raise InTheWayError(key, "a folder has this name") from None
         except (FileNotFoundError, NotADirectoryError):
             raise self._removed(key) from None
 
@@ -257,7 +258,7 @@ class FolderStore:
         """The error for a new object whose name is held: by an object, or by what is none."""
         with mapped(key), contextlib.suppress(FileNotFoundError):
             if not modes.S_ISREG(os.lstat(path).st_mode):
-                return KeyRefusedError(key, "a folder or a symbolic link has this name")
+                return InTheWayError(key, "a folder or a symbolic link has this name")
             self._places.require_spelling(key)
         return ObjectExistsError(key)
 

@@ -12,7 +12,7 @@ import os
 import stat as modes
 
 from exporters.store.disk import mapped, sync_folder
-from exporters.store.errors import KeyRefusedError
+from exporters.store.errors import InTheWayError, KeyRefusedError
 from exporters.store.protocol import check_key
 
 _KNOWN_FOLDERS = 20_000
@@ -96,7 +96,7 @@ class Places:
         with mapped(key, FileNotFoundError), contextlib.suppress(FileExistsError):
             os.mkdir(base + name)
         if not self._is_folder(key, base, name):
-            raise KeyRefusedError(key, "an object has the name of one of its folders")
+            raise InTheWayError(key, "an object has the name of one of its folders")
         return self._remember(folder, base + name)
 
     def _is_folder(self, key: str, base: str, name: str) -> bool:
@@ -106,7 +106,7 @@ class Places:
             except (FileNotFoundError, NotADirectoryError):
                 return False
         if modes.S_ISLNK(mode):
-            raise KeyRefusedError(key, "it leads through a symbolic link")
+            raise InTheWayError(key, f"{base[len(self.root) + 1 :]}{name} in the store is a symbolic link")
         if not modes.S_ISDIR(mode):
             return False
         if not self.exact:

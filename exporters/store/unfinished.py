@@ -10,6 +10,7 @@ import fcntl
 import itertools
 import os
 import secrets
+import stat as modes
 import threading
 import weakref
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ class Unfinished:
     def open(self, key: str) -> int:
         """Make root and folder if they are missing; the descriptor of the root. key: for errors.
 
-        Raises: errors of the disk; StoreUnfitError for a file system that changes names.
+        Raises: errors of the disk; StoreUnfitError for a file system that changes names, and where the folder is none.
         """
         with self._guard:
             if self._fd is None:
@@ -107,6 +108,14 @@ class Unfinished:
         for folder in (self.root, self.folder):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder)
+        if not modes.S_ISDIR(
+            os.lstat(self.folder).st_mode
+        ):  # a link leads out of the store, and so would every new file
+            raise StoreUnfitError(
+                f"{self.folder} is a symbolic link, or a file, where the store keeps what is unfinished",
+                missing="a real folder for unfinished files",
+                action=f"Remove {self.folder}; Lastcopy makes a folder there, on the disk of the store.",
+            )
         if made:
             sync_folder(os.path.dirname(self.root))
 

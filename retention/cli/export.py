@@ -122,6 +122,9 @@ def show(outcome: Outcome, output: Output) -> None:
             f"    Set it to none in `sources`, or: lastcopy accept {NOT_BUILT} --source CLASS --by NAME --reason TEXT",
             "weak",
         )
+    if outcome.not_asked:
+        number = len(outcome.not_asked)
+        output.say(f"{number:,} OneDrive{'s are' if number > 1 else ' is'} not asked for by the configuration.")
     _show_end(outcome, output)
 
 
@@ -137,6 +140,10 @@ def _show_end(outcome: Outcome, output: Output) -> None:
     elif outcome.exit == Exit.PARTIAL:
         output.mark(
             "doubtful", "Partial: see above. What nobody can copy, a person can accept by name with `lastcopy accept`."
+        )
+    elif not any(source.row["bag"] for source in outcome.found):  # never "complete" over nothing
+        output.mark(
+            "doubtful", "Nothing was copied: there is no source that is asked for and was not accepted as missing."
         )
     else:
         output.mark("good", "Complete.")
@@ -165,6 +172,8 @@ def reason_of(code: str) -> str:
 
 def action_of(code: str) -> str:
     """What to do about an exception's code."""
+    if code == ExceptionCode.STORE_REFUSED:
+        return "Put the store in order (lastcopy/exceptions.jsonl of the bag says where), then run the export again."
     accept = f"lastcopy accept {code} --by NAME --reason TEXT"
     try:
         permanent = CAUSES[ExceptionCode(code)].permanent

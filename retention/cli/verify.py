@@ -178,6 +178,9 @@ def show(result: StoreVerification, output: Output) -> None:
         whole = all(found.level == "full" for found in result.bags if found.bag not in result.known)
         told = "every byte is there and as it was when it came" if whole else "nothing that was looked at differs"
         output.mark("good", f"{'Whole' if whole else 'So far whole'}: {told}, and all counts agree.")
+    elif not result.bags:
+        output.mark("bad", "There is nothing to prove: this store holds no copy of any source.")
+        output.say("    Run `lastcopy export`, and look at what it says of each source.", "weak")
     elif any(document[sort] for sort in SORTS) or result.tenant:
         output.mark("bad", "Differences were found: see above.")
         output.say(

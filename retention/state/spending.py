@@ -130,10 +130,14 @@ class SharedBudget:
     def _tell(self, connection: Connection, report: Report) -> Picture:
         """What is known of the account besides units, with the report's news in it."""
         row = self._account_row(connection, report.at)
-        left = Left(row["left_units"], row["left_until"], row["left_at"])
-        left = merged_left(left if left.until > report.at else None, report.left) or Left(0, 0.0, 0.0)
-        told_at, told = max((row["told_limit_at"], row["told_limit"]), (report.told_limit_at, report.told_limit))
-        doubt = Doubt(row["doubt_units"] if row["doubt_until"] > report.at else 0, row["doubt_until"])
+        ahead = report.at + _AHEAD_SECONDS  # what was told later than that would hold until the clock has caught up
+        before = Left(row["left_units"], row["left_until"], row["left_at"])
+        is_known = before.until > report.at and before.at <= ahead
+        left = merged_left(before if is_known else None, report.left) or Left(0, 0.0, 0.0)
+        known = (row["told_limit_at"], row["told_limit"]) if row["told_limit_at"] <= ahead else (0.0, 0)
+        told_at, told = max(known, (report.told_limit_at, report.told_limit))
+        in_doubt = report.at < row["doubt_until"] <= ahead + MINUTE
+        doubt = Doubt(row["doubt_units"] if in_doubt else 0, row["doubt_until"])
         if report.doubt is not None or report.generation == row["generation"]:
             doubt = doubt._replace(units=min(doubt.units, report.doubt.units if report.doubt is not None else 0))
         pause = min(max(row["pause_until"], report.pause_until), report.at + DAY)

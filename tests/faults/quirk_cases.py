@@ -318,9 +318,9 @@ SIGN_IN = {
     "q053_dates_are_off": Case((rule("clock-skew", "*", seconds=7200),), least=5),
 }
 SOURCES = {
-    "q056_no_sharepoint": Case((rule("no-spo", DRIVE),), code=0),
+    "q056_no_sharepoint": Case((rule("no-spo", DRIVE),), problem="no_drive"),
     "q056_no_mysite_url": Case(
-        (status(400, DRIVE, code="BadRequest", message="Unable to retrieve user's mysite URL."),), code=0
+        (status(400, DRIVE, code="BadRequest", message="Unable to retrieve user's mysite URL."),), problem="no_drive"
     ),
     "q056_404_that_names_nothing_once": Case((rule("404", DRIVE, count=1),)),
     "q056_404_that_names_nothing": Case((rule("404", DRIVE),), problem="not_found", asked={ROUTE_DRIVE: 4}),

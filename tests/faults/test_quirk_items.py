@@ -1,6 +1,7 @@
 """Quirks of single items: contents, versions, notebooks, names; each through whole exports by the command line."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -269,7 +270,9 @@ def test_q030_names_that_are_no_numbers_in_another_order(tenant: Tenant, undistu
     product = Desk(tmp_path, tenant)
     body = {"value": [*reversed(served), {"id": "draft?", "size": None}, {"size": 3}]}
     tenant.faults(rule("status", f"drives/*/items/{file}/versions", status=200, body=body))
-    assert product.export()["exceptions"]["version_unavailable"] == 1, "the one that does not exist"
+    assert product.export()["exceptions"]["version_unavailable"] == 2, (
+        "the one that does not exist, the one without an id"
+    )
     copied = {
         spot[2] for spot, row in rows_of(product.store).items() if spot[0] == "version" and row["outcome"] == "copied"
     }
@@ -665,3 +668,44 @@ def test_q055_a_labelled_folder_does_not_keep_the_rest_back(made: Made, tmp_path
         tenant.faults()
         exported(product, code=0)
         assert judge(product.store, tenant.truth, Settings()) == []
+
+
+# -------------------------------------------------------------------------------------------------- our own store
+
+
+def test_a_symlink_in_our_store_is_not_said_of_the_service(made: Made, tmp_path: Path) -> None:
+    """Somebody moved a folder of the copy away and left a link: the new file is excepted, and the link is named."""
+    folder = made.drive.folder_in("F", made.drive.root)
+    made.drive.file_in("x.txt", folder)
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        exported(product, code=0)
+        place = next((product.store / "onedrive").iterdir()) / "data/files/F"
+        place.rename(tmp_path / "elsewhere")
+        place.symlink_to(tmp_path / "elsewhere")
+        base = {"kind": "driveItem", "drive": only_drive(tenant).folder, "n": 1}
+        tenant.change(
+            {**base, "op": "create", "parent": item(tenant, "/F"), "name": "new.txt", "_c": tiny.recipe("n", 9)}
+        )
+        result = product.run("export", code=3)
+        assert "1 × store_refused: The store, not the service" in result.out and "service refused" not in result.out
+        row = row_at(product, "/F/new.txt")
+        assert row["code"] == "store_refused" and "data/files/F in the store is a symbolic link" in row["reason"]
+        assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["x.txt"]
+        place.unlink()
+        (tmp_path / "elsewhere").rename(place)
+        assert exported(product, code=0)["totals"]["copied"] == 1
+
+
+def test_a_store_whose_place_for_unfinished_files_is_a_link_is_refused(made: Made, tmp_path: Path) -> None:
+    made.drive.file_in("x.txt", made.drive.root)
+    with made.serve() as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        exported(product, code=0)
+        place = product.store / ".lastcopy-tmp"
+        shutil.rmtree(place)
+        (tmp_path / "elsewhere").mkdir()
+        place.symlink_to(tmp_path / "elsewhere")
+        error = product.run("export", "--json", code=2).document["error"]
+        assert error["code"] == "store_unfit" and str(place) in error["action"]
+        assert list((tmp_path / "elsewhere").iterdir()) == []

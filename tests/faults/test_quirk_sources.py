@@ -1,6 +1,7 @@
 """Quirks of listings, sources and sign-in that take more than one run, or more than one drive, to show."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
@@ -190,6 +191,20 @@ def test_q046_absent_drives_are_asked_for_once_a_week_or_when_a_licence_changes(
     assert both.routes()["graph users/{user}/drive"] == 1, "a licence changed"
 
 
+def test_q046_a_clock_that_was_ahead_leaves_no_drive_out(tmp_path: Path) -> None:
+    """Noted under a clock 400 days ahead, and the clock is right again: the user has a drive now, and is asked."""
+    data = tiny.make(tmp_path / "tenant", drives=2, files=2, odd=False)
+    with Tenant(data, clock=CLOCK) as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        user = tenant.rehearsal.service.tenant.users[1]
+        drive, user["_drive"] = user["_drive"], None
+        product.clock = HurriedClock(skew=timedelta(days=400))
+        assert len(exported(product, code=0)["sources"]) == 1
+        user["_drive"] = drive
+        product.clock = HurriedClock(skew=timedelta(days=10))
+        assert len(exported(product, code=0)["sources"]) == 2
+
+
 def test_q047_every_request_says_who_asks(both: Tenant, tmp_path: Path) -> None:
     """Also those to the sign-in and download hosts."""
     both.forget_requests()
@@ -217,6 +232,182 @@ def test_q056_drives_that_we_hold_need_no_directory(both: Tenant, tmp_path: Path
     both.faults(rule("no-spo", DRIVE), rule("edit", "users", edits=[{"at": "value/0", "drop": True}]))
     document = exported(product, code=3)
     assert len(document["sources"]) == 2
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first_run", "remembered"])
+def test_q056_no_drive_for_anybody_is_said_and_never_complete(again: bool, both: Tenant, tmp_path: Path) -> None:
+    """A tenant that lapses begins so: each user "has no drive", in the service's own words."""
+    product = Desk(tmp_path, both)
+    both.faults(rule("status", DRIVE, status=404, code="ResourceNotFound", message="User's mysite not found."))
+    if again:
+        exported(product, code=3)
+    (told,) = exported(product, code=3)["sources"]
+    assert (told["kind"], told["name"], told["bag"]) == ("onedrive", "onedrive", None)
+    assert [(row["state"], row["code"]) for row in told["coverage"]] == [("not reachable", "no_drive")]
+    shown = product.run("export", code=3).out
+    assert "sources.onedrive: none" in shown and "Complete" not in shown
+    verified = product.run("verify", "--json", code=3).document
+    assert (verified["bags"], verified["reconciled"]) == (0, False)
+    shown = product.run("verify", code=3).out
+    assert "nothing to prove" in shown and "hole" not in shown
+
+
+def test_q056_a_tenant_without_drives_can_be_accepted_or_not_asked_for(both: Tenant, tmp_path: Path) -> None:
+    """Then it is no problem of a run, and still nothing that could be called complete or whole."""
+    product = Desk(tmp_path, both)
+    both.faults(rule("no-spo", DRIVE))
+    exported(product, code=3)
+    more = ("--source", "onedrive/onedrive", "--by", "Anna Berg", "--reason", "no licence ever")
+    product.run("accept", "no_drive", *more, code=0)
+    assert "Complete" not in product.run("export", code=0).out
+    product.run("verify", code=3)
+    product.settings["sources"]["onedrive"] = "none"
+    product.configure()
+    shown = product.run("export", code=0).out
+    assert "Nothing was copied" in shown and "Complete" not in shown
+
+
+def test_q056_whom_all_are_excluded_of_is_no_tenant_without_drives(both: Tenant, tmp_path: Path) -> None:
+    product = Desk(tmp_path, both)
+    product.settings["sources"]["exclude"] = [f"person{number}@{tiny.DOMAIN}" for number in range(2)]
+    product.configure()
+    shown = product.run("export", code=0).out
+    assert "2 OneDrives are not asked for" in shown and "Complete" not in shown
+
+
+# ------------------------------------------------------------------------------------------- damage in our own store
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[Desk]:
+    """Two drives of which nothing is odd, copied."""
+    data = tiny.make(tmp_path / "tenant", drives=2, files=2, odd=False)
+    with Tenant(data, clock=CLOCK) as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        exported(product, code=0)
+        yield product
+
+
+BAG = f"onedrive/person0@{tiny.DOMAIN}"
+
+
+def entry_of(product: Desk, bag: str) -> Path:
+    """The record of a bag's source."""
+    return next(path for path in (product.store / "sources").iterdir() if json.loads(path.read_bytes())["bag"] == bag)
+
+
+def new_file(tenant: Tenant, folder: str) -> None:
+    """In the root of a drive."""
+    drive = next(drive for drive in tenant.truth.drives.values() if drive.folder == folder)
+    root = next(item_id for item_id in drive.items if drive.path(item_id) == "/")
+    base = {"kind": "driveItem", "drive": folder, "n": 1, "op": "create"}
+    tenant.change({**base, "parent": root, "name": "new.txt", "_c": tiny.recipe("new", 100)})
+
+
+def remove_bag(bag: Path) -> None:
+    shutil.rmtree(bag)
+
+
+DAMAGE = {
+    "the_bag_is_gone": (remove_bag, "lastcopy/source.json is missing"),
+    "source_gone": (lambda bag: (bag / "lastcopy/source.json").unlink(), "lastcopy/source.json is missing"),
+    "source_garbage": (lambda bag: (bag / "lastcopy/source.json").write_text("{"), "is not as Lastcopy wrote it"),
+    "source_no_object": (lambda bag: (bag / "lastcopy/source.json").write_text("[]"), "is not as Lastcopy wrote it"),
+    "source_of_another": (
+        lambda bag: (bag / "lastcopy/source.json").write_text('{"id":"x","kind":"onedrive"}'),
+        "is not as Lastcopy wrote it",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_bag_stops_its_source_alone(damage: str, plain: Desk, tmp_path: Path) -> None:
+    """The other drive is copied; the action that is given, to move what is left away, makes the copy whole again."""
+    work, told = DAMAGE[damage]
+    work(plain.store / BAG)
+    new_file(plain.tenant, "drives/u00001")
+    document = exported(plain, code=3)
+    bad, good = document["sources"]
+    assert (bad["bag"], [row["code"] for row in bad["coverage"]]) == (BAG, ["bag_damaged"])
+    assert told in bad["coverage"][0]["reason"]
+    assert good["copied"] == 1 and good["coverage"][0]["state"] == "covered"
+    result = plain.run("export", code=3)
+    assert f"move {BAG}/ and" in result.out, result.out
+    (tmp_path / "away").mkdir()
+    entry_of(plain, BAG).rename(tmp_path / "away/entry.json")
+    if (plain.store / BAG).exists():
+        (plain.store / BAG).rename(tmp_path / "away/bag")
+    document = exported(plain, code=0)
+    assert [source["bag"] for source in document["sources"]] == [bad["bag"], good["bag"]]
+    found = [text for text in judge(plain.store, plain.tenant.truth, Settings(versions="current")) if BAG in text]
+    assert all("left it at segment" in text for text in found), "the journal knows of the bag before, and nothing else"
+    assert plain.run("verify", "--json", code=0).document["bags"] == 2
+
+
+@pytest.mark.parametrize("name", ["x.json", "._0123456789abcdef01234567.json", "0123456789abcdef01234567 (1).json"])
+def test_what_is_no_record_of_ours_is_passed_over(name: str, plain: Desk, tmp_path: Path) -> None:
+    """What a file manager or a synchroniser leaves in `sources/`: `verify` tells of it, no other verb minds."""
+    for text in ("garbage", "[]", entry_of(plain, BAG).read_text()):
+        (plain.store / "sources" / name).write_text(text)
+        assert len(exported(plain, code=0)["sources"]) == 2
+        plain.run("accept", "malware", "--source", BAG, "--by", "A", "--reason", "r", code=0)
+        assert plain.run("verify", "--json", code=3).document["unexpected"] == 1
+    plain.run("restore", "--to", str(tmp_path / "restored"), code=0)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kind":"onedrive","id":"x","bag":"onedrive/x","names":[]}'])
+def test_a_damaged_record_stops_its_source_alone_and_is_named(text: str, plain: Desk, tmp_path: Path) -> None:
+    entry = entry_of(plain, BAG)
+    good = entry.read_bytes()
+    entry.write_text(text)
+    new_file(plain.tenant, "drives/u00001")
+    document = exported(plain, code=3)
+    assert [source["copied"] for source in document["sources"]] == [0, 1]
+    (told,) = document["sources"][0]["coverage"]
+    assert told["code"] == "entry_damaged" and f"sources/{entry.name} in the store is damaged" in told["reason"]
+    assert "move it out of the store" in plain.run("export", code=3).out
+    plain.run("restore", "--to", str(tmp_path / "restored"), code=0)
+    assert entry.read_text() == text, "it is for a person to see"
+    entry.rename(tmp_path / "away.json")
+    exported(plain, code=0)
+    assert {**json.loads(entry.read_bytes()), "names": []} == {**json.loads(good), "names": []}
+    assert plain.run("verify", "--json", code=0).document["bags"] == 2
+
+
+def test_a_damaged_record_of_a_drive_whose_owner_is_gone_is_named(plain: Desk) -> None:
+    entry = entry_of(plain, BAG)
+    entry.write_text("{")
+    plain.tenant.faults(rule("edit", "users", edits=[{"at": "value/0", "drop": True}]))
+    document = exported(plain, code=3)
+    assert len(document["sources"]) == 2 and "entry_damaged" in problems(document)
+    assert f"sources/{entry.name}" in json.dumps(document)
+
+
+@pytest.mark.parametrize("lost", ["sources", "one_record", "sources_and_journal"])
+def test_a_bag_whose_record_is_lost_stays_a_source(lost: str, plain: Desk) -> None:
+    """Also when its owner is gone, so that the directory leads nobody to it; its record is made again."""
+    before = {path.name: json.loads(path.read_bytes()) for path in (plain.store / "sources").iterdir()}
+    if lost == "one_record":
+        entry_of(plain, BAG).unlink()
+    else:
+        shutil.rmtree(plain.store / "sources")
+    if lost == "sources_and_journal":
+        shutil.rmtree(plain.store / "journal")
+    new_file(plain.tenant, "drives/u00000")
+    plain.tenant.faults(rule("edit", "users", edits=[{"at": "value/0", "drop": True}]))
+    plain.tenant.forget_requests()
+    document = exported(plain, code=0)
+    assert [(source["bag"], source["copied"]) for source in document["sources"]] == [
+        (BAG, 1),
+        (BAG.replace("0", "1"), 0),
+    ]
+    assert plain.tenant.routes()["graph users/{user}/drive"] == 0
+    after = {path.name: json.loads(path.read_bytes()) for path in (plain.store / "sources").iterdir()}
+    assert {name: record["names"][0]["name"] for name, record in after.items()} == {
+        name: record["names"][0]["name"] for name, record in before.items()
+    }
+    found = plain.run("verify", "--json").document
+    assert (found["missing"], found["changed"]) == (0, 0), found["findings"]
 
 
 # ------------------------------------------------------------------------------------------------------------ sign-in

@@ -56,6 +56,7 @@ CODES = {
     "content_unstable",
     "download_failed",
     "refused",
+    "store_refused",
     "unknown_kind",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

@@ -1,12 +1,13 @@
 """When a drive that refuses is left alone, and when it is not (Q-032)."""
 
+import threading
 from collections import deque
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 
 from exporters.drive.refusals import DOUBTFUL, ENOUGH, SAMPLE, Refusals
+from exporters.drive.tasks import Task
 from exporters.errors import SourceError
 from exporters.graph.errors import AccessDeniedError, ConnectionFailedError, GraphError, NotFoundError
 
@@ -19,28 +20,29 @@ def work(allowed: set[int], count: int, error: GraphError = DENIED, queued: int 
     refusals, asked = Refusals(), []
     left = list(range(count))
 
-    def sample(number: int) -> Iterator[SimpleNamespace]:
+    def sample(number: int) -> Iterator[Task]:
         chosen = left[:: max(1, len(left) // number)][:number]
         for one in chosen:
             left.remove(one)
         return map(task, chosen)
 
-    def tasks() -> Iterator[SimpleNamespace]:
+    def tasks() -> Iterator[Task]:
         while left:
             yield task(left.pop(0))
 
-    def ask(number: int) -> None:
+    def ask(one: Task) -> None:
         refusals.check()
+        number = int(one.facts["id"])
         asked.append(number)
         if number in allowed:
-            refusals.served(str(number))
+            refusals.served()
         else:
-            refusals.refused(str(number), error)
+            refusals.refused(error)
 
-    queue: deque[int] = deque()
+    queue: deque[Task] = deque()
     try:
-        for given in refusals.watching(tasks(), sample):  # type: ignore[arg-type, type-var]
-            queue.append(int(given.facts["id"]))
+        for given in refusals.watching(tasks(), sample, ask):
+            queue.append(given)
             if len(queue) > queued:
                 ask(queue.popleft())
         while queue:
@@ -51,9 +53,9 @@ def work(allowed: set[int], count: int, error: GraphError = DENIED, queued: int 
     return asked, None
 
 
-def task(number: int) -> SimpleNamespace:
-    """What a watch needs to know of one."""
-    return SimpleNamespace(facts={"id": str(number)}, key="data/files/x")
+def task(number: int) -> Task:
+    """A file of that number."""
+    return Task({"id": str(number)}, "/x", None, "data/files/x", lambda: "", lambda *_: "")
 
 
 def test_q032_a_drive_that_denies_everything_is_given_up() -> None:
@@ -68,16 +70,32 @@ def test_q055_a_folder_that_nobody_may_read_does_not_stop_the_rest() -> None:
     assert code in (None, "permission_missing")
 
 
-def test_q055_a_sample_that_was_not_asked_yet_gives_up_nothing() -> None:
-    """More than enough refusals are queued before the sample: the drive is judged by the sample, not by them."""
+def test_q055_a_long_queue_does_not_keep_the_sample_back() -> None:
+    """More than enough is queued before the sample: the sample comes first, and the drive is judged by it."""
     allowed = set(range(400, 1000))
-    asked, _ = work(allowed, 1000, queued=300)
-    assert set(asked) >= allowed
+    assert set(work(allowed, 1000, queued=300)[0]) >= allowed
+    asked, code = work(set(), 1000, queued=300)
+    assert code == "permission_missing" and len(asked) <= ENOUGH + SAMPLE
 
 
-def test_q032_a_drive_that_denies_everything_is_given_up_with_a_queue_as_well() -> None:
-    asked, code = work(set(), 1000, queued=100)
-    assert code == "permission_missing" and len(asked) <= DOUBTFUL + 100 + SAMPLE + 1
+def test_q055_while_a_sample_is_tried_nobody_gives_up() -> None:
+    """Enough is refused elsewhere while the sample is under way: who is about to ask waits for what it comes to."""
+    refusals, came = Refusals(), []
+    waiting = threading.Thread(target=lambda: (refusals.check(), came.append("went on")))
+
+    def ask(one: Task) -> None:
+        for _ in range(ENOUGH):
+            refusals.refused(DENIED)
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive() and not came
+        refusals.served()
+
+    for _ in range(DOUBTFUL):
+        refusals.refused(DENIED)
+    assert len(list(refusals.watching([task(1)], lambda number: [task(2)], ask))) == 1
+    waiting.join(5)
+    assert came == ["went on"]
 
 
 def test_a_small_drive_is_asked_to_its_end() -> None:

@@ -14,7 +14,7 @@ from exporters.graph.budget import Budget
 from exporters.graph.headers import RateLimit
 from exporters.graph.keeper import exchange
 from exporters.graph.limits import Scope
-from exporters.graph.sharing import History, Picture
+from exporters.graph.sharing import DAY, History, Left, Picture, Report
 from retention.state.database import State, open_state
 from retention.state.spending import SharedBudget
 from tests.unit.graph.simulation import Process, World
@@ -384,3 +384,23 @@ def test_a_database_that_is_deleted_is_made_again_and_shared_again(tmp_path: Pat
     assert picture is not None
     assert other.exchange() is not None
     assert other.budget.used(clock.monotonic())[0] == 20, "of what it had not reported nothing is lost"
+
+
+def test_what_was_told_under_a_clock_that_was_ahead_is_not_believed_until_then(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    """Neither "nothing is left until 2027" nor a limit that nobody could correct before that date."""
+    shared = SharedBudget(open_state("sqlite:///state.db", tmp_path, clock), "tenant app")
+    now, later = NOW.timestamp(), NOW.timestamp() + 400 * DAY
+    unrecorded = [(later - 1, 900)]
+    shared.exchange(
+        Report(later, left=Left(0, later + 60, later), told_limit=7, told_limit_at=later), lambda picture: 0
+    )
+    assert shared.remember(History(unrecorded=unrecorded))
+    for told in (0, 300):
+        picture = shared.exchange(Report(now, told_limit=told, told_limit_at=now if told else 0.0), lambda picture: 0)
+        assert picture is not None
+        assert (picture.left, picture.told_limit, picture.doubt) == (None, told, None)
+    left = Left(5, now + 60, now)
+    picture = shared.exchange(Report(now, left=left), lambda picture: 0)
+    assert picture is not None and (picture.left, picture.told_limit) == (left, 300)

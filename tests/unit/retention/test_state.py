@@ -33,6 +33,17 @@ def test_a_user_without_a_drive_is_asked_again_after_a_week_or_with_other_licenc
     again.close()
 
 
+def test_a_drive_that_was_missing_in_the_future_is_asked_for_now(tmp_path: Path) -> None:
+    """Remembered under a clock that was ahead: nobody waits for that date; minutes of drift mean one question more."""
+    state = open_state(URL, tmp_path)
+    for ahead in (timedelta(days=400), timedelta(days=3), timedelta(minutes=2)):
+        state.remember("u", "E3", NOW + ahead)
+        assert not state.known("u", "E3", NOW), ahead
+    state.remember("u", "E3", NOW)
+    assert state.known("u", "E3", NOW)
+    state.close()
+
+
 def test_a_database_that_breaks_in_mid_run_does_not_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     state = open_state(URL, tmp_path, ManualClock(NOW))
     with sqlite3.connect(tmp_path / "state.db") as direct:

@@ -74,6 +74,27 @@ def test_links_are_never_followed(store: FolderStore, tmp_path: Path) -> None:
     assert leftovers(tmp_path / "copy") == []
 
 
+def test_unfinished_files_lie_in_no_symlink(tmp_path: Path) -> None:
+    """A link at `.lastcopy-tmp` would take every new file out of the store first; what is there can still be read."""
+    root, outside = tmp_path / "copy", tmp_path / "outside"
+    for folder in (root, outside):
+        folder.mkdir()
+    (root / "k").write_bytes(b"1")
+    (root / ".lastcopy-tmp").symlink_to(outside)
+    store = FolderStore(root)
+    calls: list[Callable[[], object]] = [
+        lambda: store.put("new", b"1"),
+        store.now,
+        lambda: store.abort_stale_uploads(timedelta(0)),
+    ]
+    for call in calls:
+        with pytest.raises(StoreUnfitError, match="symbolic link"):
+            call()
+    assert store.read("k") == b"1"
+    assert list(outside.iterdir()) == []
+    store.close()
+
+
 def test_special_files_are_no_objects(store: FolderStore, tmp_path: Path) -> None:
     store.put("k", b"1")
     os.mkfifo(tmp_path / "copy/pipe")
