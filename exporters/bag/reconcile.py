@@ -1,7 +1,8 @@
 """Our rows beside the service's own counts: decisions without I/O.
 
-Rules of this file: every folder whose `childCount` we know is compared with our rows by parent; a verdict is `equal`,
-`explained` (by named rows), `moving` or `unexplained`, never guessed. Source: design §4 (Whole), docs/formats.md.
+Rules of this file: every folder whose `childCount` we know is compared with our rows by parent; a verdict is `equal`, `moving` or
+`unexplained`, never guessed. No row explains a count of a folder: a count that an item's end made stale is read again, never
+argued away (docs/decisions/0027). Source: design §4 (Whole), docs/formats.md.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +26,6 @@ class FolderCount(NamedTuple):
     expected: int
     found: int
     verdict: str
-    by_rows: tuple[str, ...]
 
 
 def counts(state: State) -> dict[str, int]:
@@ -78,24 +78,13 @@ def _judge(state: State, scope: str, item_id: str, path: str, expected: int) -> 
         "SELECT count(*) FROM tree WHERE scope = ? AND parent = ? AND alive = 1 AND id != ?", (scope, item_id, item_id)
     )
     if found == expected:
-        return FolderCount(scope, item_id, path, expected, found, "equal", ())
-    vanished = _vanished_children(state, scope, item_id)
-    if vanished and found < expected <= found + len(vanished):
-        return FolderCount(scope, item_id, path, expected, found, "explained", vanished[:DETAIL_LIMIT])
+        return FolderCount(scope, item_id, path, expected, found, "equal")
     owed = state.count(
         "SELECT count(*) FROM tree JOIN owed ON owed.scope = tree.scope AND owed.id = tree.id"
         " WHERE tree.scope = ? AND tree.parent = ?",
         (scope, item_id),
     )
-    return FolderCount(scope, item_id, path, expected, found, "moving" if owed else "unexplained", ())
-
-
-def _vanished_children(state: State, scope: str, item_id: str) -> tuple[str, ...]:
-    query = (
-        "SELECT tree.id FROM tree JOIN rows ON rows.scope = tree.scope AND rows.id = tree.id AND rows.kind = tree.kind"
-        " WHERE tree.scope = ? AND tree.parent = ? AND tree.alive = 0 AND rows.code = 'vanished' ORDER BY tree.id"
-    )
-    return tuple(found[0] for found in state.db.execute(query, (scope, item_id)))
+    return FolderCount(scope, item_id, path, expected, found, "moving" if owed else "unexplained")
 
 
 def reconcile(state: State) -> JsonObject:
@@ -109,7 +98,7 @@ def reconcile(state: State) -> JsonObject:
         if folder.verdict != "equal" and len(entry["detail"]) < DETAIL_LIMIT:
             entry["detail"].append(_detail(folder))
     for entry in totals.values():
-        worst = [v for v in ("unexplained", "moving", "explained") if entry[v]]
+        worst = [v for v in ("unexplained", "moving") if entry[v]]
         entry["verdict"] = worst[0] if worst else "equal"
     return {"counts": counts(state), "independent": [totals[s] for s in sorted(totals)], "kinds": kinds(state)}
 
@@ -137,5 +126,5 @@ def _detail(folder: FolderCount) -> JsonObject:
         "expected": folder.expected,
         "found": folder.found,
         "verdict": folder.verdict,
-        "by_rows": list(folder.by_rows),
+        "by_rows": [],
     }

@@ -1,7 +1,7 @@
 """Our rows beside the service's counts, worked out again; and `reconciliation.json` beside that.
 
-Rules of this file: no I/O but the state's temporary file; what is not equal or explained by rows is a reason why the bag is not
-reconciled. Source: design §4 (Whole), docs/formats.md (fold).
+Rules of this file: no I/O but the state's temporary file; what is not equal is a reason why the bag is not reconciled, and no
+row explains it away. Source: design §4 (Whole), docs/formats.md (fold).
 """
 
 from itertools import zip_longest
@@ -15,16 +15,16 @@ DETAILS_KEPT = 1_000
 _FORM = {"counts", "independent", "kinds"}
 _ENTRY = {"by", "detail", "equal", "expected", "explained", "found", "moving", "scope", "unexplained", "verdict"}
 _DETAIL = {"by_rows", "expected", "found", "id", "path", "verdict"}
-_VERDICTS = ("unexplained", "moving", "explained", "equal")
+_VERDICTS = ("unexplained", "moving", "equal")
 
 
 def reconcile_now(view: View, report: BagVerification) -> None:
-    """Judge the counts of the state as it is now: nothing pending, every folder equal or explained."""
+    """Judge the counts of the state as it is now: nothing pending, every folder equal."""
     pending = view.counts()["pending"]
     if pending:
         report.doubt(f"{pending:,} listed items are pending")
     for folder in view.folders():
-        if folder.verdict in {"unexplained", "moving"}:
+        if folder.verdict != "equal":
             report.doubt(
                 f"the service counts {folder.expected:,} items in folder {folder.id!r}, we have {folder.found:,}"
                 f" ({folder.verdict})"
@@ -86,8 +86,5 @@ def _entry_faults(entry: JsonObject | None, total: dict[str, Any] | None) -> lis
 def _is_same_folder(detail: Any, folder: FolderCount | None) -> bool:
     if folder is None or not isinstance(detail, dict) or {*detail} != _DETAIL:
         return False
-    derived = (folder.id, folder.expected, folder.found, folder.verdict)
-    explains = len(detail["by_rows"]) >= min(folder.expected - folder.found, DETAILS_KEPT)
-    return (*(detail[name] for name in ("id", "expected", "found", "verdict")),) == derived and (
-        folder.verdict != "explained" or explains
-    )
+    derived = (folder.id, folder.expected, folder.found, folder.verdict, [])
+    return (*(detail[name] for name in ("id", "expected", "found", "verdict", "by_rows")),) == derived

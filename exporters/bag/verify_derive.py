@@ -209,13 +209,12 @@ class _Taken:
         # An item that changed its kind has two rows; the live one, or else the newest, says where it is.
         row = items[0] if len(items) == 1 else max(items, key=lambda f: (_is_live(f), f[SEQUENCE]), default=None)
         if listed is not None and not listed[DELETED]:
-            self._add(listed[SCOPE], listed[ID], listed[LISTED_PARENT], (1, 0, 1))
+            self._add(listed[SCOPE], listed[ID], listed[LISTED_PARENT], (1, 1))
         elif row is not None and listed is None and _is_live(row):
             if row[PARENT] != row[ID]:
                 self._living.append(row[SCOPE] + b"\0" + row[PARENT])
         elif row is not None:
-            owed = int(listed is not None)
-            self._add(row[SCOPE], row[ID], row[PARENT], (0, int(row[CODE] == b"vanished"), owed))
+            self._add(row[SCOPE], row[ID], row[PARENT], (0, int(listed is not None)))
         for folder in items:
             if folder[KIND] == b"folder" and _is_live(folder) and not (listed and listed[DELETED]):
                 told = listed[LISTED_CHILDREN] if listed else folder[CHILDREN]
@@ -224,7 +223,7 @@ class _Taken:
 
     def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int, int]) -> None:
         if parent != item:
-            sums = self._others.setdefault(scope + b"\0" + parent, [0, 0, 0])
+            sums = self._others.setdefault(scope + b"\0" + parent, [0, 0])
             for n, count in enumerate(counts):
                 sums[n] += count
 
@@ -248,9 +247,9 @@ class _Taken:
         """What the service says of folders, and what we have found in them."""
         yield from self._expected
         for folder, number in Counter(self._living).items():
-            yield b"%b\0F\0%d\x000\x000" % (folder, number)
-        for folder, (live, vanished, owed) in self._others.items():
-            yield b"%b\0F\0%d\0%d\0%d" % (folder, live, vanished, owed)
+            yield b"%b\0F\0%d\x000" % (folder, number)
+        for folder, (live, owed) in self._others.items():
+            yield b"%b\0F\0%d\0%d" % (folder, live, owed)
 
 
 def _is_live(fields: Fields) -> bool:
@@ -350,16 +349,9 @@ def _counted(group: list[Fields]) -> list[tuple[bytes, bytes, int, int, str]]:
     told = [int(fields[3]) for fields in group if fields[2] == b"E"]
     if not told:
         return []
-    found, vanished, owed = (sum(int(fields[n]) for fields in group if fields[2] == b"F") for n in (3, 4, 5))
-    return [(group[0][0], group[0][1], told[0], found, _verdict(told[0], found, vanished, owed))]
-
-
-def _verdict(expected: int, found: int, vanished: int, owed: int) -> str:
-    if expected == found:
-        return "equal"
-    if vanished and found < expected <= found + vanished:
-        return "explained"
-    return "moving" if owed else "unexplained"
+    found, owed = (sum(int(fields[n]) for fields in group if fields[2] == b"F") for n in (3, 4))
+    verdict = "equal" if told[0] == found else "moving" if owed else "unexplained"
+    return [(group[0][0], group[0][1], told[0], found, verdict)]
 
 
 STEPS: dict[str, Any] = {step.__name__: step for step in (take_segments, newest_items, named_keys, count_folders)}

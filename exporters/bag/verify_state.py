@@ -89,7 +89,7 @@ class PayloadRow(NamedTuple):
 
 
 class FolderCount(NamedTuple):
-    """The service's count of a folder beside ours. verdict: equal, explained, moving or unexplained."""
+    """The service's count of a folder beside ours. verdict: equal, moving or unexplained."""
 
     scope: str
     id: str

@@ -173,7 +173,8 @@ class DriveExporter:
 
     def _did_not_agree(self) -> bool:
         """Whether counts were unexplained when the bag was last folded: deltas alone will never bring what is missing."""
-        return any(entry["unexplained"] for entry in self._writer.folded_reconciliation().get("independent", ()))
+        told = self._writer.folded_reconciliation().get("independent", ())
+        return any(entry["unexplained"] or entry["explained"] for entry in told)  # explained: by a version before ADR 0027
 
     def _end_round(self, full: bool) -> bool:
         """Decide removals and end the round; False if too much would vanish at once."""
@@ -286,9 +287,7 @@ class DriveExporter:
     def _read_folders_again(self) -> None:
         """Folders whose count does not fit are asked for once more (1 unit each): the listing may have been older."""
         state, scope = self._writer.state, self._source.id
-        doubtful = [
-            f.id for f in folder_counts(state) if f.scope == scope and f.verdict in {"unexplained", "explained"}
-        ]
+        doubtful = [f.id for f in folder_counts(state) if f.scope == scope and f.verdict == "unexplained"]
         doubtful += uncounted_folders(state, scope)
         for folder_id in doubtful[:FOLDERS_READ_AGAIN]:
             path = f"/drives/{segment(scope)}/items/{segment(folder_id)}"
@@ -327,7 +326,7 @@ class DriveExporter:
         if not reconciliation:
             return False
         self._take_counts(reconciliation, self._writer.exceptions())
-        verdicts = ("equal", "explained", "moving", "unexplained")
+        verdicts = ("equal", "moving", "unexplained")
         counted = sum(entry[v] for entry in reconciliation["independent"] for v in verdicts)
         if counted < self.result.kinds.get("folder", {}).get("copied", 0):
             self.result.problems.append("count_unavailable")

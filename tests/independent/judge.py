@@ -308,7 +308,7 @@ class BagJudge:
         path = self.bag.folder / "lastcopy/reconciliation.json"
         said: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         for entry in said.get("independent", []):
-            if entry["verdict"] not in ("equal", "explained") or entry["unexplained"] or entry["moving"]:
+            if entry["verdict"] != "equal" or entry["unexplained"] or entry["moving"]:
                 self.say(f"reconciliation: {entry}")
         if not said.get("independent"):
             self.say("reconciliation: no independent counts")

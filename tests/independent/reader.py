@@ -366,6 +366,7 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
     for (scope, item_id), (parent, _, alive) in bag.nodes.items():
         if alive and parent != item_id:
             children.setdefault((scope, parent), set()).add(item_id)
+    owing = {(spot[0], (bag.nodes.get(spot) or (None,))[0]) for spot in bag.listed}
     told = {(entry["scope"], d["id"]): d for entry in said["independent"] for d in entry["detail"]}
     tally: dict[str, dict[str, int]] = {}
     for row in bag.rows.values():
@@ -382,16 +383,16 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
         sums["found"] += found
         sums["folders"] += 1
         sums["equal"] += expected == found
-        if expected != found and (told.get(spot, {}).get("expected"), told.get(spot, {}).get("found")) != (
-            expected,
-            found,
-        ):
+        due = (expected, found, "moving" if spot in owing else "unexplained")
+        if expected != found and tuple(told.get(spot, {}).get(name) for name in ("expected", "found", "verdict")) != due:
             wrong.append(
                 f"{where}: folder {row['path']!r} has {found} rows, the service counts {expected}; said is {told.get(spot)}"
             )
     for entry in said["independent"]:
         sums = tally.pop(entry["scope"], {"expected": 0, "found": 0, "folders": 0, "equal": 0})
-        folders = sum(entry[verdict] for verdict in ("equal", "explained", "moving", "unexplained"))
+        folders = sum(entry[verdict] for verdict in ("equal", "moving", "unexplained"))
+        if entry["explained"]:
+            wrong.append(f"{where}: {entry['scope']}: {entry['explained']} counts are explained, and no row can do that")
         if (entry["expected"], entry["found"], folders, entry["equal"]) != tuple(sums.values()):
             wrong.append(f"{where}: {entry['scope']}: says {entry}, the segments say {sums}")
     if tally:

@@ -52,11 +52,14 @@ def test_the_fold_from_segment_1_is_the_fold_that_is_there(
 
 def test_a_fold_that_is_not_the_one_from_segment_1_is_found(store: FolderStore, tmp_path: Path) -> None:
     made = usual_bag()
+    made.segment([made.folder("F2", "R", "/Empty", 1), {"closed": {"reason": "complete"}}])
+    made.fold()
     name = "lastcopy/reconciliation.json"
-    made.objects[name] = made.objects[name].replace(b'"path":"/"', b'"path":"/other"')  # nothing else looks at this
+    assert b'"path":"/Empty"' in made.objects[name]
+    made.objects[name] = made.objects[name].replace(b'"path":"/Empty"', b'"path":"/other"')  # nothing else looks at this
     made.seal()
     made.write(tmp_path / "store")
-    assert verify_bag(store, made.bag).whole
+    assert not verify_bag(store, made.bag).changed
     found = verify_bag(store, made.bag, refold=True)
     assert [(f.name, f.why) for f in found.changed.first] == [(name, "the fold from segment 1 gives other bytes")]
 
