@@ -31,6 +31,7 @@ from exporters.bag.verify_segments import (
     SEQUENCE,
     SIZE,
     SORT,
+    VERSION,
     facts_of,
 )
 from exporters.bag.verify_spool import Place, Range, Run, Spool
@@ -41,7 +42,7 @@ _ITEMS = frozenset(kind.encode() for kind in LISTED_KINDS)
 _LEFTOVER = b"leftover"
 _NEWEST, _OLDER = b"N", b"O"
 CONFLICT = b"!"
-"""Last fact of a key that rows name with different bytes, or without size and SHA-256."""
+"""Last fact of a key that rows name with different bytes, be it one after the other, or without size and SHA-256."""
 
 
 class Items(NamedTuple):
@@ -60,10 +61,11 @@ class Items(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """What a range of keys comes to. `payload`: ([key], [size], [facts]); `manifest`: its lines; `rows`, `excepted`: digests
-    of leftovers; `outcomes`: {outcome: number} of them."""
+    """What a range of keys comes to. `payload`: ([key], [size], [facts]); `dropped`: keys that only older rows name; `manifest`:
+    its lines; `rows`, `excepted`: digests of leftovers; `outcomes`: {outcome: number} of them."""
 
     payload: Place
+    dropped: Place
     manifest: Place
     files: int
     octets: int
@@ -141,6 +143,7 @@ class _Taken:
         self._expected: list[bytes] = []
         self._living: list[bytes] = []
         self._others: dict[bytes, list[int]] = {}
+        """Folder → [items that live in it, items that owe work]."""
 
     def take(self, who: bytes, group: list[bytes]) -> None:
         """Take in all lines of one scope and id, oldest first. who: what they begin with."""
@@ -168,8 +171,8 @@ class _Taken:
             sort = fields[SORT]
             if sort == ITEM:
                 kind = fields[KIND]
-                if kind in rows and rows[kind][KEY] not in {b"", fields[KEY]}:
-                    self._keys.append(b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER)))
+                if kind in rows and rows[kind][KEY] and rows[kind][KEY:VERSION] != fields[KEY:VERSION]:
+                    self._keys.append(b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER, *rows[kind][SIZE:VERSION])))
                 rows[kind] = fields
             elif sort == LISTED:
                 listed = fields
@@ -221,7 +224,7 @@ class _Taken:
                 if told:
                     self._expected.append(b"\0".join((folder[SCOPE], folder[ID], b"E", told)))
 
-    def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int, int]) -> None:
+    def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int]) -> None:
         if parent != item:
             sums = self._others.setdefault(scope + b"\0" + parent, [0, 0])
             for n, count in enumerate(counts):
@@ -267,6 +270,7 @@ def named_keys(spool: Spool, wanted: Range) -> tuple[Any, ...]:
     """Reduce a range of keys to one each, with what the rows say of its bytes: fields of Keys."""
     payload: tuple[list[bytes], list[int], list[bytes]] = ([], [], [])
     manifest: list[bytes] = []
+    dropped: list[bytes] = []
     leftovers: list[bytes] = []
     excepted: list[bytes] = []
     outcomes: Counter[bytes] = Counter()
@@ -274,20 +278,24 @@ def named_keys(spool: Spool, wanted: Range) -> tuple[Any, ...]:
         named = [fields for fields in group if fields[2] == _NEWEST]
         if len(group) > 1:
             named = _without_adopted(group, named)
+        older = [fields for fields in group if fields not in named] if len(group) > len(named) else []
         for fields in named:
-            if len(fields) > 7:  # a leftover
+            if _is_leftover(fields):
                 leftovers.append(unhexlify(fields[8]))
                 outcomes[fields[7]] += 1
                 if fields[7] == b"excepted":
                     excepted.append(leftovers[-1])
         if named:
-            size, facts, line = _bytes_of(named)
+            size, facts, line = _bytes_of(named, older)
             payload[0].append(named[0][0])
             payload[1].append(size)
             payload[2].append(facts)
             manifest.append(line)
+        else:
+            dropped.append(group[0][0])
     found = Keys(
         payload=spool.write_values(payload),
+        dropped=spool.write_values(dropped),
         manifest=spool.write(b"".join(manifest)),
         files=len(manifest),
         octets=sum(size for size in payload[1] if size > 0),
@@ -312,12 +320,19 @@ def _groups_by_first(lines: list[bytes]) -> Iterator[list[Fields]]:
 
 def _without_adopted(group: list[Fields], named: list[Fields]) -> list[Fields]:
     """A leftover whose object a later row names is no leftover any more."""
-    newest = max((fields[1] for fields in group if len(fields) <= 7), default=b"")
-    return [fields for fields in named if len(fields) <= 7 or fields[1] > newest]
+    newest = max((fields[1] for fields in group if not _is_leftover(fields)), default=b"")
+    return [fields for fields in named if not _is_leftover(fields) or fields[1] > newest]
 
 
-def _bytes_of(named: Sequence[Fields]) -> tuple[int, bytes, bytes]:
-    """(size, -1 if no row tells it; facts of the key; line of the manifest) of all rows that name it."""
+def _is_leftover(fields: Fields) -> bool:
+    return len(fields) > 7
+
+
+def _bytes_of(named: Sequence[Fields], older: Sequence[Fields]) -> tuple[int, bytes, bytes]:
+    """(size, -1 if no row tells it; facts of the key; line of the manifest) of all rows that name it.
+
+    older: rows that named it once: what is captured is never overwritten, so they must have said the same.
+    """
     key, _, _, size, sha256, version, captured, *_ = named[0]
     conflict = b"" if size and sha256 else CONFLICT
     if len(named) > 1:
@@ -326,6 +341,8 @@ def _bytes_of(named: Sequence[Fields]) -> tuple[int, bytes, bytes]:
         sha256, size = min(hashes - {b""}, default=b""), b"%d" % min(sizes) if sizes else b""
         version = max(fields[5] for fields in named)
         captured = max((fields[6] for fields in named), key=lambda at: at.rstrip(b"Z"))
+    if any(fields[3:5] != [size, sha256] for fields in older):
+        conflict = CONFLICT
     facts = b"\0".join((sha256, version, captured, conflict))
     return int(size) if size else -1, facts, b"%b  %b\n" % (sha256 or b"None", key)
 

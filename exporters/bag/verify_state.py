@@ -211,6 +211,11 @@ class View:
             named, *columns = self._spool.read_values(keys.payload)
             yield named, columns
 
+    def dropped(self) -> Iterator[str]:
+        """Keys that rows named once and none names now: what was captured, and has lost its row."""
+        for keys in self._keys:
+            yield from map(_text, self._spool.read_values(keys.dropped))
+
     def manifest(self) -> Iterator[bytes]:
         """The lines of `manifest-sha256.txt`, many at a time."""
         return (self._spool.read(keys.manifest) for keys in self._keys)
