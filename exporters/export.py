@@ -40,7 +40,7 @@ from exporters.outcomes import ExceptionCode
 from exporters.scratch import scratch_error
 from exporters.sources import Source
 from exporters.store.protocol import Store
-from exporters.store.segments import ReplacedError
+from exporters.store.segments import Position, ReplacedError
 
 SOURCES_AT_ONCE = 4
 WAIT_FOR_OTHER_SECONDS = 200.0
@@ -352,8 +352,8 @@ def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObjec
 
 def fold_bags(
     store: Store, bags: Iterable[str], clock: Clock, *, run_id: str, take_over: bool
-) -> Iterator[tuple[str, bool]]:
-    """Close and fold the bags that are open; yield (bag, whether it was folded now). Needs no tenant."""
+) -> Iterator[tuple[str, Position | None]]:
+    """Close and fold the bags that are open; yield (bag, its newest segment if it was folded now). Needs no tenant."""
     run = Run(run_id, clock, UnitMeter(None).take, take_over)
     for bag in bags:
         with open_bag(store, bag, {"bag": bag}, run) as writer:
@@ -361,4 +361,4 @@ def fold_bags(
             if needed:
                 writer.load()
                 writer.close("folded")
-            yield bag, needed
+            yield bag, writer.position if needed else None

@@ -539,7 +539,7 @@ def check_journal(folder: Path, reading: Reading, wrong: list[str]) -> None:
         for row in segment.rows:
             if row.get("previous") != before:
                 wrong.append(f"journal segment {segment.number}: `previous` of a {row.get('type')} row is not right")
-            if row.get("type") not in ("run_started", "run_ended", "verified", "accepted", "observation"):
+            if row.get("type") not in ("run_started", "run_ended", "folded", "verified", "accepted", "observation"):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
             before = sha256(canonical(row) + b"\n")
             for name, left in row.get("bags", {}).items():
