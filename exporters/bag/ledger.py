@@ -93,7 +93,7 @@ class BagWriter:
         """
         self.source_bytes = self.store.read(f"{self.bag}/{SOURCE}")
         self._fold.read_head(self.heads)
-        position, newest = self._fold.position, None
+        position, newest = self._fold.position, self._fold.first
         for segment in self._log.follow(position):
             self.heads.begin_segment()
             self.heads.touched = False
