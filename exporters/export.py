@@ -67,7 +67,8 @@ class ExportSettings:
 @dataclass(slots=True)
 class SourceResult:
     """What a run came to on one source; counts as in design §6. newest: when the newest exception of each code was found.
-    difference: a name for what the service's own counts leave unexplained. problem: why it could not be copied (further)."""
+    difference: a name for what the service's own counts leave unexplained. uncounted_packages: of whose parts it told no count.
+    problem: why it could not be copied (further)."""
 
     source: Source
     bag: str | None = None
@@ -82,6 +83,7 @@ class SourceResult:
     exceptions: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
     difference: str | None = None
+    uncounted_packages: int = 0
     problems: list[str] = field(default_factory=list)
     reconciled: bool = False
     problem: LastcopyError | None = None
@@ -321,6 +323,7 @@ def _take(result: SourceResult, drive: DriveResult) -> None:
     result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
     result.agreements, result.newest, result.difference = drive.agreements, drive.newest, drive.difference
     result.reconciled = bool(drive.counts) and drive.unexplained == 0
+    result.uncounted_packages = drive.uncounted_packages
 
 
 def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObject]:
@@ -336,6 +339,12 @@ def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObjec
     if result.agreements:
         files["agreement"] = result.agreements
     rows.append(files)
+    if result.uncounted_packages:
+        reason = (
+            "the service does not say how many parts a notebook has: that it listed them all is not proven by a count"
+        )
+        counted = {"count": "unavailable", "packages": result.uncounted_packages}
+        rows.append({"class": "notebooks", "state": "in part" if partial else "covered", "reason": reason, **counted})
     if settings.versions == "all":
         failed = result.exceptions.get(ExceptionCode.VERSION_UNAVAILABLE, 0)
         rows.append({"class": "earlier_versions", "state": "in part" if failed or partial else "covered"})

@@ -1,7 +1,7 @@
 """`fold`: closes and folds what is open, and puts on record where it left each bag.
 
-Rules of this file: needs no tenant; whatever ends it early, the bags that were folded are in the journal: else their newest segments
-could be dropped unseen. Source: design §4 (the fold), docs/formats.md (Journal).
+Rules of this file: needs no tenant; whatever ends it early, the bags that were folded are in the journal: else their newest
+segments could be dropped unseen. Source: design §4 (the fold), docs/formats.md (Journal).
 """
 
 from collections.abc import Iterable, Iterator

@@ -38,6 +38,7 @@ from exporters.bag.verify_spool import Place, Range, Run, Spool
 from exporters.store.local import LocalReader
 
 Fields = list[bytes]
+_HOLDING = frozenset({b"folder", b"package"})
 _ITEMS = frozenset(kind.encode() for kind in LISTED_KINDS)
 _LEFTOVER = b"leftover"
 _NEWEST, _OLDER = b"N", b"O"
@@ -172,7 +173,9 @@ class _Taken:
             if sort == ITEM:
                 kind = fields[KIND]
                 if kind in rows and rows[kind][KEY] and rows[kind][KEY:VERSION] != fields[KEY:VERSION]:
-                    self._keys.append(b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER, *rows[kind][SIZE:VERSION])))
+                    self._keys.append(
+                        b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER, *rows[kind][SIZE:VERSION]))
+                    )
                 rows[kind] = fields
             elif sort == LISTED:
                 listed = fields
@@ -219,10 +222,9 @@ class _Taken:
         elif row is not None:
             self._add(row[SCOPE], row[ID], row[PARENT], (0, int(listed is not None)))
         for folder in items:
-            if folder[KIND] == b"folder" and _is_live(folder) and not (listed and listed[DELETED]):
+            if folder[KIND] in _HOLDING and _is_live(folder) and not (listed and listed[DELETED]):
                 told = listed[LISTED_CHILDREN] if listed else folder[CHILDREN]
-                if told:
-                    self._expected.append(b"\0".join((folder[SCOPE], folder[ID], b"E", told)))
+                self._expected.append(b"\0".join((folder[SCOPE], folder[ID], b"E", folder[KIND], told)))
 
     def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int]) -> None:
         if parent != item:
@@ -350,9 +352,12 @@ def _bytes_of(named: Sequence[Fields], older: Sequence[Fields]) -> tuple[int, by
 # -- folders
 
 
+_Counted = tuple[bytes, bytes, bytes, int, int, str]
+
+
 def count_folders(spool: Spool, wanted: Range) -> Place:
-    """Each folder that the service lists and whose count we know: [(scope, id, expected, found, verdict)], sorted."""
-    counted: list[tuple[bytes, bytes, int, int, str]] = []
+    """Each folder and package that the service lists: [(kind, scope, id, expected, found, verdict)], sorted by scope and id."""
+    counted: list[_Counted] = []
     group: list[Fields] = []
     for fields in [*(line.split(b"\0") for line in spool.lines(wanted)), []]:
         if group and (not fields or group[0][:2] != fields[:2]):
@@ -362,13 +367,24 @@ def count_folders(spool: Spool, wanted: Range) -> Place:
     return spool.write_values(counted)
 
 
-def _counted(group: list[Fields]) -> list[tuple[bytes, bytes, int, int, str]]:
-    told = [int(fields[3]) for fields in group if fields[2] == b"E"]
+def _counted(group: list[Fields]) -> list[_Counted]:
+    told = sorted((fields[3], fields[4]) for fields in group if fields[2] == b"E")
     if not told:
         return []
-    found, owed = (sum(int(fields[n]) for fields in group if fields[2] == b"F") for n in (3, 4))
-    verdict = "equal" if told[0] == found else "moving" if owed else "unexplained"
-    return [(group[0][0], group[0][1], told[0], found, verdict)]
+    (scope, item), counts = group[0][:2], [(int(fields[3]), int(fields[4])) for fields in group if fields[2] == b"F"]
+    found, owed = sum(live for live, _ in counts), sum(owes for _, owes in counts)
+    return [
+        (kind, scope, item, int(count), found, _verdict(int(count), found, owed))
+        if count
+        else (kind, scope, item, 0, 0, "unavailable")
+        for kind, count in told
+    ]
+
+
+def _verdict(expected: int, found: int, owed: int) -> str:
+    if expected == found:
+        return "equal"
+    return "moving" if owed else "unexplained"
 
 
 STEPS: dict[str, Any] = {step.__name__: step for step in (take_segments, newest_items, named_keys, count_folders)}

@@ -180,14 +180,14 @@ def _item(value: bytes, sequence: int) -> tuple[str, bool]:
             get("versionId") or "",
             get("captured") or "",
             get("parent") or "",
-            _child_count(row) if kind == "folder" else "",
+            _child_count(row) if kind in {"folder", "package"} else "",
         )
     )
     return line, _is_sound(row, kind, key, size)
 
 
 def _is_sound(row: JsonObject, kind: str, key: str | None, size: int | None) -> bool:
-    """Whether a row says what a row of its kind and outcome has to: where its bytes lie and what they are, or that there are none."""
+    """Whether a row says what one of its kind and outcome has to: where its bytes lie and what they are, or that it has none."""
     outcome = row["outcome"]
     if outcome == "excepted":
         return key is None and bool(row.get("code"))

@@ -369,13 +369,18 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
     owing = {(spot[0], (bag.nodes.get(spot) or (None,))[0]) for spot in bag.listed}
     told = {(entry["scope"], d["id"]): d for entry in said["independent"] for d in entry["detail"]}
     tally: dict[str, dict[str, int]] = {}
+    uncounted: dict[str, dict[str, int]] = {}
     for row in bag.rows.values():
         spot = (row["scope"], row["id"])
-        if row["kind"] != "folder" or row["outcome"] == "gone" or row.get("code") == "vanished":
+        if row["kind"] not in ("folder", "package") or row["outcome"] == "gone" or row.get("code") == "vanished":
             continue
         facts = bag.listed.get(spot, row)
         expected = facts.get("service", {}).get("childCount")
-        if facts.get("deleted") or not isinstance(expected, int):
+        if facts.get("deleted"):
+            continue
+        if not isinstance(expected, int):
+            kinds_of = uncounted.setdefault(row["scope"], {})
+            kinds_of[row["kind"]] = kinds_of.get(row["kind"], 0) + 1
             continue
         found = len(children.get(spot, ()))
         sums = tally.setdefault(row["scope"], {"expected": 0, "found": 0, "folders": 0, "equal": 0})
@@ -384,19 +389,26 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
         sums["folders"] += 1
         sums["equal"] += expected == found
         due = (expected, found, "moving" if spot in owing else "unexplained")
-        if expected != found and tuple(told.get(spot, {}).get(name) for name in ("expected", "found", "verdict")) != due:
+        if (
+            expected != found
+            and tuple(told.get(spot, {}).get(name) for name in ("expected", "found", "verdict")) != due
+        ):
             wrong.append(
                 f"{where}: folder {row['path']!r} has {found} rows, the service counts {expected}; said is {told.get(spot)}"
             )
     for entry in said["independent"]:
         sums = tally.pop(entry["scope"], {"expected": 0, "found": 0, "folders": 0, "equal": 0})
         folders = sum(entry[verdict] for verdict in ("equal", "moving", "unexplained"))
+        if entry.get("unavailable", {}) != uncounted.pop(entry["scope"], {}):
+            wrong.append(f"{where}: {entry['scope']}: unavailable {entry.get('unavailable')}")
         if entry["explained"]:
-            wrong.append(f"{where}: {entry['scope']}: {entry['explained']} counts are explained, and no row can do that")
+            wrong.append(
+                f"{where}: {entry['scope']}: {entry['explained']} counts are explained, and no row can do that"
+            )
         if (entry["expected"], entry["found"], folders, entry["equal"]) != tuple(sums.values()):
             wrong.append(f"{where}: {entry['scope']}: says {entry}, the segments say {sums}")
-    if tally:
-        wrong.append(f"{where}: says nothing of {sorted(tally)}")
+    if tally or uncounted:
+        wrong.append(f"{where}: says nothing of {sorted({*tally, *uncounted})}")
 
 
 def check_fold(bag: Bag, wrong: list[str]) -> None:

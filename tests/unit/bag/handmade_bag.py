@@ -192,22 +192,24 @@ def reconciliation(rows: list[dict[str, Any]], owed: dict[Any, dict[str, Any]]) 
     entry: dict[str, Any] = {"by": "folder.childCount", "scope": DRIVE, "detail": [], "expected": 0, "found": 0,
                              "equal": 0, "explained": 0, "moving": 0, "unexplained": 0}  # fmt: skip
     deleted = {item for (_, item), facts in owed.items() if facts.get("deleted")}
-    folders = [row for row in live if row["kind"] == "folder" and row["id"] not in deleted]
-    for folder in folders:
-        expected = owed.get((folder["scope"], folder["id"]), folder)["service"]["childCount"]
+    folders = [row for row in live if row["kind"] in ("folder", "package") and row["id"] not in deleted]
+    for folder in sorted(folders, key=lambda row: row["id"]):
+        expected = owed.get((folder["scope"], folder["id"]), folder).get("service", {}).get("childCount")
+        if expected is None:
+            uncounted = entry.setdefault("unavailable", {})
+            uncounted[folder["kind"]] = uncounted.get(folder["kind"], 0) + 1
+            continue
         below = [(live, owes) for item, (parent, live, owes) in nodes.items() if parent == folder["id"] != item]
         found = sum(live for live, _ in below)
-        if expected == found:
-            verdict = "equal"
-        else:
-            verdict = "moving" if any(owes for _, owes in below) else "unexplained"
+        otherwise = "moving" if any(owes for _, owes in below) else "unexplained"
+        verdict = "equal" if expected == found else otherwise
         entry[verdict] += 1
         entry["expected"] += expected
         entry["found"] += found
         if verdict != "equal":
             facts = {"id": folder["id"], "path": folder["path"], "expected": expected, "found": found}
             entry["detail"].append({**facts, "verdict": verdict, "by_rows": []})
-    worst = [verdict for verdict in ("unexplained", "moving") if entry[verdict]]
+    worst = [verdict for verdict in ("unexplained", "moving", "unavailable") if entry.get(verdict)]
     gone = sum(row["outcome"] == "gone" for row in items)
     counts = {**number, "pending": len(owed), "gone": gone, "listed": sum(number.values()) + len(owed)}
     independent = [{**entry, "verdict": worst[0] if worst else "equal"}] if folders else []

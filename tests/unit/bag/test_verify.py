@@ -316,7 +316,11 @@ def test_what_vanished_explains_no_count(store: FolderStore) -> None:
     made.fold()
     found = verified(store, made)
     assert not found.whole and "we have 3 (unexplained)" in found.reasons[0] and not found.changed, found
-    rosier = {b'"explained":0': b'"explained":1', b'"unexplained":1': b'"unexplained":0', b'"unexplained"}': b'"explained"}'}
+    rosier = {
+        b'"explained":0': b'"explained":1',
+        b'"unexplained":1': b'"unexplained":0',
+        b'"unexplained"}': b'"explained"}',
+    }
     name = "lastcopy/reconciliation.json"
     for old, new in rosier.items():
         made.objects[name] = made.objects[name].replace(old, new)
@@ -360,7 +364,9 @@ def test_a_leftover_stays_adopted_when_its_row_takes_other_bytes(store: FolderSt
     assert [f.name for f in found.in_flight.first] == [facts["key"]] and not (found.missing or found.changed), found
     (root_of(store) / made.bag / facts["key"]).unlink()
     found = verify_bag(store, made.bag)
-    assert [(f.name, f.why[:21]) for f in found.missing.first] == [(facts["key"], "a row named it once, ")] and not found.changed
+    assert [(f.name, f.why[:21]) for f in found.missing.first] == [
+        (facts["key"], "a row named it once, ")
+    ] and not found.changed
 
 
 def test_payload_beside_a_writer_that_has_closed_is_unexpected(store: FolderStore) -> None:
@@ -460,7 +466,11 @@ def test_a_captured_item_may_be_excepted_when_a_version_takes_its_bytes(store: F
     old = {row["item"]["id"]: row["item"] for segment in made.all_rows for row in segment if "item" in row}
     version = {**old["A"], "kind": "version", "scope": "A", "id": "2026-11-23T10:01:00Z", "parent": "A"}
     made.segment(
-        [{"item": version}, made.excepted("A", "F1", "/Docs/renamed.txt", "malware"), {"closed": {"reason": "complete"}}]
+        [
+            {"item": version},
+            made.excepted("A", "F1", "/Docs/renamed.txt", "malware"),
+            {"closed": {"reason": "complete"}},
+        ]
     )
     made.fold()
     assert verified(store, made).whole
