@@ -40,7 +40,7 @@ from exporters.scratch import scratch_error
 from exporters.sources import Source
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
-from exporters.store.segments import ReplacedError
+from exporters.store.segments import Position, ReplacedError
 
 SOURCES_AT_ONCE = 4
 WAIT_FOR_OTHER_SECONDS = 200.0
@@ -67,7 +67,8 @@ class ExportSettings:
 @dataclass(slots=True)
 class SourceResult:
     """What a run came to on one source; counts as in design §6. newest: when the newest exception of each code was found.
-    difference: a name for what the service's own counts leave unexplained. problem: why it could not be copied (further)."""
+    difference: a name for what the service's own counts leave unexplained. uncounted_packages: of whose parts it told no count.
+    problem: why it could not be copied (further)."""
 
     source: Source
     bag: str | None = None
@@ -83,6 +84,7 @@ class SourceResult:
     excepted_kinds: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
     difference: str | None = None
+    uncounted_packages: int = 0
     problems: list[str] = field(default_factory=list)
     reconciled: bool = False
     problem: LastcopyError | None = None
@@ -338,6 +340,7 @@ def _take(result: SourceResult, drive: DriveResult) -> None:
     result.excepted_kinds = drive.excepted_kinds
     result.agreements, result.newest, result.difference = drive.agreements, drive.newest, drive.difference
     result.reconciled = bool(drive.counts) and drive.unexplained == 0
+    result.uncounted_packages = drive.uncounted_packages
 
 
 def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObject]:
@@ -353,6 +356,12 @@ def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObjec
     if result.agreements:
         files["agreement"] = result.agreements
     rows.append(files)
+    if result.uncounted_packages:
+        reason = (
+            "the service does not say how many parts a notebook has: that it listed them all is not proven by a count"
+        )
+        counted = {"count": "unavailable", "packages": result.uncounted_packages}
+        rows.append({"class": "notebooks", "state": "in part" if partial else "covered", "reason": reason, **counted})
     if settings.versions == "all":
         failed = result.excepted_kinds.get("version") or result.excepted_kinds.get("versions")
         rows.append({"class": "earlier_versions", "state": "in part" if failed or partial else "covered"})
@@ -369,8 +378,8 @@ def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObjec
 
 def fold_bags(
     store: Store, bags: Iterable[str], clock: Clock, *, run_id: str, take_over: bool
-) -> Iterator[tuple[str, bool]]:
-    """Close and fold the bags that are open; yield (bag, whether it was folded now). Needs no tenant."""
+) -> Iterator[tuple[str, Position | None]]:
+    """Close and fold the bags that are open; yield (bag, its newest segment if it was folded now). Needs no tenant."""
     run = Run(run_id, clock, UnitMeter(None).take, take_over)
     for bag in bags:
         with open_bag(store, bag, {"bag": bag}, run) as writer:
@@ -378,4 +387,4 @@ def fold_bags(
             if needed:
                 writer.load()
                 writer.close("folded")
-            yield bag, needed
+            yield bag, writer.position if needed else None

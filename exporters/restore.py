@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from exporters.bag.verify_rows import PathRow, PathRows
+from exporters.bag.verify_rows import AsOf, PathRow, PathRows
 from exporters.errors import ItemError, TransientError
 from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError, StoreUnwritableError
@@ -85,7 +85,7 @@ def restore_source(
     bag: str,
     to: Path,
     *,
-    run: str | None = None,
+    as_of: AsOf | None = None,
     include_gone: bool = False,
     versions: bool = False,
     under: str = "/",
@@ -96,15 +96,15 @@ def restore_source(
 ) -> RestoreResult:
     """Restore the tree of one bag into `to`, which must be empty or absent.
 
-    run: the tree as it was when this run ended (None: as it is now, of an open bag too). include_gone: also what the source
+    as_of: the tree as it was when this run ended (None: as it is now, of an open bag too). include_gone: also what the source
     has deleted. versions: also earlier bytes, as `name (version …).ext`. under: only what stands at or below this path. drill:
     only so many files, chosen by chance. windows: keep to the names that Windows takes.
-    Raises: ConfigurationError (`to` is not empty, no such run); RunError (`to` cannot be written, the store not be read).
+    Raises: ConfigurationError (`to` is not empty); RunError (`to` cannot be written, the store not be read).
     """
-    result = RestoreResult(bag, run)
+    result = RestoreResult(bag, as_of.run if as_of is not None else None)
     make_target(to)
     with (
-        PathRows(store, bag, run=run) as rows,
+        PathRows(store, bag, as_of=as_of) as rows,
         ThreadPoolExecutor(workers, thread_name_prefix="lastcopy-restore") as pool,
     ):
         result.segment, result.problems = rows.segment, rows.problems

@@ -23,8 +23,8 @@ _PROBLEM = "What the last runs left is not known"
 
 @dataclass(slots=True)
 class Recorded:
-    """What the journal says. bags: where the last run that touched each left it; runs: all that began; records: {run: SHA-256
-    of its record}; problem: why not all of the journal could be read."""
+    """What the journal says. bags: where the last run (or fold) that touched each left it; runs: all that began; records: {run:
+    SHA-256 of its record}; problem: why not all of the journal could be read."""
 
     bags: dict[str, JsonObject] = field(default_factory=dict)
     runs: set[str] = field(default_factory=set)
@@ -37,7 +37,7 @@ def recorded(rows: Iterable[JsonObject]) -> Recorded:
     found = Recorded()
     try:
         for row in rows:
-            if row.get("type") not in {"run_started", "run_ended"}:
+            if row.get("type") not in {"run_started", "run_ended", "folded"}:
                 continue
             found.runs.add(str(row.get("run")))
             if isinstance(row.get("bags"), dict):

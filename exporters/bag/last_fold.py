@@ -1,10 +1,12 @@
 """The last fold of a bag, as the next writer reads it: its head first, all else only when it is needed.
 
 Rules of this file: nothing of a fold is believed that is not as the tagmanifest says; a fold that is damaged does not exist, and
-the state is made again from segment 1. Source: design §4 (the fold).
+the state is made again from segment 1; the segment of which a fold is made must be there, since what follows is chained to it.
+Source: design §4 (the fold).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from exporters.bag.digests import Hashed
 from exporters.bag.fold import read_tagmanifest
@@ -13,11 +15,12 @@ from exporters.bag.lines import read_lines
 from exporters.bag.state import Heads, State
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
-from exporters.store.segments import START, Position, SegmentLog
+from exporters.store.segments import START, Position, SegmentDamagedError, SegmentLog
 
 
 class LastFold:
-    """What the last fold says. `position`: its segment, START if there is none; `is_damaged`: a file is not as it was written."""
+    """What the last fold says. `position`: its segment, START if there is none; `first`: the first line of that segment;
+    `is_damaged`: a file is not as it was written."""
 
     def __init__(self, store: Store, bag: str, log: SegmentLog) -> None:
         self._store, self._bag, self._log = store, bag, log
@@ -25,6 +28,7 @@ class LastFold:
         self._proven: set[str] = set()
         self._head: JsonObject = {}
         self.position: Position = START
+        self.first: Mapping[str, Any] | None = None
         self.is_damaged = False
 
     @property
@@ -33,7 +37,7 @@ class LastFold:
         return bool(self.position.number) and not self.is_damaged
 
     def read_head(self, heads: Heads) -> None:
-        """Read the head, and take over what it says into `heads`."""
+        """Read the head, and take over what it says into `heads`. Raises: SegmentDamagedError if its segment is lost."""
         self._digests = read_tagmanifest(self._store, self._bag) or {}
         try:
             data = self._store.read(f"{self._bag}/{HEAD}")
@@ -45,7 +49,18 @@ class LastFold:
             return
         self._head = load_json(data)
         self.position = Position(self._head["segment"], self._head["sha256"])
+        self.first = self._segment_of_it()
         self._set(heads)
+
+    def _segment_of_it(self) -> Mapping[str, Any]:
+        number = self.position.number
+        try:
+            segment = self._log.read(number)
+        except ObjectMissingError:
+            raise SegmentDamagedError(self._log.key(number), "the fold is made from it, and it is gone") from None
+        if segment.position != self.position:
+            raise SegmentDamagedError(self._log.key(number), "it is not the one from which the fold is made")
+        return segment.first
 
     def _set(self, heads: Heads) -> None:
         head = self._head

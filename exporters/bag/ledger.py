@@ -109,7 +109,7 @@ class BagWriter:
         if not _is_source(source_of(self.source_bytes), source):
             raise BagDamagedError(self.bag, f"{SOURCE} is not as Lastcopy wrote it for this source")
         self._fold.read_head(self.heads)
-        position, newest = self._fold.position, None
+        position, newest = self._fold.position, self._fold.first
         for segment in self._log.follow(position):
             self.heads.begin_segment()
             self.heads.touched = False

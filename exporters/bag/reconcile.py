@@ -1,7 +1,9 @@
 """Our rows beside the service's own counts: decisions without I/O.
 
-Rules of this file: every folder whose `childCount` we know is compared with our rows by parent; a verdict is `equal`,
-`explained` (by named rows), `moving` or `unexplained`, never guessed. Source: design §4 (Whole), docs/formats.md.
+Rules of this file: every folder (and package) whose `childCount` we know is compared with our rows by parent; a verdict is
+`equal`, `moving` or `unexplained`, never guessed; where no count was told it is `unavailable`, and that is said. No row explains
+a count: one that an item's end made stale is read again, never argued away (docs/decisions/0027). Source: design §4 (Whole),
+docs/formats.md.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,15 +19,15 @@ _LIVE = "outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
 
 
 class FolderCount(NamedTuple):
-    """One folder: what the service says it holds, and what we have listed in it."""
+    """One folder or package: what the service says it holds, and what we have listed in it. verdict: see above."""
 
+    kind: str
     scope: str
     id: str
     path: str
     expected: int
     found: int
     verdict: str
-    by_rows: tuple[str, ...]
 
 
 def counts(state: State) -> dict[str, int]:
@@ -54,16 +56,18 @@ def kinds(state: State) -> dict[str, dict[str, int]]:
 
 
 def folder_counts(state: State) -> Iterator[FolderCount]:
-    """Each folder that the service lists now and whose `childCount` we know, in the order of (scope, id)."""
-    query = f"SELECT scope, id, row FROM rows WHERE kind = 'folder' AND {_LIVE} ORDER BY scope, id"  # noqa: S608
-    for scope, item_id, data in state.db.execute(query):
+    """Each folder and package that the service lists now, in the order of (scope, id)."""
+    query = f"SELECT kind, scope, id, row FROM rows WHERE kind IN ('folder', 'package') AND {_LIVE} ORDER BY scope, id, kind"  # noqa: S608
+    for kind, scope, item_id, data in state.db.execute(query):
         row = load_json(data)
         listed = state.listed(scope, item_id)
         if listed is not None and listed.get("deleted"):
             continue
         expected = (listed or row).get("service", {}).get("childCount")
         if isinstance(expected, int):
-            yield _judge(state, scope, item_id, str(row.get("path", "")), expected)
+            yield _judge(state, kind, scope, item_id, str(row.get("path", "")), expected)
+        else:
+            yield FolderCount(kind, scope, item_id, str(row.get("path", "")), 0, 0, "unavailable")
 
 
 def uncounted_folders(state: State, scope: str) -> list[str]:
@@ -73,29 +77,18 @@ def uncounted_folders(state: State, scope: str) -> list[str]:
     return [item_id for item_id, row in rows if not isinstance(row.get("service", {}).get("childCount"), int)]
 
 
-def _judge(state: State, scope: str, item_id: str, path: str, expected: int) -> FolderCount:
+def _judge(state: State, kind: str, scope: str, item_id: str, path: str, expected: int) -> FolderCount:
     found = state.count(
         "SELECT count(*) FROM tree WHERE scope = ? AND parent = ? AND alive = 1 AND id != ?", (scope, item_id, item_id)
     )
     if found == expected:
-        return FolderCount(scope, item_id, path, expected, found, "equal", ())
-    vanished = _vanished_children(state, scope, item_id)
-    if vanished and found < expected <= found + len(vanished):
-        return FolderCount(scope, item_id, path, expected, found, "explained", vanished[:DETAIL_LIMIT])
+        return FolderCount(kind, scope, item_id, path, expected, found, "equal")
     owed = state.count(
         "SELECT count(*) FROM tree JOIN owed ON owed.scope = tree.scope AND owed.id = tree.id"
         " WHERE tree.scope = ? AND tree.parent = ?",
         (scope, item_id),
     )
-    return FolderCount(scope, item_id, path, expected, found, "moving" if owed else "unexplained", ())
-
-
-def _vanished_children(state: State, scope: str, item_id: str) -> tuple[str, ...]:
-    query = (
-        "SELECT tree.id FROM tree JOIN rows ON rows.scope = tree.scope AND rows.id = tree.id AND rows.kind = tree.kind"
-        " WHERE tree.scope = ? AND tree.parent = ? AND tree.alive = 0 AND rows.code = 'vanished' ORDER BY tree.id"
-    )
-    return tuple(found[0] for found in state.db.execute(query, (scope, item_id)))
+    return FolderCount(kind, scope, item_id, path, expected, found, "moving" if owed else "unexplained")
 
 
 def reconcile(state: State) -> JsonObject:
@@ -103,15 +96,24 @@ def reconcile(state: State) -> JsonObject:
     totals: dict[str, JsonObject] = {}
     for folder in folder_counts(state):
         entry = totals.setdefault(folder.scope, _empty(folder.scope))
+        if folder.verdict == "unavailable":
+            of_kind = entry.setdefault("unavailable", {})
+            of_kind[folder.kind] = of_kind.get(folder.kind, 0) + 1
+            continue
         entry["expected"] += folder.expected
         entry["found"] += folder.found
         entry[folder.verdict] += 1
         if folder.verdict != "equal" and len(entry["detail"]) < DETAIL_LIMIT:
             entry["detail"].append(_detail(folder))
     for entry in totals.values():
-        worst = [v for v in ("unexplained", "moving", "explained") if entry[v]]
+        worst = [v for v in ("unexplained", "moving", "unavailable") if entry.get(v)]
         entry["verdict"] = worst[0] if worst else "equal"
     return {"counts": counts(state), "independent": [totals[s] for s in sorted(totals)], "kinds": kinds(state)}
+
+
+def uncounted(independent: Iterable[Mapping[str, Any]], kind: str) -> int:
+    """Of how many folders or packages the service told no count, by `independent` of a reconciliation."""
+    return sum(entry.get("unavailable", {}).get(kind, 0) for entry in independent)
 
 
 def difference_of(independent: Iterable[Mapping[str, Any]]) -> str | None:
@@ -137,5 +139,5 @@ def _detail(folder: FolderCount) -> JsonObject:
         "expected": folder.expected,
         "found": folder.found,
         "verdict": folder.verdict,
-        "by_rows": list(folder.by_rows),
+        "by_rows": [],
     }

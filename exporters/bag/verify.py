@@ -25,7 +25,8 @@ from exporters.bag.verify_reading import SEGMENT_NAME, fault_in_chain
 from exporters.bag.verify_refold import compare_refold
 from exporters.bag.verify_report import BagVerification, Finding, Findings, RootVerification
 from exporters.bag.verify_root import list_bags, verify_root
-from exporters.bag.verify_state import Group, State
+from exporters.bag.verify_state import Group, State, View
+from exporters.errors import ItemError
 from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
 from exporters.store.local import LocalFiles, Strange, local_files
@@ -115,6 +116,7 @@ def verify_bag(
             store, report, pool, processes, local=verification.local,
             choice=choice or Choice(everything=level == "full"), stop=stop, progress=progress, lock=lock,
         )  # fmt: skip
+        verification.check_dropped(view)
         payload.run(view.payload(), verification.payload_objects(), strays_in_flight=not report.closed)
         if refold:
             compare_refold(store, report)
@@ -202,6 +204,8 @@ class _Verification:
             problems = [*facts.problems, *([fault] if fault else [])]
             if unreadable:
                 problems.append(f"{unreadable:,} of its rows cannot be understood")
+            if facts.odd:
+                problems.append(f"{facts.odd:,} of its rows say of their bytes what no row of their kind says")
             if problems:
                 report.changed.add(segment_key(LEDGER, number), "; ".join(problems))
             before = number, facts.sha256
@@ -281,6 +285,18 @@ class _Verification:
         self._report.open = heads is None or state.heads.items > heads.items
 
     # -- the payload
+
+    def check_dropped(self, view: View) -> None:
+        """What no row names any more is there all the same (and unexpected, or in flight): payload is append-only."""
+        for name in view.dropped():
+            if not self._is_there(f"{self._report.bag}/{name}"):
+                self._report.missing.add(name, "a row named it once, and what was captured is never removed")
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            return self._store.stat(key) is not None
+        except ItemError:  # no name of an object: nothing can lie there
+            return False
 
     def payload_objects(self) -> Iterator[Piece]:
         """The objects below `data/`, many at a time; what stands at the root of the bag and does not belong there, and what is

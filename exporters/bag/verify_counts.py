@@ -1,7 +1,7 @@
 """Our rows beside the service's counts, worked out again; and `reconciliation.json` beside that.
 
-Rules of this file: no I/O but the state's temporary file; what is not equal or explained by rows is a reason why the bag is not
-reconciled. Source: design §4 (Whole), docs/formats.md (fold).
+Rules of this file: no I/O but the state's temporary file; what is not equal is a reason why the bag is not reconciled, and no
+row explains it away; what the service did not count is no reason. Source: design §4 (Whole), docs/formats.md (fold).
 """
 
 from itertools import zip_longest
@@ -15,11 +15,11 @@ DETAILS_KEPT = 1_000
 _FORM = {"counts", "independent", "kinds"}
 _ENTRY = {"by", "detail", "equal", "expected", "explained", "found", "moving", "scope", "unexplained", "verdict"}
 _DETAIL = {"by_rows", "expected", "found", "id", "path", "verdict"}
-_VERDICTS = ("unexplained", "moving", "explained", "equal")
+_VERDICTS = ("unexplained", "moving", "unavailable")
 
 
 def reconcile_now(view: View, report: BagVerification) -> None:
-    """Judge the counts of the state as it is now: nothing pending, every folder equal or explained."""
+    """Judge the counts of the state as it is now: nothing pending, every folder equal that was counted."""
     pending = view.counts()["pending"]
     if pending:
         report.doubt(f"{pending:,} listed items are pending")
@@ -52,13 +52,17 @@ def _totals(view: View) -> list[dict[str, Any]]:
     totals: dict[str, dict[str, Any]] = {}
     for folder in view.folders():
         total = totals.setdefault(folder.scope, _empty(folder.scope))
+        if folder.verdict == "unavailable":
+            of_kind = total.setdefault("unavailable", {})
+            of_kind[folder.kind] = of_kind.get(folder.kind, 0) + 1
+            continue
         total["expected"] += folder.expected
         total["found"] += folder.found
         total[folder.verdict] += 1
         if folder.verdict != "equal" and len(total["detail"]) < DETAILS_KEPT:
             total["detail"].append(folder)
     for total in totals.values():
-        total["verdict"] = next((verdict for verdict in _VERDICTS if total[verdict]), "equal")
+        total["verdict"] = next((verdict for verdict in _VERDICTS if total.get(verdict)), "equal")
     return [totals[scope] for scope in sorted(totals)]
 
 
@@ -71,11 +75,11 @@ def _entry_faults(entry: JsonObject | None, total: dict[str, Any] | None) -> lis
     if entry is None or total is None:
         return ["it has other independent counts than the rows give"]
     faults = [
-        f"{name!r} of scope {total['scope']!r} is {entry.get(name)!r}, the rows give {total[name]!r}"
-        for name in sorted(_ENTRY - {"detail"})
-        if entry.get(name) != total[name]
+        f"{name!r} of scope {total['scope']!r} is {entry.get(name)!r}, the rows give {total.get(name)!r}"
+        for name in sorted(_ENTRY - {"detail"} | {"unavailable"})
+        if entry.get(name) != total.get(name)
     ]
-    if {*entry} != _ENTRY:
+    if {*entry} - {"unavailable"} != _ENTRY:
         faults.append("an independent count has other fields than it should")
     for detail, folder in zip_longest(entry.get("detail") or (), total["detail"]):
         if not _is_same_folder(detail, folder):
@@ -86,8 +90,5 @@ def _entry_faults(entry: JsonObject | None, total: dict[str, Any] | None) -> lis
 def _is_same_folder(detail: Any, folder: FolderCount | None) -> bool:
     if folder is None or not isinstance(detail, dict) or {*detail} != _DETAIL:
         return False
-    derived = (folder.id, folder.expected, folder.found, folder.verdict)
-    explains = len(detail["by_rows"]) >= min(folder.expected - folder.found, DETAILS_KEPT)
-    return (*(detail[name] for name in ("id", "expected", "found", "verdict")),) == derived and (
-        folder.verdict != "explained" or explains
-    )
+    derived: tuple[Any, ...] = (folder.id, folder.expected, folder.found, folder.verdict, [])
+    return (*(detail[name] for name in ("id", "expected", "found", "verdict", "by_rows")),) == derived

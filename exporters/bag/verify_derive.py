@@ -31,17 +31,19 @@ from exporters.bag.verify_segments import (
     SEQUENCE,
     SIZE,
     SORT,
+    VERSION,
     facts_of,
 )
 from exporters.bag.verify_spool import Place, Range, Run, Spool
 from exporters.store.local import LocalReader
 
 Fields = list[bytes]
+_HOLDING = frozenset({b"folder", b"package"})
 _ITEMS = frozenset(kind.encode() for kind in LISTED_KINDS)
 _LEFTOVER = b"leftover"
 _NEWEST, _OLDER = b"N", b"O"
 CONFLICT = b"!"
-"""Last fact of a key that rows name with different bytes, or without size and SHA-256."""
+"""Last fact of a key that rows name with different bytes, be it one after the other, or without size and SHA-256."""
 
 
 class Items(NamedTuple):
@@ -60,10 +62,11 @@ class Items(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """What a range of keys comes to. `payload`: ([key], [size], [facts]); `manifest`: its lines; `rows`, `excepted`: digests
-    of leftovers; `outcomes`: {outcome: number} of them."""
+    """What a range of keys comes to. `payload`: ([key], [size], [facts]); `dropped`: keys that only older rows name; `manifest`:
+    its lines; `rows`, `excepted`: digests of leftovers; `outcomes`: {outcome: number} of them."""
 
     payload: Place
+    dropped: Place
     manifest: Place
     files: int
     octets: int
@@ -141,6 +144,7 @@ class _Taken:
         self._expected: list[bytes] = []
         self._living: list[bytes] = []
         self._others: dict[bytes, list[int]] = {}
+        """Folder → [items that live in it, items that owe work]."""
 
     def take(self, who: bytes, group: list[bytes]) -> None:
         """Take in all lines of one scope and id, oldest first. who: what they begin with."""
@@ -168,8 +172,10 @@ class _Taken:
             sort = fields[SORT]
             if sort == ITEM:
                 kind = fields[KIND]
-                if kind in rows and rows[kind][KEY] not in {b"", fields[KEY]}:
-                    self._keys.append(b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER)))
+                if kind in rows and rows[kind][KEY] and rows[kind][KEY:VERSION] != fields[KEY:VERSION]:
+                    self._keys.append(
+                        b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER, *rows[kind][SIZE:VERSION]))
+                    )
                 rows[kind] = fields
             elif sort == LISTED:
                 listed = fields
@@ -209,22 +215,20 @@ class _Taken:
         # An item that changed its kind has two rows; the live one, or else the newest, says where it is.
         row = items[0] if len(items) == 1 else max(items, key=lambda f: (_is_live(f), f[SEQUENCE]), default=None)
         if listed is not None and not listed[DELETED]:
-            self._add(listed[SCOPE], listed[ID], listed[LISTED_PARENT], (1, 0, 1))
+            self._add(listed[SCOPE], listed[ID], listed[LISTED_PARENT], (1, 1))
         elif row is not None and listed is None and _is_live(row):
             if row[PARENT] != row[ID]:
                 self._living.append(row[SCOPE] + b"\0" + row[PARENT])
         elif row is not None:
-            owed = int(listed is not None)
-            self._add(row[SCOPE], row[ID], row[PARENT], (0, int(row[CODE] == b"vanished"), owed))
+            self._add(row[SCOPE], row[ID], row[PARENT], (0, int(listed is not None)))
         for folder in items:
-            if folder[KIND] == b"folder" and _is_live(folder) and not (listed and listed[DELETED]):
+            if folder[KIND] in _HOLDING and _is_live(folder) and not (listed and listed[DELETED]):
                 told = listed[LISTED_CHILDREN] if listed else folder[CHILDREN]
-                if told:
-                    self._expected.append(b"\0".join((folder[SCOPE], folder[ID], b"E", told)))
+                self._expected.append(b"\0".join((folder[SCOPE], folder[ID], b"E", folder[KIND], told)))
 
-    def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int, int]) -> None:
+    def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int]) -> None:
         if parent != item:
-            sums = self._others.setdefault(scope + b"\0" + parent, [0, 0, 0])
+            sums = self._others.setdefault(scope + b"\0" + parent, [0, 0])
             for n, count in enumerate(counts):
                 sums[n] += count
 
@@ -248,9 +252,9 @@ class _Taken:
         """What the service says of folders, and what we have found in them."""
         yield from self._expected
         for folder, number in Counter(self._living).items():
-            yield b"%b\0F\0%d\x000\x000" % (folder, number)
-        for folder, (live, vanished, owed) in self._others.items():
-            yield b"%b\0F\0%d\0%d\0%d" % (folder, live, vanished, owed)
+            yield b"%b\0F\0%d\x000" % (folder, number)
+        for folder, (live, owed) in self._others.items():
+            yield b"%b\0F\0%d\0%d" % (folder, live, owed)
 
 
 def _is_live(fields: Fields) -> bool:
@@ -268,6 +272,7 @@ def named_keys(spool: Spool, wanted: Range) -> tuple[Any, ...]:
     """Reduce a range of keys to one each, with what the rows say of its bytes: fields of Keys."""
     payload: tuple[list[bytes], list[int], list[bytes]] = ([], [], [])
     manifest: list[bytes] = []
+    dropped: list[bytes] = []
     leftovers: list[bytes] = []
     excepted: list[bytes] = []
     outcomes: Counter[bytes] = Counter()
@@ -275,20 +280,24 @@ def named_keys(spool: Spool, wanted: Range) -> tuple[Any, ...]:
         named = [fields for fields in group if fields[2] == _NEWEST]
         if len(group) > 1:
             named = _without_adopted(group, named)
+        older = [fields for fields in group if fields not in named] if len(group) > len(named) else []
         for fields in named:
-            if len(fields) > 7:  # a leftover
+            if _is_leftover(fields):
                 leftovers.append(unhexlify(fields[8]))
                 outcomes[fields[7]] += 1
                 if fields[7] == b"excepted":
                     excepted.append(leftovers[-1])
         if named:
-            size, facts, line = _bytes_of(named)
+            size, facts, line = _bytes_of(named, older)
             payload[0].append(named[0][0])
             payload[1].append(size)
             payload[2].append(facts)
             manifest.append(line)
+        else:
+            dropped.append(group[0][0])
     found = Keys(
         payload=spool.write_values(payload),
+        dropped=spool.write_values(dropped),
         manifest=spool.write(b"".join(manifest)),
         files=len(manifest),
         octets=sum(size for size in payload[1] if size > 0),
@@ -313,12 +322,19 @@ def _groups_by_first(lines: list[bytes]) -> Iterator[list[Fields]]:
 
 def _without_adopted(group: list[Fields], named: list[Fields]) -> list[Fields]:
     """A leftover whose object a later row names is no leftover any more."""
-    newest = max((fields[1] for fields in group if len(fields) <= 7), default=b"")
-    return [fields for fields in named if len(fields) <= 7 or fields[1] > newest]
+    newest = max((fields[1] for fields in group if not _is_leftover(fields)), default=b"")
+    return [fields for fields in named if not _is_leftover(fields) or fields[1] > newest]
 
 
-def _bytes_of(named: Sequence[Fields]) -> tuple[int, bytes, bytes]:
-    """(size, -1 if no row tells it; facts of the key; line of the manifest) of all rows that name it."""
+def _is_leftover(fields: Fields) -> bool:
+    return len(fields) > 7
+
+
+def _bytes_of(named: Sequence[Fields], older: Sequence[Fields]) -> tuple[int, bytes, bytes]:
+    """(size, -1 if no row tells it; facts of the key; line of the manifest) of all rows that name it.
+
+    older: rows that named it once: what is captured is never overwritten, so they must have said the same.
+    """
     key, _, _, size, sha256, version, captured, *_ = named[0]
     conflict = b"" if size and sha256 else CONFLICT
     if len(named) > 1:
@@ -327,6 +343,8 @@ def _bytes_of(named: Sequence[Fields]) -> tuple[int, bytes, bytes]:
         sha256, size = min(hashes - {b""}, default=b""), b"%d" % min(sizes) if sizes else b""
         version = max(fields[5] for fields in named)
         captured = max((fields[6] for fields in named), key=lambda at: at.rstrip(b"Z"))
+    if any(fields[3:5] != [size, sha256] for fields in older):
+        conflict = CONFLICT
     facts = b"\0".join((sha256, version, captured, conflict))
     return int(size) if size else -1, facts, b"%b  %b\n" % (sha256 or b"None", key)
 
@@ -334,9 +352,12 @@ def _bytes_of(named: Sequence[Fields]) -> tuple[int, bytes, bytes]:
 # -- folders
 
 
+_Counted = tuple[bytes, bytes, bytes, int, int, str]
+
+
 def count_folders(spool: Spool, wanted: Range) -> Place:
-    """Each folder that the service lists and whose count we know: [(scope, id, expected, found, verdict)], sorted."""
-    counted: list[tuple[bytes, bytes, int, int, str]] = []
+    """Each folder and package that the service lists: [(kind, scope, id, expected, found, verdict)], sorted by scope and id."""
+    counted: list[_Counted] = []
     group: list[Fields] = []
     for fields in [*(line.split(b"\0") for line in spool.lines(wanted)), []]:
         if group and (not fields or group[0][:2] != fields[:2]):
@@ -346,19 +367,23 @@ def count_folders(spool: Spool, wanted: Range) -> Place:
     return spool.write_values(counted)
 
 
-def _counted(group: list[Fields]) -> list[tuple[bytes, bytes, int, int, str]]:
-    told = [int(fields[3]) for fields in group if fields[2] == b"E"]
+def _counted(group: list[Fields]) -> list[_Counted]:
+    told = sorted((fields[3], fields[4]) for fields in group if fields[2] == b"E")
     if not told:
         return []
-    found, vanished, owed = (sum(int(fields[n]) for fields in group if fields[2] == b"F") for n in (3, 4, 5))
-    return [(group[0][0], group[0][1], told[0], found, _verdict(told[0], found, vanished, owed))]
+    (scope, item), counts = group[0][:2], [(int(fields[3]), int(fields[4])) for fields in group if fields[2] == b"F"]
+    found, owed = sum(live for live, _ in counts), sum(owes for _, owes in counts)
+    return [
+        (kind, scope, item, int(count), found, _verdict(int(count), found, owed))
+        if count
+        else (kind, scope, item, 0, 0, "unavailable")
+        for kind, count in told
+    ]
 
 
-def _verdict(expected: int, found: int, vanished: int, owed: int) -> str:
+def _verdict(expected: int, found: int, owed: int) -> str:
     if expected == found:
         return "equal"
-    if vanished and found < expected <= found + vanished:
-        return "explained"
     return "moving" if owed else "unexplained"
 
 

@@ -42,7 +42,7 @@ class BagVerification:
     many of them were read whole, at `stored` those of a sample or since a time.
     open: rows stand after the fold (or there is none yet), so that BagIt does not speak for the whole bag.
     closed: the newest segment ends its writer. in_flight: objects that no row names (yet) in a bag whose writer has
-    not closed it. reconciled: nothing is pending and every independent count is equal or explained; `reasons` say why not.
+    not closed it. reconciled: nothing is pending and every independent count that there is is equal; `reasons` say why not.
     segment, tagmanifest_sha256: the fold that was judged (0 and None: none).
     """
 

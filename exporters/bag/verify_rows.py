@@ -4,7 +4,6 @@ Rules of this file: shares `formats` alone with the writers; a damaged fold is p
 told in `problems` and read as far as it goes; memory does not grow with the bag. Source: design §4, docs/formats.md.
 """
 
-import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -15,14 +14,21 @@ from typing import Any, NamedTuple
 
 from exporters.bag.formats import HEAD, ITEMS, LEDGER, TAGMANIFEST, JsonObject, dump_json, segment_key
 from exporters.bag.verify_reading import SEGMENT_NAME, Lines, loaded, read_chain
-from exporters.errors import ConfigurationError
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 
-_RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-.+")
-_STAMP = 16
 _BATCH = 2_000
 _COLUMNS = "path, gone, kind, name, id, outcome, code, key, size, sha256, modified"
+
+
+class AsOf(NamedTuple):
+    """The end of a run. `earlier`: runs that had ended by then, or had been cut off: what they wrote was there.
+
+    The order is that of the journal, which all runs write into one after the other; ids are made by clocks, and those go wrong.
+    """
+
+    run: str
+    earlier: frozenset[str] = frozenset()
 
 
 class PathRow(NamedTuple):
@@ -47,9 +53,9 @@ class PathRows:
     segment: the newest that was read (0: none); problems: sentences.
     """
 
-    def __init__(self, store: Store, bag: str, *, run: str | None = None) -> None:
-        """run: id of a run; the rows as they were when it ended. None: as they are now."""
-        self._store, self._bag, self._run = store, bag, run
+    def __init__(self, store: Store, bag: str, *, as_of: AsOf | None = None) -> None:
+        """as_of: the rows as they were when this run ended. None: as they are now."""
+        self._store, self._bag, self._as_of = store, bag, as_of
         self.segment = 0
         self.problems: list[str] = []
         self._batch: list[tuple[Any, ...]] = []
@@ -92,10 +98,10 @@ class PathRows:
 
     def _read(self) -> None:
         numbers = self._segments()
-        if self._run is not None:
-            until = self._last_of_run(numbers, self._run)
+        if self._as_of is not None:
+            until = self._last_by(numbers, self._as_of)
             numbers = [number for number in numbers if number <= until]
-        base = self._read_fold() if self._run is None else 0
+        base = self._read_fold() if self._as_of is None else 0
         if numbers and numbers[-1] < base:
             self.problems.append(f"the ledger ends before segment {base}, from which the fold was made")
         wanted = [number for number in numbers if number >= max(base, 1)]
@@ -119,24 +125,10 @@ class PathRows:
         names = (info.key[len(folder) :] for info in self._store.list(folder))
         return [int(match[1]) for match in map(SEGMENT_NAME.fullmatch, names) if match is not None and int(match[1])]
 
-    def _last_of_run(self, numbers: list[int], run: str) -> int:
-        """The last segment of a run; of a run that wrote none here, the last one before it (0: there was none yet)."""
-        if _RUN.fullmatch(run) is None:
-            raise ConfigurationError(
-                f"{run!r} is not the id of a run",
-                code="run_unknown",
-                action="Take an id from `runs/` in the store, such as 20261123T154017Z-0a1b2c.",
-            )
-        before = 0
-        for number in reversed(numbers):
-            found = self._run_of(number)
-            if found == run:
-                return number
-            if found[:_STAMP] <= run[:_STAMP]:
-                before = before or number
-                if found[:_STAMP] < run[:_STAMP]:
-                    break
-        return before
+    def _last_by(self, numbers: list[int], as_of: AsOf) -> int:
+        """The last segment that was there when the run ended: its own, or one of a run before it (0: there was none yet)."""
+        there = {as_of.run, *as_of.earlier}
+        return next((number for number in reversed(numbers) if self._run_of(number) in there), 0)
 
     def _run_of(self, number: int) -> str:
         for line in Lines(self._store, segment_key(f"{self._bag}/{LEDGER}", number)):

@@ -19,6 +19,8 @@ LISTED_DIGEST, DELETED, LISTED_PARENT, LISTED_CHILDREN = range(4, 8)
 PERMISSIONS_DIGEST = 4
 
 _ITEM, _LISTED, _PERMISSIONS = b'{"item":', b'{"listed":', b'{"permissions":'
+_BYTES = frozenset({"file", "version", "derived", "leftover"})
+_NO_BYTES = frozenset({"folder", "package", "shortcut", "other"})
 _HEADS = frozenset({"cursor", "round", "closed", "source"})
 _LARGEST = 1 << 62
 _END = ord("}")
@@ -36,7 +38,8 @@ class Examined(NamedTuple):
 
 class Facts(NamedTuple):
     """What a segment says of the whole. `heads`: its rows of kinds that are few, in order; `items`: number of `item` rows;
-    `rows`: of lines that were made of it; `unreadable`: rows that cannot be understood."""
+    `rows`: of lines that were made of it; `unreadable`: rows that cannot be understood; `odd`: `item` rows that can be, and say
+    what no row of their kind says."""
 
     number: int
     sha256: str
@@ -46,6 +49,7 @@ class Facts(NamedTuple):
     items: int
     rows: int
     unreadable: int
+    odd: int
 
 
 def examine(number: int, data: bytes) -> Examined:
@@ -87,7 +91,7 @@ def facts_of(number: int, data: bytes) -> tuple[Facts, list[bytes]]:
         text = "\n".join(rows.lines)
     lines = text.encode("utf-8", "surrogatepass").split(b"\n") if rows.lines else []
     facts = Facts(
-        number, found.sha256, found.first, found.problems, rows.heads, rows.items, len(lines), rows.unreadable
+        number, found.sha256, found.first, found.problems, rows.heads, rows.items, len(lines), rows.unreadable, rows.odd
     )
     return facts, lines
 
@@ -109,7 +113,7 @@ class _Rows:
         """check: look at each line whether a text in it holds what ends a part or a line."""
         self.lines: list[str] = []
         self.heads: list[tuple[str, Any]] = []
-        self.items = self.parts = self.unreadable = 0
+        self.items = self.parts = self.unreadable = self.odd = 0
         self._first, self._check = sequence_of(number), check
 
     def take(self, rows: list[bytes]) -> None:
@@ -119,7 +123,9 @@ class _Rows:
                 if row[-1] != _END:
                     raise ValueError("a row is a JSON object")
                 if row.startswith(_ITEM):
-                    line, parts = _item(row[8:-1], sequence), CHILDREN
+                    line, is_sound = _item(row[8:-1], sequence)
+                    parts = CHILDREN
+                    self.odd += not is_sound
                 elif row.startswith(_LISTED):
                     line, parts = _listed(row[10:-1], sequence), LISTED_CHILDREN
                 elif row.startswith(_PERMISSIONS):
@@ -151,14 +157,14 @@ def _other(line: bytes) -> list[tuple[str, Any]]:
 # Each of these raises TypeError (by join) if a part is no text.
 
 
-def _item(value: bytes, sequence: int) -> str:
+def _item(value: bytes, sequence: int) -> tuple[str, bool]:
     row = load_json(value)
     get, kind, size, key = row.get, row["kind"], row.get("size"), row.get("key")
     if size is not None and (type(size) is not int or not 0 <= size < _LARGEST):
         raise ValueError("a size was expected")
     if key == "" or (kind == "leftover" and (row["scope"] or row["id"] != key)):
         raise ValueError("the id of a leftover is its key")
-    return "\0".join(
+    line = "\0".join(
         (
             row["scope"],
             row["id"],
@@ -174,9 +180,23 @@ def _item(value: bytes, sequence: int) -> str:
             get("versionId") or "",
             get("captured") or "",
             get("parent") or "",
-            _child_count(row) if kind == "folder" else "",
+            _child_count(row) if kind in {"folder", "package"} else "",
         )
     )
+    return line, _is_sound(row, kind, key, size)
+
+
+def _is_sound(row: JsonObject, kind: str, key: str | None, size: int | None) -> bool:
+    """Whether a row says what one of its kind and outcome has to: where its bytes lie and what they are, or that it has none."""
+    outcome = row["outcome"]
+    if outcome == "excepted":
+        return key is None and bool(row.get("code"))
+    if outcome not in {"copied", "gone"} or (kind in _NO_BYTES and key is not None):
+        return False
+    if key is None:
+        return kind not in _BYTES
+    in_payload = key.startswith("data/") and "/../" not in key
+    return in_payload and size is not None and len(row.get("sha256") or "") == 64
 
 
 def _listed(value: bytes, sequence: int) -> str:

@@ -89,8 +89,9 @@ class PayloadRow(NamedTuple):
 
 
 class FolderCount(NamedTuple):
-    """The service's count of a folder beside ours. verdict: equal, explained, moving or unexplained."""
+    """The service's count of a folder or package beside ours. verdict: equal, moving, unexplained; unavailable: it told none."""
 
+    kind: str
     scope: str
     id: str
     expected: int
@@ -211,6 +212,11 @@ class View:
             named, *columns = self._spool.read_values(keys.payload)
             yield named, columns
 
+    def dropped(self) -> Iterator[str]:
+        """Keys that rows named once and none names now: what was captured, and has lost its row."""
+        for keys in self._keys:
+            yield from map(_text, self._spool.read_values(keys.dropped))
+
     def manifest(self) -> Iterator[bytes]:
         """The lines of `manifest-sha256.txt`, many at a time."""
         return (self._spool.read(keys.manifest) for keys in self._keys)
@@ -252,13 +258,13 @@ class View:
         }
 
     def folders(self) -> Iterator[FolderCount]:
-        """Every folder that the service lists and whose `childCount` we know, sorted by (scope, id).
+        """Every folder and package that the service lists, sorted by (scope, id).
 
         found: the items whose newest facts (owed, else settled) name it as parent and are not deleted.
         """
         for place in self._folders:
-            for scope, item, expected, found, verdict in self._spool.read_values(place):
-                yield FolderCount(_text(scope), _text(item), expected, found, verdict)
+            for kind, scope, item, expected, found, verdict in self._spool.read_values(place):
+                yield FolderCount(_text(kind), _text(scope), _text(item), expected, found, verdict)
 
 
 def _run(answer: Any) -> Run | None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import ABOUT, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted_folders
+from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted, uncounted_folders
 from exporters.clock import Clock, timestamp
 from exporters.drive.capture import Capturer, asks_again
 from exporters.drive.crew import Crew, Shift
@@ -75,6 +75,8 @@ class DriveResult:
     unexplained: int = 0
     difference: str | None = None
     """A name for what is unexplained (see `reconcile.difference_of`)."""
+    uncounted_packages: int = 0
+    """Notebooks and other packages of whose parts the service told no count."""
     agreements: dict[str, int] = field(default_factory=dict)
     """Files whose bytes are not as listed (differs, rewritten); empty where nothing was new, and nothing was read."""
 
@@ -185,7 +187,10 @@ class DriveExporter:
 
     def _did_not_agree(self) -> bool:
         """Whether counts were unexplained when the bag was last folded: deltas alone will never bring what is missing."""
-        return any(entry["unexplained"] for entry in self._writer.folded_reconciliation().get("independent", ()))
+        told = self._writer.folded_reconciliation().get("independent", ())
+        return any(
+            entry["unexplained"] or entry["explained"] for entry in told
+        )  # explained: by a version before ADR 0027
 
     def _end_round(self, full: bool) -> bool:
         """Decide removals and end the round; False if too much would vanish at once."""
@@ -317,9 +322,7 @@ class DriveExporter:
     def _read_folders_again(self) -> None:
         """Folders whose count does not fit are asked for once more (1 unit each): the listing may have been older."""
         state, scope = self._writer.state, self._source.id
-        doubtful = [
-            f.id for f in folder_counts(state) if f.scope == scope and f.verdict in {"unexplained", "explained"}
-        ]
+        doubtful = [f.id for f in folder_counts(state) if f.scope == scope and f.verdict == "unexplained"]
         doubtful += uncounted_folders(state, scope)
         for folder_id in doubtful[:FOLDERS_READ_AGAIN]:
             path = f"/drives/{segment(scope)}/items/{segment(folder_id)}"
@@ -330,7 +333,7 @@ class DriveExporter:
             if served.get("id") != folder_id or has_wrong_type(served):
                 continue
             facts, row = facts_of(served, scope), state.item_row(scope, folder_id)
-            if row is None or facts.get("deleted") or facts["kind"] != "folder" or same_facts(facts, row):
+            if row is None or facts.get("deleted") or facts["kind"] != row["kind"] or same_facts(facts, row):
                 continue
             self._writer.emit("listed", facts)
             if facts_of_row({**row, "service": facts["service"]}) == facts:
@@ -358,9 +361,7 @@ class DriveExporter:
         if not reconciliation:
             return False
         self._take_counts(reconciliation, self._writer.exceptions())
-        verdicts = ("equal", "explained", "moving", "unexplained")
-        counted = sum(entry[v] for entry in reconciliation["independent"] for v in verdicts)
-        if counted < self.result.kinds.get("folder", {}).get("copied", 0):
+        if uncounted(reconciliation["independent"], "folder"):
             self.result.problems.append("count_unavailable")
         return not self._writer.has_unfinished_work
 
@@ -369,6 +370,7 @@ class DriveExporter:
         result.counts, result.kinds = dict(reconciliation["counts"]), reconciliation["kinds"]
         result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
         result.difference = difference_of(reconciliation["independent"])
+        result.uncounted_packages = uncounted(reconciliation["independent"], "package")
         result.exceptions.clear()
         result.excepted_kinds.clear()
         for row in excepted:

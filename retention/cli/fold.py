@@ -3,9 +3,10 @@
 import argparse
 
 from exporters.bag.verify import list_bags
-from exporters.export import fold_bags, new_run_id
+from exporters.export import new_run_id
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
+from retention.folding import fold_store
 from retention.opening import opened_store
 from retention.verification import bags_of
 
@@ -30,7 +31,7 @@ def run(context: Context) -> int:
     with opened_store(config, context.clock, holding=True) as store:
         wanted = bags_of(store, args.source)
         bags = list_bags(store) if wanted is None else wanted
-        for bag, was_open in fold_bags(store, bags, context.clock, run_id=run_id, take_over=args.take_over):
+        for bag, was_open in fold_store(store, bags, context.clock, run_id=run_id, take_over=args.take_over):
             seen += 1
             if was_open:
                 folded.append(bag)

@@ -10,7 +10,9 @@ from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
 from retention.cli.output import Output, size_text
 from retention.cli.progress import Meter, show_progress
+from retention.journal import Journal
 from retention.opening import opened_store
+from retention.past import end_of
 from retention.verification import bags_of
 
 EXAMPLES = """\
@@ -51,6 +53,7 @@ def run(context: Context) -> int:
         opened_store(config, context.clock, holding=True) as store,
         Meter(context.clock, show=show_progress(output)) as meter,
     ):
+        as_of = None if args.as_of is None else end_of(args.as_of, Journal(store, context.clock).rows())
         wanted = bags_of(store, args.source)
         bags = list(list_bags(store)) if wanted is None else wanted
         _require_room(args.to, bags)
@@ -60,7 +63,7 @@ def run(context: Context) -> int:
                     store,
                     bag,
                     args.to / bag,
-                    run=args.as_of,
+                    as_of=as_of,
                     include_gone=args.include_gone,
                     versions=args.versions,
                     under=args.under,

@@ -308,7 +308,10 @@ class BagJudge:
         path = self.bag.folder / "lastcopy/reconciliation.json"
         said: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         for entry in said.get("independent", []):
-            if entry["verdict"] not in ("equal", "explained") or entry["unexplained"] or entry["moving"]:
+            books = sum(_kind(row) == "package" and "folder" not in row for row in self.drive.items.values())
+            verdict, uncounted = ("unavailable", {"package": books}) if books else ("equal", {})
+            said_of = (entry["verdict"], entry.get("unavailable", {}))
+            if said_of != (verdict, uncounted) or entry["unexplained"] or entry["moving"]:
                 self.say(f"reconciliation: {entry}")
         if not said.get("independent"):
             self.say("reconciliation: no independent counts")

@@ -367,15 +367,21 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
     for (scope, item_id), (parent, _, alive) in bag.nodes.items():
         if alive and parent != item_id:
             children.setdefault((scope, parent), set()).add(item_id)
+    owing = {(spot[0], (bag.nodes.get(spot) or (None,))[0]) for spot in bag.listed}
     told = {(entry["scope"], d["id"]): d for entry in said["independent"] for d in entry["detail"]}
     tally: dict[str, dict[str, int]] = {}
+    uncounted: dict[str, dict[str, int]] = {}
     for row in bag.rows.values():
         spot = (row["scope"], row["id"])
-        if row["kind"] != "folder" or row["outcome"] == "gone" or row.get("code") == "vanished":
+        if row["kind"] not in ("folder", "package") or row["outcome"] == "gone" or row.get("code") == "vanished":
             continue
         facts = bag.listed.get(spot, row)
         expected = facts.get("service", {}).get("childCount")
-        if facts.get("deleted") or not isinstance(expected, int):
+        if facts.get("deleted"):
+            continue
+        if not isinstance(expected, int):
+            kinds_of = uncounted.setdefault(row["scope"], {})
+            kinds_of[row["kind"]] = kinds_of.get(row["kind"], 0) + 1
             continue
         found = len(children.get(spot, ()))
         sums = tally.setdefault(row["scope"], {"expected": 0, "found": 0, "folders": 0, "equal": 0})
@@ -383,20 +389,27 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
         sums["found"] += found
         sums["folders"] += 1
         sums["equal"] += expected == found
-        if expected != found and (told.get(spot, {}).get("expected"), told.get(spot, {}).get("found")) != (
-            expected,
-            found,
+        due = (expected, found, "moving" if spot in owing else "unexplained")
+        if (
+            expected != found
+            and tuple(told.get(spot, {}).get(name) for name in ("expected", "found", "verdict")) != due
         ):
             wrong.append(
                 f"{where}: folder {row['path']!r} has {found} rows, the service counts {expected}; said is {told.get(spot)}"
             )
     for entry in said["independent"]:
         sums = tally.pop(entry["scope"], {"expected": 0, "found": 0, "folders": 0, "equal": 0})
-        folders = sum(entry[verdict] for verdict in ("equal", "explained", "moving", "unexplained"))
+        folders = sum(entry[verdict] for verdict in ("equal", "moving", "unexplained"))
+        if entry.get("unavailable", {}) != uncounted.pop(entry["scope"], {}):
+            wrong.append(f"{where}: {entry['scope']}: unavailable {entry.get('unavailable')}")
+        if entry["explained"]:
+            wrong.append(
+                f"{where}: {entry['scope']}: {entry['explained']} counts are explained, and no row can do that"
+            )
         if (entry["expected"], entry["found"], folders, entry["equal"]) != tuple(sums.values()):
             wrong.append(f"{where}: {entry['scope']}: says {entry}, the segments say {sums}")
-    if tally:
-        wrong.append(f"{where}: says nothing of {sorted(tally)}")
+    if tally or uncounted:
+        wrong.append(f"{where}: says nothing of {sorted({*tally, *uncounted})}")
 
 
 def check_fold(bag: Bag, wrong: list[str]) -> None:
@@ -539,7 +552,7 @@ def check_journal(folder: Path, reading: Reading, wrong: list[str]) -> None:
         for row in segment.rows:
             if row.get("previous") != before:
                 wrong.append(f"journal segment {segment.number}: `previous` of a {row.get('type')} row is not right")
-            if row.get("type") not in ("run_started", "run_ended", "verified", "accepted", "observation"):
+            if row.get("type") not in ("run_started", "run_ended", "folded", "verified", "accepted", "observation"):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
             before = sha256(canonical(row) + b"\n")
             for name, left in row.get("bags", {}).items():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporters.bag.verify_rows import AsOf
 from exporters.errors import ConfigurationError, RunError
 from exporters.restore import restore_source
 from exporters.store.folder import FolderStore
@@ -80,7 +81,7 @@ def test_an_open_bag_shows_rows_after_the_fold(store: FolderStore, tmp_path: Pat
 
 def test_the_tree_at_the_end_of_an_earlier_run(store: FolderStore, tmp_path: Path) -> None:
     written(usual_bag(), tmp_path)
-    result = restore_source(store, BAG, tmp_path / "to", run=RUN_1)
+    result = restore_source(store, BAG, tmp_path / "to", as_of=AsOf(RUN_1))
     assert tree_of(tmp_path / "to") == {
         "/Docs": None,
         "/Empty": None,
@@ -90,11 +91,15 @@ def test_the_tree_at_the_end_of_an_earlier_run(store: FolderStore, tmp_path: Pat
         "/snowman \u2603.bin": bytes(range(256)) * 40,
     }
     assert result.segment == 2 and result.whole
-    assert restore_source(store, BAG, tmp_path / "b", run=RUN_2).segment == 3
-    assert restore_source(store, BAG, tmp_path / "c", run="20261123T120000Z-cccccc").segment == 2
-    assert restore_source(store, BAG, tmp_path / "d", run="20251123T120000Z-cccccc").files == 0
-    with pytest.raises(ConfigurationError, match="not the id of a run"):
-        restore_source(store, BAG, tmp_path / "e", run="yesterday")
+    other = "20251123T120000Z-cccccc"  # it wrote nothing here; its name says nothing of when it was
+    for place, as_of, segment in (
+        ("b", AsOf(RUN_2, frozenset({RUN_1})), 3),
+        ("c", AsOf(other, frozenset({RUN_1})), 2),
+        ("d", AsOf(other, frozenset({RUN_1, RUN_2})), 3),
+        ("e", AsOf(RUN_1, frozenset({RUN_2})), 3),  # that began later and ended sooner
+        ("f", AsOf(other), 0),
+    ):
+        assert restore_source(store, BAG, tmp_path / place, as_of=as_of).segment == segment, place
 
 
 def test_gone_files_and_versions_on_request(store: FolderStore, tmp_path: Path) -> None:

@@ -189,30 +189,27 @@ def reconciliation(rows: list[dict[str, Any]], owed: dict[Any, dict[str, Any]]) 
     for (_, item), facts in owed.items():
         parent = held.get(item) if facts.get("deleted") else facts.get("parent")
         nodes[item] = (parent, not facts.get("deleted"), True)
-    listed_again = {item for (_, item), facts in owed.items() if not facts.get("deleted")}
-    vanished = [row for row in items if row.get("code") == "vanished" and row["id"] not in listed_again]
     entry: dict[str, Any] = {"by": "folder.childCount", "scope": DRIVE, "detail": [], "expected": 0, "found": 0,
                              "equal": 0, "explained": 0, "moving": 0, "unexplained": 0}  # fmt: skip
     deleted = {item for (_, item), facts in owed.items() if facts.get("deleted")}
-    folders = [row for row in live if row["kind"] == "folder" and row["id"] not in deleted]
-    for folder in folders:
-        expected = owed.get((folder["scope"], folder["id"]), folder)["service"]["childCount"]
+    folders = [row for row in live if row["kind"] in ("folder", "package") and row["id"] not in deleted]
+    for folder in sorted(folders, key=lambda row: row["id"]):
+        expected = owed.get((folder["scope"], folder["id"]), folder).get("service", {}).get("childCount")
+        if expected is None:
+            uncounted = entry.setdefault("unavailable", {})
+            uncounted[folder["kind"]] = uncounted.get(folder["kind"], 0) + 1
+            continue
         below = [(live, owes) for item, (parent, live, owes) in nodes.items() if parent == folder["id"] != item]
         found = sum(live for live, _ in below)
-        by_rows = sorted(row["id"] for row in vanished if row["parent"] == folder["id"])
-        if expected == found:
-            verdict = "equal"
-        elif found < expected <= found + len(by_rows):
-            verdict = "explained"
-        else:
-            verdict = "moving" if any(owes for _, owes in below) else "unexplained"
+        otherwise = "moving" if any(owes for _, owes in below) else "unexplained"
+        verdict = "equal" if expected == found else otherwise
         entry[verdict] += 1
         entry["expected"] += expected
         entry["found"] += found
         if verdict != "equal":
             facts = {"id": folder["id"], "path": folder["path"], "expected": expected, "found": found}
-            entry["detail"].append({**facts, "verdict": verdict, "by_rows": by_rows if verdict == "explained" else []})
-    worst = [verdict for verdict in ("unexplained", "moving", "explained") if entry[verdict]]
+            entry["detail"].append({**facts, "verdict": verdict, "by_rows": []})
+    worst = [verdict for verdict in ("unexplained", "moving", "unavailable") if entry.get(verdict)]
     gone = sum(row["outcome"] == "gone" for row in items)
     counts = {**number, "pending": len(owed), "gone": gone, "listed": sum(number.values()) + len(owed)}
     independent = [{**entry, "verdict": worst[0] if worst else "equal"}] if folders else []
@@ -228,14 +225,14 @@ def usual_bag(bag: str = "onedrive/anna@contoso.com", *, folded: bool = True, so
         [
             {"source": {**names, "settings": settings}},
             {"round": {"scope": DRIVE, "state": "begun", "full": True}},
-            made.listed("R", "", "root", "folder", service={"childCount": 4}),
+            made.listed("R", "", "root", "folder", service={"childCount": 3}),
             made.listed("F1", "R", "Docs", "folder", service={"childCount": 4}),
             {"cursor": {"scope": DRIVE, "kind": "next", "link": "https://graph/next", "settings": settings}},
         ]
     )
     made.segment(
         [
-            made.folder("R", None, "/", 4),
+            made.folder("R", None, "/", 3),
             made.folder("F1", "R", "/Docs", 4),
             made.folder("F2", "R", "/Empty", 0),
             made.file("A", "F1", "/Docs/a.txt", b"alpha" * 900),
@@ -265,7 +262,7 @@ def usual_bag(bag: str = "onedrive/anna@contoso.com", *, folded: bool = True, so
 
 
 def second_run(made: HandmadeBag) -> list[dict[str, Any]]:
-    """a.txt renamed, b.txt edited, the snowman deleted, one new file (fleeting.txt explains the count of the root)."""
+    """a.txt renamed, b.txt edited, the snowman deleted, one new file (fleeting.txt, which vanished, counts no more)."""
     old = {row["item"]["id"]: row["item"] for segment in made.all_rows for row in segment if "item" in row}
     version = {**old["B"], "kind": "version", "scope": "B", "id": "2026-11-23T10:01:00Z", "parent": "B"}
     return [

@@ -52,11 +52,16 @@ def test_the_fold_from_segment_1_is_the_fold_that_is_there(
 
 def test_a_fold_that_is_not_the_one_from_segment_1_is_found(store: FolderStore, tmp_path: Path) -> None:
     made = usual_bag()
+    made.segment([made.folder("F2", "R", "/Empty", 1), {"closed": {"reason": "complete"}}])
+    made.fold()
     name = "lastcopy/reconciliation.json"
-    made.objects[name] = made.objects[name].replace(b'"path":"/"', b'"path":"/other"')  # nothing else looks at this
+    assert b'"path":"/Empty"' in made.objects[name]
+    made.objects[name] = made.objects[name].replace(
+        b'"path":"/Empty"', b'"path":"/other"'
+    )  # nothing else looks at this
     made.seal()
     made.write(tmp_path / "store")
-    assert verify_bag(store, made.bag).whole
+    assert not verify_bag(store, made.bag).changed
     found = verify_bag(store, made.bag, refold=True)
     assert [(f.name, f.why) for f in found.changed.first] == [(name, "the fold from segment 1 gives other bytes")]
 
@@ -70,14 +75,23 @@ def test_a_bag_that_is_open_is_refolded_to_its_fold(store: FolderStore, tmp_path
 
 
 IDS = st.sampled_from(["A", "B", "\u00e9", "Z"])
-PARENTS = st.sampled_from(["R", "F", "D"])
-ABOVE = {"R": "D", "F": "R"}
+PARENTS = st.sampled_from(["R", "F", "D", "E"])
+ABOVE = {"R": "D", "F": "R", "E": "R"}
 """A folder is never below itself."""
 COUNTS = st.integers(0, 3)
+COUNTED = st.just({}) | st.builds(lambda n: {"childCount": n}, COUNTS)
 
 
 def _folder_row(made: HandmadeBag, item: str, children: int, outcome: str) -> dict[str, Any]:
     return made.folder(item, ABOVE[item], f"/{item}", children, outcome=outcome)
+
+
+def _package_row(made: HandmadeBag, service: dict[str, Any], outcome: str) -> dict[str, Any]:
+    """A notebook, whose parts the service counts or not; it sorts before the folders and its rows after theirs."""
+    row = made.folder("E", ABOVE["E"], "/E", 0, outcome=outcome, kind="package", service=service)
+    if outcome == "excepted":
+        row["item"]["code"] = "onenote_parts_not_listed"
+    return row
 
 
 def _file_row(made: HandmadeBag, item: str, parent: str, code: str) -> dict[str, Any]:
@@ -107,10 +121,12 @@ STATES = st.sampled_from(["begun", "ended"])
 TEXTS = st.text(max_size=3)
 ROWS = st.one_of(
     st.builds(partial(_folder_row, MADE), FOLDERS, COUNTS, st.sampled_from(["copied", "gone"])),
+    st.builds(partial(_package_row, MADE), COUNTED, st.sampled_from(["copied", "gone", "excepted"])),
+    st.builds(lambda service: MADE.listed("E", "R", "n", "package", service=service), COUNTED),
     st.builds(partial(_file_row, MADE), IDS, PARENTS, st.sampled_from(["vanished", "malware", "gone"])),
     st.builds(MADE.listed, IDS, PARENTS, st.sampled_from(["x", "y\udc41"])),
     st.builds(lambda i, n: MADE.listed(i, ABOVE[i], "f", "folder", service={"childCount": n}), FOLDERS, COUNTS),
-    st.builds(lambda i: {"listed": {"deleted": True, "id": i, "scope": DRIVE}}, IDS | st.just("F")),
+    st.builds(lambda i: {"listed": {"deleted": True, "id": i, "scope": DRIVE}}, IDS | st.sampled_from("EF")),
     st.builds(lambda f, s: {"round": {"scope": DRIVE, "state": s, "full": f}}, st.booleans(), STATES),
     st.builds(lambda n: {"cursor": {"scope": DRIVE, "kind": "next", "link": n, "settings": {}}}, TEXTS),
     st.builds(lambda i, n: {"permissions": {"scope": DRIVE, "id": i, "captured": n, "permissions": []}}, IDS, TEXTS),
