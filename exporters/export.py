@@ -51,14 +51,14 @@ REFUSALS = (NotFoundError, NoDriveError, AccessDeniedError, PermissionMissingErr
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """What is asked of a run. cloud: its name, kept in the bag. accepts_removals: whether a person accepted that much of
-    this source is gone. gives_way: whether, after this error of one source, the whole run ends for another run's sake.
+    """What is asked of a run. cloud: its name, kept in the bag. accepts_removals: whether a person accepted that this mass of
+    a source (its digest) is gone. gives_way: whether, after this error of one source, the whole run ends for another run's sake.
     waits_for: whether the run with this id gives way to ours."""
 
     cloud: str
     drive: DriveSettings = field(default_factory=DriveSettings)
     take_over: bool = False
-    accepts_removals: Callable[[Source], bool] = lambda source: False
+    accepts_removals: Callable[[Source, str], bool] = lambda source, digest: False
     gives_way: Callable[[LastcopyError], bool] = lambda error: False
     waits_for: Callable[[str], bool] = lambda run: False
     sources_at_once: int = SOURCES_AT_ONCE
@@ -66,9 +66,9 @@ class ExportSettings:
 
 @dataclass(slots=True)
 class SourceResult:
-    """What a run came to on one source; counts as in design §6. newest: when the newest exception of each code was found.
-    difference: a name for what the service's own counts leave unexplained. uncounted_packages: of whose parts it told no count.
-    problem: why it could not be copied (further)."""
+    """What a run came to on one source; counts as in design §6. newest: by code, the runs that found exceptions, and when the
+    newest of each. digests: by code of a problem that has content, a digest of it. has_answered: whether the service listed it
+    to the end. uncounted_packages: of whose parts it told no count. problem: why it could not be copied (further)."""
 
     source: Source
     bag: str | None = None
@@ -82,8 +82,9 @@ class SourceResult:
     downloaded: int = 0
     exceptions: dict[str, int] = field(default_factory=dict)
     excepted_kinds: dict[str, int] = field(default_factory=dict)
-    newest: dict[str, datetime] = field(default_factory=dict)
-    difference: str | None = None
+    newest: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    has_answered: bool = False
     uncounted_packages: int = 0
     problems: list[str] = field(default_factory=list)
     reconciled: bool = False
@@ -298,7 +299,7 @@ class Copying:
                 crew=self.crew,
                 progress=self.progress,
                 stop=self.stop,
-                accepts_removals=self.settings.accepts_removals(source),
+                accepts_removals=lambda digest: self.settings.accepts_removals(source, digest),
             )
             try:
                 exporter.run()
@@ -338,7 +339,8 @@ def _take(result: SourceResult, drive: DriveResult) -> None:
     result.unchanged = counts["copied"] - result.copied
     result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
     result.excepted_kinds = drive.excepted_kinds
-    result.agreements, result.newest, result.difference = drive.agreements, drive.newest, drive.difference
+    result.agreements, result.newest, result.digests = drive.agreements, drive.newest, drive.digests
+    result.has_answered = drive.has_answered
     result.reconciled = bool(drive.counts) and drive.unexplained == 0
     result.uncounted_packages = drive.uncounted_packages
 

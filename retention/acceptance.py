@@ -1,165 +1,153 @@
-"""Accepting exceptions by name: what may be accepted, the row that says so, and what it covers.
+"""What a person accepted, and what that covers.
 
-Rules of this file: a person accepts what is there when they accept it, never what comes later: an exception that was found after
-that, another difference of the counts, another mass of vanished items is open again. Only codes that a run can show; a source is
-kept as its bag, whose name never changes. Source: design §4 (the journal), §6 (`accept`).
+Rules of this file: an acceptance covers what the last run that ended before it showed, and nothing else. The order of rows in the
+journal decides, not clocks. Of items: what runs found that had ended by then. Of a whole source: the very finding (its digest),
+as long as each run that looks at that source shows it. A source is its bag; `name:` and its label as long as it has none.
+Source: design §4 (the journal), §6 (`accept`), docs/decisions/0022.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from exporters.bag.formats import EXCEPTIONS, RECONCILIATION, JsonObject, load_json
-from exporters.bag.lines import read_lines
-from exporters.bag.reconcile import difference_of
-from exporters.clock import Clock
-from exporters.errors import ConfigurationError
-from exporters.outcomes import ExceptionCode
-from exporters.store.errors import ObjectMissingError
-from exporters.store.protocol import Store
-from retention.journal import Journal
-from retention.selection import Names, means, records_of, unknown_source
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json
+from exporters.bag.keys import folded
 
 NOT_BUILT = "not_in_this_version"
 NOT_FOUND = "source_not_found"
 UNRECONCILED = "not_reconciled"
 MASS = "mass_disappearance"
 CLASSES = ("mail", "sharepoint", "directory")
-OF_SOURCES = frozenset(
-    {
-        NOT_BUILT,
-        NOT_FOUND,
-        UNRECONCILED,
-        MASS,
-        "content_differs",
-        "permission_missing",
-        "access_denied",
-        "site_locked",
-        "locked",
-        "no_drive",
-        "not_found",
-    }
+REFUSED = frozenset(
+    {"access_denied", "drive_not_found", "locked", "no_drive", "not_found", "permission_missing", "site_locked"}
 )
-"""Codes of whole sources, beside those of items."""
-ONCE = frozenset({MASS})
-"""Codes whose acceptance ends with the next run that the source answers: that files vanished says nothing of the next time."""
+"""Codes with which a source that is there says no: a run that hears one has heard of the others that they are over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a run found in a source under one code. newest: when the newest exception was found; None where items have none.
-    difference: a name for what the counts leave unexplained."""
-
-    code: str
-    newest: datetime | None = None
-    difference: str | None = None
+def digest_of(*parts: str | None) -> str:
+    """A name for a finding about a whole source. parts: its code, and what else makes it another one."""
+    return Hashed.of(dump_json({"finding": parts}))
 
 
-@dataclass(frozen=True, slots=True)
+def place_of(bag: str | None, label: str) -> str:
+    """What acceptances know a source by."""
+    return f"name:{folded(label)}" if bag is None else bag
+
+
+@dataclass(slots=True)
 class _Accepted:
+    """number: of its row in the journal. wholes: {place: digest} that it still covers."""
+
+    number: int
     code: str
     source: str | None
-    at: datetime
-    differences: Mapping[str, str]
-
-    def covers(self, found: Finding, names: frozenset[str]) -> bool:
-        if self.code != found.code or (self.source is not None and self.source not in names):
-            return False
-        if found.difference is not None:
-            return any(self.differences.get(name) == found.difference for name in names)
-        return found.newest is None or found.newest <= self.at
+    by: str
+    at: datetime | None
+    wholes: dict[str, str]
 
 
+@dataclass(slots=True)
+class _Run:
+    """The numbers of its rows in the journal."""
+
+    started: int
+    ended: int | None = None
+
+
+@dataclass(slots=True)
 class Acceptances:
-    """Which exceptions a person accepted by name."""
+    """The journal, read for what people accepted and what they could see. shown: {place: {code: digest}} as the newest run
+    that looked there showed it."""
 
-    def __init__(self, rows: Iterable[JsonObject]) -> None:
+    shown: dict[str, dict[str, str]] = field(default_factory=dict)
+    _runs: dict[str, _Run] = field(default_factory=dict)
+    _accepted: list[_Accepted] = field(default_factory=list)
+    _rows: int = 0
+
+    @classmethod
+    def of(cls, rows: Iterable[JsonObject]) -> "Acceptances":
         """rows: of the journal, oldest first."""
-        self._accepted: list[_Accepted] = []
+        found = cls()
         for row in rows:
-            if row.get("type") == "accepted":
-                at = datetime.fromisoformat(row["at"]) if "at" in row else datetime.max.replace(tzinfo=UTC)
-                self._accepted.append(_Accepted(row["code"], row.get("source"), at, row.get("differences") or {}))
-            elif row.get("type") == "run_ended":
-                self._accepted = [kept for entry in self._accepted for kept in _after_run(entry, row)]
+            found._read(row)
+        return found
 
-    def covers(self, found: Finding | str, names: frozenset[str]) -> bool:
-        """Whether what was found in a source with these labels (all names that it has had, and its bag) is accepted."""
-        finding = Finding(found) if isinstance(found, str) else found
-        return any(entry.covers(finding, names) for entry in self._accepted)
+    def of_items(self, code: str, bag: str, runs: Mapping[str, datetime]) -> list[str]:
+        """Who accepted all exceptions of a bag that have this code; nobody if one of them is open.
 
+        runs: those that found them, and when each found the newest.
+        """
+        names: list[str] = []
+        entries = [entry for entry in self._accepted if entry.code == code and entry.source in {None, bag}]
+        for run, newest in runs.items():
+            by = [e.by for e in entries if self._had_shown(run, newest, e.number, e.at)]
+            if not by:
+                return []
+            names += by
+        return list(dict.fromkeys(names))
 
-def _after_run(entry: _Accepted, ended: JsonObject) -> Iterator[_Accepted]:
-    """What is left of an acceptance after a run. ended: its row; `bags` that it wrote to, `refused` those that did not answer."""
-    refused, bags = ended.get("refused") or [], ended.get("bags")
-    is_elsewhere = bags is not None and entry.source is not None and entry.source not in {*bags, *refused}
-    if entry.code not in ONCE or is_elsewhere:
-        yield entry
-    else:
-        yield from (replace(entry, source=bag) for bag in refused if entry.source in {None, bag})
+    def of_whole(self, place: str, code: str, digest: str) -> list[str]:
+        """Who accepted this finding about a whole source."""
+        return list(dict.fromkeys(e.by for e in self._accepted if e.code == code and e.wholes.get(place) == digest))
 
+    def of_class(self, name: str) -> list[str]:
+        """Who accepted that a class is not copied."""
+        found = (e.by for e in self._accepted if e.code == NOT_BUILT and e.source in {None, name})
+        return list(dict.fromkeys(found))
 
-def accept(
-    store: Store, clock: Clock, *, code: str, source: str | None, by: str, reason: str
-) -> tuple[JsonObject, int]:
-    """Write an acceptance into the journal; return what was written, and how many items it covers.
+    def is_shown(self, run: str, found: datetime, now: datetime) -> bool:
+        """Whether an exception that this run found would be covered by an acceptance that is given now."""
+        return self._had_shown(run, found, self._rows, now)
 
-    Raises: ConfigurationError, errors of the store.
-    """
-    allowed = {str(item) for item in ExceptionCode} | OF_SOURCES | _seen_codes(store)
-    if code not in allowed:
-        raise ConfigurationError(
-            f"there is no exception {code!r}", code="code_unknown", action=f"Allowed: {', '.join(sorted(allowed))}."
-        )
-    row: JsonObject = {"type": "accepted", "code": code, "by": by, "reason": reason}
-    if source is not None:
-        row["source"] = _place_of(store, source, code)
-    bags = [bag for bag in Names(records_of(store)).bags([]) if source is None or row["source"] == bag]
-    if code == UNRECONCILED:
-        row["differences"] = dict(_differences(store, bags))
-    items = sum(1 for bag in bags for exception in _lines(store, bag, EXCEPTIONS) if exception.get("code") == code)
-    Journal(store, clock).append([row])
-    return row, items
+    def _had_shown(self, run: str, newest: datetime, number: int, at: datetime | None) -> bool:
+        """A run that was cut off showed nothing itself, later ones did; what it found by then counts by the clock."""
+        known = self._runs.get(run)
+        if known is None:
+            return False
+        if known.ended is not None:
+            return known.ended < number
+        return known.started < number and at is not None and newest <= at
 
+    def _read(self, row: JsonObject) -> None:
+        kind, run = row.get("type"), str(row.get("run"))
+        if kind == "run_started":
+            self._runs.setdefault(run, _Run(self._rows))
+        elif kind == "run_ended":
+            self._runs.setdefault(run, _Run(self._rows)).ended = self._rows
+            self._end_what_is_over(self._show(row))
+        elif kind == "accepted":
+            at = datetime.fromisoformat(row["at"]) if "at" in row else None
+            wholes = {
+                place: digest
+                for place, digest in (row.get("wholes") or {}).items()
+                if row["code"] == NOT_FOUND or self.shown.get(place, {}).get(row["code"]) == digest
+            }
+            self._accepted.append(_Accepted(self._rows, row["code"], row.get("source"), str(row.get("by")), at, wholes))
+        self._rows += 1
 
-def _differences(store: Store, bags: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """(bag, name of the difference) of each bag whose counts are unexplained in the last fold."""
-    for bag in bags:
-        for reconciliation in _lines(store, bag, RECONCILIATION):
-            difference = difference_of(reconciliation["independent"])
-            if difference is not None:
-                yield bag, difference
+    def _show(self, ended: JsonObject) -> set[str]:
+        """Take in what a run showed; return the places that it looked at."""
+        wholes, refused = ended.get("wholes") or {}, ended.get("refused") or []
+        places = {*(ended.get("bags") or {}), *wholes}
+        for place in places:
+            now, before = wholes.get(place, {}), self.shown.get(place, {})
+            if place in (ended.get("unanswered") or []):  # nothing is known of what was
+                self.shown[place] = {**now, **before}
+            elif place in refused:  # what it holds could not be looked at
+                kept = {code: digest for code, digest in before.items() if code not in {MASS, *REFUSED}}
+                self.shown[place] = {**kept, **now}
+            else:
+                self.shown[place] = dict(now)
+        if ended.get("all_sources"):
+            lost = {place for place in self.shown if place.startswith("name:")} - places
+            places |= lost | {p for e in self._accepted for p in e.wholes if p.startswith("name:")}
+            for place in lost:
+                del self.shown[place]
+        return places
 
-
-def _lines(store: Store, bag: str, name: str) -> Iterator[JsonObject]:
-    """The objects in a file of the last fold; none if there is no fold."""
-    try:
-        for line in read_lines(store, f"{bag}/{name}"):
-            yield load_json(line)
-    except (ObjectMissingError, ValueError):
-        return
-
-
-def _place_of(store: Store, source: str, code: str) -> str:
-    if source in CLASSES:
-        return source
-    records = list(records_of(store))
-    names = Names(records)
-    found = [bag for bag in names.bags([]) if means(source, names.labels_of_bag(bag))]
-    if found:
-        return found[0]
-    if code in OF_SOURCES and "/" in source:
-        return source  # a source that never had a bag
-    raise unknown_source(source, names.bags([]))
-
-
-def _seen_codes(store: Store) -> set[str]:
-    """Codes that the newest run showed for whole sources."""
-    newest = None
-    for info in store.list("runs/"):
-        newest = info.key
-    if newest is None:
-        return set()
-    record = load_json(store.read(newest))
-    rows = [row for source in record.get("sources", []) for row in source.get("coverage", [])]
-    return {str(row["code"]) for row in rows if row.get("code")} | set(record.get("exceptions", {}))
+    def _end_what_is_over(self, places: set[str]) -> None:
+        for entry in self._accepted:
+            for place in places & entry.wholes.keys():
+                if self.shown.get(place, {}).get(entry.code) != entry.wholes[place]:
+                    del entry.wholes[place]

@@ -6,7 +6,7 @@ after the journal says that a run started, it also says how it ended; exit 0 onl
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -23,14 +23,14 @@ from exporters.export import ExportSettings, SourceResult, export_sources, new_r
 from exporters.graph.calls import Observer
 from exporters.graph.errors import StoppedError
 from exporters.graph.session import GraphSession
-from exporters.outcomes import ExceptionCode
 from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectExistsError
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
-from retention.acceptance import MASS, NOT_BUILT, NOT_FOUND, UNRECONCILED, Acceptances, Finding
+from retention.acceptance import MASS, NOT_FOUND, Acceptances
 from retention.config import Config
 from retention.coverage import listed_names, no_drives, not_built
+from retention.findings import COUNTS, OTHER_WRITERS, Found, for_journal, found_of, unreached
 from retention.journal import Journal
 from retention.opening import claim_root, configured_store, opened_state, read_root, refuse_foreign
 from retention.recorded import noting_bags
@@ -39,10 +39,6 @@ from retention.selection import Names, is_asked, means, unknown_source
 from retention.state.database import State
 from retention.tenants import opened_tenant
 from retention.verdicts import Exit
-
-COUNTS = ("listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes")
-OTHER_WRITERS = frozenset({"another_writer", "replaced"})
-"""Codes of sources that another process writes: the whole run has failed (design §6), though the other sources went on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +62,6 @@ class ExportRequest:
 
 
 @dataclass(slots=True)
-class Found:
-    """A source, what it came to, and what of it nobody has accepted (codes; empty: nothing is left to do)."""
-
-    row: JsonObject
-    exceptions: dict[str, int] = field(default_factory=dict)
-    open_codes: list[str] = field(default_factory=list)
-    problem: LastcopyError | None = None
-
-
-@dataclass(slots=True)
 class Outcome:
     """What a run came to. `error`: what ended it early; `not_asked`: labels of sources that the configuration leaves out."""
 
@@ -84,7 +70,6 @@ class Outcome:
     ended: str = ""
     exit: Exit = Exit.COMPLETE
     found: list[Found] = field(default_factory=list)
-    accepted: dict[str, int] = field(default_factory=dict)
     requests: JsonObject = field(default_factory=dict)
     coverage: list[JsonObject] = field(default_factory=list)
     not_asked: list[str] = field(default_factory=list)
@@ -99,6 +84,10 @@ class Outcome:
             for code, number in source.exceptions.items():
                 total[code] = total.get(code, 0) + number
         return dict(sorted(total.items()))
+
+    def accepted_items(self, code: str) -> list[str]:
+        """Who accepted the items excepted with this code, over all sources."""
+        return list(dict.fromkeys(name for source in self.found for name in source.accepted_items.get(code, [])))
 
     @property
     def totals(self) -> dict[str, int]:
@@ -145,7 +134,7 @@ def run_export(
             watch(tenant.graph)
             refuse_foreign(root, tenant.identity)
             journal, bags = Journal(store, clock), set[str]()
-            acceptances = Acceptances(noting_bags(journal.rows(), bags))
+            acceptances = Acceptances.of(noting_bags(journal.rows(), bags))
             catalogue = Catalogue(store, bags)
             wanted = _resolve(request.sources, tenant.graph, catalogue, state, clock)
             probe(store)
@@ -204,7 +193,7 @@ class _Run:
         self._undiscovered: list[Undiscovered] = []
         self._unseen = set(listed_names(config))
         self._left: dict[str, JsonObject] = {}
-        self._refused: list[str] = []
+        self._saw_all = False
 
     def go(
         self,
@@ -254,7 +243,7 @@ class _Run:
             cloud=self._config.tenant.cloud,
             drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
             take_over=self._request.take_over,
-            accepts_removals=lambda source: self._accepts(MASS, source),
+            accepts_removals=self._accepts_mass,
             gives_way=self._rivals.outrank,
             waits_for=self._rivals.yields,
         )
@@ -285,35 +274,13 @@ class _Run:
                 yield source
 
     def _found(self, result: SourceResult) -> Found:
-        source = result.source
         if result.bag is not None and result.segment:
             self._left[result.bag] = {"segment": result.segment, "sha256": result.segment_sha256}
-        row: JsonObject = {"kind": source.kind.value, "name": source.name, "bag": result.bag}
-        row.update({name: getattr(result, name) for name in COUNTS})
-        row["coverage"] = result.coverage
-        doubts = dict.fromkeys(result.problems, "what the whole copy of this source lacks")
-        if result.problem is None and not result.reconciled:
-            doubts[UNRECONCILED] = "independent counts of the service differ from the rows"
-        if result.has_refused:
-            now = "its user has another now, copied beside it" if result.is_replaced else "refuses now"
-            doubts[MASS] = f"it was copied before, and {now}: nothing of it is marked gone"
-            self._refused.append(str(result.bag))
-        row["coverage"] = [
-            *result.coverage,
-            *({"class": "whole", "state": "in part", "code": c, "reason": r} for c, r in doubts.items()),
-        ]
-        labels = self._names.accepted_as(source, result.bag)
-        findings = list(_findings(result, doubts))
-        accepted = {found.code for found in findings if self._acceptances.covers(found, labels)}
-        if result.has_refused and result.problem is not None and accepted & {MASS, result.problem.code}:
-            accepted |= {MASS, result.problem.code}  # two names of one thing
-        for code in accepted:
-            self._outcome.accepted[code] = self._outcome.accepted.get(code, 0) + result.exceptions.get(code, 1)
-        codes = [found.code for found in findings] + (["pending"] if result.pending else [])
-        return Found(row, dict(result.exceptions), [code for code in codes if code not in accepted], result.problem)
+        return found_of(result, self._acceptances)
 
-    def _accepts(self, code: str, source: Source) -> bool:
-        return self._acceptances.covers(code, self._names.accepted_as(source))
+    def _accepts_mass(self, source: Source, digest: str) -> bool:
+        bag = self._names.bag_of(source.id)
+        return bag is not None and bool(self._acceptances.of_whole(bag, MASS, digest))
 
     def _add_uncovered(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> None:
         """Sources that could not be asked for, names of the configuration that nobody has, classes that were asked for."""
@@ -327,18 +294,18 @@ class _Run:
             if not self._outcome.found and not self._outcome.not_asked and self._asks_for_drives():
                 nothing = no_drives()
                 self._uncovered(SourceKind.ONEDRIVE.value, nothing.code, str(nothing), nothing)
-            self._outcome.coverage = not_built(self._config)
+            self._outcome.coverage = [self._with_names(row) for row in not_built(self._config)]
+            self._saw_all = True
 
     def _asks_for_drives(self) -> bool:
         return self._config.settings.sources.onedrive != "none"
 
     def _uncovered(self, name: str, code: str, reason: str, problem: LastcopyError | None) -> None:
-        row: JsonObject = {"kind": SourceKind.ONEDRIVE.value, "name": name, "bag": None, **dict.fromkeys(COUNTS, 0)}
-        row["coverage"] = [{"class": "files", "state": "not reachable", "reason": reason, "code": code}]
-        accepted = self._acceptances.covers(code, frozenset({f"onedrive/{name}"}))
-        if accepted:
-            self._outcome.accepted[code] = self._outcome.accepted.get(code, 0) + 1
-        self._outcome.found.append(Found(row, {}, [] if accepted else [code], problem))
+        self._outcome.found.append(unreached(name, code, reason, problem, self._acceptances))
+
+    def _with_names(self, row: JsonObject) -> JsonObject:
+        names = self._acceptances.of_class(row["class"])
+        return {**row, "accepted": names} if names else row
 
     def _end(self, stop: threading.Event) -> None:
         """Judge the run; write its record and its end."""
@@ -347,13 +314,13 @@ class _Run:
         outcome.stopped = stop.is_set() and outcome.error is None
         outcome.ended = timestamp(self._clock.now())
         outcome.requests = asdict(self._graph.counts)
-        asked_in_vain = [row for row in outcome.coverage if row["asked"] and not self._accepts_class(row["class"])]
+        asked_in_vain = [row for row in outcome.coverage if row["asked"] and "accepted" not in row]
         if outcome.error is None:
             others = [found.problem for found in outcome.found if found.problem and found.problem.code in OTHER_WRITERS]
             outcome.error = others[0] if others else None
         if outcome.error is not None:
             outcome.exit = Exit.FAILED
-        elif outcome.stopped or asked_in_vain or any(source.open_codes for source in outcome.found):
+        elif outcome.stopped or asked_in_vain or any(source.is_open for source in outcome.found):
             outcome.exit = Exit.PARTIAL
         record = {**outcome.as_json(), "coverage": outcome.coverage, "asked": self._request.as_asked(self._config)}
         record["not_asked"] = sorted(outcome.not_asked)
@@ -362,29 +329,14 @@ class _Run:
         try:
             kept = self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
             ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals, "bags": self._left}
-            ended["record"] = kept.sha256
-            if self._refused:
-                ended["refused"] = sorted(self._refused)
+            ended |= {"record": kept.sha256, **for_journal(outcome.found)}
+            if self._saw_all and outcome.error is None and not outcome.stopped:
+                ended["all_sources"] = True
             self._journal.append([ended], run=outcome.run)
         except ObjectExistsError:
             raise RunError(f"there is a run {outcome.run} already", code="run_exists", action="Run it again.") from None
         except LastcopyError as error:
             outcome.error, outcome.exit = outcome.error or error, Exit.FAILED
-
-    def _accepts_class(self, name: str) -> bool:
-        return self._acceptances.covers(NOT_BUILT, frozenset({name}))
-
-
-def _findings(result: SourceResult, doubts: Mapping[str, str]) -> Iterator[Finding]:
-    """What a person may accept of what a source came to, each code once."""
-    found = {
-        code: Finding(code, newest=newest) for code, newest in result.newest.items() if code != ExceptionCode.VANISHED
-    }
-    for code in doubts:
-        found[code] = Finding(code, difference=result.difference if code == UNRECONCILED else None)
-    if result.problem is not None:
-        found[result.problem.code] = Finding(result.problem.code)
-    yield from found.values()
 
 
 def _labels(names: Names, source: Source | Undiscovered) -> frozenset[str]:

@@ -22,21 +22,27 @@ class Names:
         self._labels: dict[str, frozenset[str]] = {}
         self._bag_of: dict[str, str] = {}
         self._bags: dict[str, frozenset[str]] = {}
+        self._described: dict[str, str] = {}
         for record in records:
             labels = {f"{record['kind']}/{entry['name']}" for entry in record["names"]} | {record["bag"]}
             self._labels[record["id"]] = frozenset(labels)
             self._bag_of[record["id"]] = record["bag"]
             self._bags[record["bag"]] = frozenset(labels)
+            self._described[record["bag"]] = (
+                f"{record['id']} (bag {record['bag']}, called {record['names'][-1]['name']})"
+            )
 
     def labels_of(self, source: Source) -> frozenset[str]:
         """Every label that this source has, or has had."""
         return self._labels.get(source.id, frozenset()) | {source.label}
 
-    def accepted_as(self, source: Source, bag: str | None = None) -> frozenset[str]:
-        """The labels under which an acceptance means this source alone: two drives of one user have a name in common, and what is
-        accepted of one says nothing of the other. bag: its own, if the store did not know it at the start."""
-        own = bag or self._bag_of.get(source.id)
-        return (self.labels_of(source) | ({own} if own else set())) - (self._bags.keys() - {own})
+    def bag_of(self, source_id: str) -> str | None:
+        """The bag of the source with this id."""
+        return self._bag_of.get(source_id)
+
+    def described(self, bag: str) -> str:
+        """The source that lies in a bag, for people who have to choose: its id, and what it is called."""
+        return self._described.get(bag, bag)
 
     def labels_of_bag(self, bag: str) -> frozenset[str]:
         """Every label of the source that lies in a bag."""

@@ -21,6 +21,7 @@ from exporters.bag.fence import Process, Writer, refuse_if_alive
 from exporters.bag.fold import apply_segment, state_from_segments, write_fold
 from exporters.bag.formats import (
     EXCEPTIONS,
+    ITEMS,
     LEDGER,
     OWED,
     RECONCILIATION,
@@ -138,6 +139,10 @@ class BagWriter:
     def exceptions(self) -> Iterable[JsonObject]:
         """Rows of the last fold that are *excepted* (nothing if there is no whole fold)."""
         return self._fold.lines(EXCEPTIONS)
+
+    def rows(self) -> Iterable[JsonObject]:
+        """All rows of the last fold, read and not kept (nothing if there is no whole fold)."""
+        return self._fold.lines(ITEMS)
 
     def folded_reconciliation(self) -> JsonObject:
         """`reconciliation.json` of the last fold; empty if it is not as the tagmanifest says (the fold is damaged then)."""

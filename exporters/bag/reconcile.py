@@ -77,6 +77,18 @@ def uncounted_folders(state: State, scope: str) -> list[str]:
     return [item_id for item_id, row in rows if not isinstance(row.get("service", {}).get("childCount"), int)]
 
 
+def uncounted_of(rows: Iterable[JsonObject], scope: str) -> list[str]:
+    """The same from the rows of a fold, which need not be kept for it."""
+    return [
+        row["id"]
+        for row in rows
+        if (row["kind"], row["scope"]) == ("folder", scope)
+        and row["outcome"] != "gone"
+        and row.get("code") != "vanished"
+        and not isinstance(row.get("service", {}).get("childCount"), int)
+    ]
+
+
 def _judge(state: State, kind: str, scope: str, item_id: str, path: str, expected: int) -> FolderCount:
     found = state.count(
         "SELECT count(*) FROM tree WHERE scope = ? AND parent = ? AND alive = 1 AND id != ?", (scope, item_id, item_id)

@@ -6,14 +6,15 @@ shared out. Source: design §4 (the ledger, Whole).
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from exporters.bag.digests import Hashed
-from exporters.bag.formats import ABOUT, JsonObject, load_json
+from exporters.bag.formats import ABOUT, JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted, uncounted_folders
+from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted, uncounted_folders, uncounted_of
 from exporters.clock import Clock, timestamp
 from exporters.drive.capture import Capturer, asks_again
 from exporters.drive.crew import Crew, Shift
@@ -23,7 +24,7 @@ from exporters.drive.listing import Listing
 from exporters.drive.packages import settle_packages
 from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, lacks_versions, may_succeed
 from exporters.drive.refusals import Refusals
-from exporters.drive.removals import find_removed, is_mass, removal_rows, settle_kind_changes
+from exporters.drive.removals import digest_of_removed, find_removed, is_mass, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
 from exporters.drive.tasks import Done, Task
 from exporters.errors import ItemError, RunError, SourceError, TransientError
@@ -64,17 +65,19 @@ class DriveResult:
     exceptions: dict[str, int] = field(default_factory=dict)
     excepted_kinds: dict[str, int] = field(default_factory=dict)
     """Exceptions by kind of row, less what vanished."""
-    newest: dict[str, datetime] = field(default_factory=dict)
-    """When the newest exception of each code was found."""
+    newest: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    """By code: the runs that found exceptions which stand now, and when each found the newest."""
     worked_on: int = 0
     copied: int = 0
     downloaded: int = 0
     bytes_received: int = 0
     gone_now: int = 0
     problems: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    """By code of a problem that has content: a digest of that content; another finding has another."""
+    has_answered: bool = False
+    """Whether the service listed it to the end of a round."""
     unexplained: int = 0
-    difference: str | None = None
-    """A name for what is unexplained (see `reconcile.difference_of`)."""
     uncounted_packages: int = 0
     """Notebooks and other packages of whose parts the service told no count."""
     agreements: dict[str, int] = field(default_factory=dict)
@@ -95,7 +98,7 @@ class DriveExporter:
         crew: Crew,
         progress: Progress,
         stop: threading.Event,
-        accepts_removals: bool = False,
+        accepts_removals: Callable[[str], bool] = lambda digest: False,
     ) -> None:
         self._source, self._graph, self._writer, self._settings = source, graph, writer, settings
         self._clock, self._crew, self._progress, self._stop = clock, crew, progress, stop
@@ -138,6 +141,7 @@ class DriveExporter:
             )
             news = listing.run()
             self.result.problems += sorted(listing.problems - set(self.result.problems))
+            self.result.has_answered = True
             if not (news or extra or listing.was_full or self._writer.has_unfinished_work):
                 break
             self._has_put_aside |= listing.was_full  # its beginning dropped the cursor that said so
@@ -196,8 +200,9 @@ class DriveExporter:
         """Decide removals and end the round; False if too much would vanish at once."""
         state, scope, at = self._writer.state, self._source.id, timestamp(self._clock.now())
         find_removed(state, scope, full=full)
-        if is_mass(state, scope) and not self._accepts_removals:
+        if is_mass(state, scope) and not self._accepts_removals(digest := digest_of_removed(state, scope)):
             self.result.problems.append("mass_disappearance")
+            self.result.digests["mass_disappearance"] = digest
             return False
         for row in removal_rows(state, scope, self._writer.run.id, at):
             self.result.gone_now += row["outcome"] == "gone"
@@ -348,8 +353,11 @@ class DriveExporter:
         result.agreements = state.agreements()
         if self._to_read_again():
             result.problems.append("content_differs")
-        if uncounted_folders(state, self._source.id):
+            put_aside = [row for row in map(load_json, state.rows(PUT_ASIDE)) if asks_again(row)]
+            result.digests["content_differs"] = _digest([[row["id"], row["sha256"]] for row in put_aside])
+        if uncounted := uncounted_folders(state, self._source.id):
             result.problems.append("count_unavailable")
+            result.digests["count_unavailable"] = _digest(uncounted)
         for entry in reconciliation["independent"]:
             row = {name: entry[name] for name in ("scope", "by", "expected", "found")}
             at = timestamp(self._clock.now())
@@ -363,19 +371,27 @@ class DriveExporter:
         self._take_counts(reconciliation, self._writer.exceptions())
         if uncounted(reconciliation["independent"], "folder"):
             self.result.problems.append("count_unavailable")
+            self.result.digests["count_unavailable"] = _digest(uncounted_of(self._writer.rows(), self._source.id))
         return not self._writer.has_unfinished_work
 
     def _take_counts(self, reconciliation: JsonObject, excepted: Iterable[JsonObject]) -> None:
         result = self.result
         result.counts, result.kinds = dict(reconciliation["counts"]), reconciliation["kinds"]
         result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
-        result.difference = difference_of(reconciliation["independent"])
+        if difference := difference_of(reconciliation["independent"]):
+            result.digests["not_reconciled"] = difference
         result.uncounted_packages = uncounted(reconciliation["independent"], "package")
         result.exceptions.clear()
         result.excepted_kinds.clear()
+        result.newest.clear()
         for row in excepted:
             if row["code"] != ExceptionCode.VANISHED:
                 result.excepted_kinds[row["kind"]] = result.excepted_kinds.get(row["kind"], 0) + 1
-            code, captured = row["code"], datetime.fromisoformat(row["captured"])
+            code, run, captured = row["code"], str(row.get("run")), datetime.fromisoformat(row["captured"])
             result.exceptions[code] = result.exceptions.get(code, 0) + 1
-            result.newest[code] = max(result.newest.get(code, captured), captured)
+            runs = result.newest.setdefault(code, {})
+            runs[run] = max(runs.get(run, captured), captured)
+
+
+def _digest(content: list[Any]) -> str:
+    return Hashed.of(dump_json({"content": content}))

@@ -6,6 +6,7 @@ much vanishes at once, nothing is marked gone until a person accepts it. Source:
 
 from collections.abc import Iterator
 
+from exporters.bag.digests import Hashed
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.state import State
@@ -69,6 +70,16 @@ def is_mass(state: State, scope: str) -> bool:
         return False
     held = state.count(f"SELECT count(*) FROM rows WHERE scope = ? AND {_LIVE}", (scope,))  # noqa: S608
     return vanishing > MASS_SHARE * held
+
+
+def digest_of_removed(state: State, scope: str) -> str:
+    """A name for the mass that would vanish in this round: what a person accepts of one says nothing of another."""
+    found = state.db.execute(
+        "SELECT rows.kind, rows.id FROM rows JOIN removed ON removed.id = rows.id"  # noqa: S608 - constants of ours
+        f" WHERE scope = ? AND {_LIVE} ORDER BY rows.kind, rows.id",
+        (scope,),
+    )
+    return Hashed(f"{kind}\0{item_id}\n".encode("utf-8", "surrogatepass") for kind, item_id in found).drain().sha256
 
 
 def removal_rows(state: State, scope: str, run_id: str, at: str) -> Iterator[JsonObject]:

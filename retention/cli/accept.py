@@ -1,9 +1,10 @@
 """`lastcopy accept`. Rules of this file: parsing, calling and showing. Source: design §6."""
 
 import argparse
+from collections.abc import Collection
 
 from exporters.errors import ConfigurationError
-from retention.acceptance import accept
+from retention.accepting import accept
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context
 from retention.opening import opened_store
@@ -18,7 +19,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this verb."""
     parser.add_argument("code", metavar="CODE", help="code of the exceptions, as `export` shows it")
-    parser.add_argument("--source", metavar="S", help="only for this source (kind/NAME); default: for all of them")
+    parser.add_argument("--source", metavar="S", help="only for this source (kind/NAME, or its id); default: all")
     parser.add_argument("--by", metavar="NAME", required=True, help="who accepts: a person's name, for the record")
     parser.add_argument("--reason", metavar="TEXT", required=True, help="why, for the record")
 
@@ -41,5 +42,11 @@ def run(context: Context) -> int:
         output.say(
             f"    It covers the {items:,} items that have this code now; what gets it later is open again.", "weak"
         )
+    if wholes := row.get("wholes"):
+        output.say(f"    It covers {_places(wholes)} as the last run showed it; what changes is open again.", "weak")
     output.say("Next: lastcopy export")
     return Exit.COMPLETE
+
+
+def _places(wholes: Collection[str]) -> str:
+    return ", ".join(sorted(wholes)) if len(wholes) <= 3 else f"{len(wholes):,} sources"

@@ -16,7 +16,8 @@ from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
 from retention.cli.output import Output, size_text
 from retention.cli.progress import Meter, MeterObserver, show_progress
-from retention.runs import COUNTS, ExportRequest, Outcome, run_export
+from retention.findings import COUNTS, REASONS, Found
+from retention.runs import ExportRequest, Outcome, run_export
 
 EXAMPLES = """\
 examples:
@@ -25,6 +26,8 @@ examples:
   lastcopy export --json > run.json                 for a scheduler: 0 complete, 3 partial
   lastcopy export --take-over                       although another writer seems to be at work (you know that it is gone)
 """
+SHOWN = 20
+"""So much of what was accepted is named at the end."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,23 +104,13 @@ def show(outcome: Outcome, output: Output) -> None:
     ]
     output.table(headings, rows)
     output.say()
-    for code, number in outcome.exceptions.items():
-        accepted = outcome.accepted.get(code, 0) >= number
-        output.mark(
-            "good" if accepted or code == ExceptionCode.VANISHED else "doubtful",
-            f"{number:,} × {code}: {reason_of(code)}",
-        )
-        if not accepted and code != ExceptionCode.VANISHED:
-            output.say(f"    {action_of(code)}", "weak")
+    _show_items(outcome, output)
     for source in outcome.found:
-        for code in source.open_codes:
-            if code not in source.exceptions:
-                output.mark("bad", f"{source.row['kind']}/{source.row['name']}: {_why(source, code)}")
-                if source.problem is not None and source.problem.action:
-                    output.say(f"    {source.problem.action}", "weak")
+        _show_whole(source, output)
     for row in outcome.coverage:
-        output.mark("bad" if row["asked"] else "doubtful", f"{row['class']}: not copied. {row['reason']}")
-    if any(row["asked"] for row in outcome.coverage):
+        style = "bad" if row["asked"] and "accepted" not in row else "doubtful"
+        output.mark(style, f"{row['class']}: not copied. {row['reason']}{_by(row.get('accepted', []))}")
+    if any(row["asked"] and "accepted" not in row for row in outcome.coverage):
         output.say(
             f"    Set it to none in `sources`, or: lastcopy accept {NOT_BUILT} --source CLASS --by NAME --reason TEXT",
             "weak",
@@ -126,6 +119,25 @@ def show(outcome: Outcome, output: Output) -> None:
         number = len(outcome.not_asked)
         output.say(f"{number:,} OneDrive{'s are' if number > 1 else ' is'} not asked for by the configuration.")
     _show_end(outcome, output)
+
+
+def _show_items(outcome: Outcome, output: Output) -> None:
+    for code, number in outcome.exceptions.items():
+        is_open = any(code in source.open_items for source in outcome.found)
+        names = [] if is_open else outcome.accepted_items(code)
+        output.mark("doubtful" if is_open else "good", f"{number:,} × {code}: {reason_of(code)}{_by(names)}")
+        if is_open:
+            output.say(f"    {action_of(code)}", "weak")
+
+
+def _show_whole(source: Found, output: Output) -> None:
+    """What is wrong with a source as a whole, accepted or not."""
+    for code in source.open_wholes:
+        output.mark("bad", f"{source.label}: {_why(source, code)}")
+        if source.problem is not None and source.problem.action:
+            output.say(f"    {source.problem.action}", "weak")
+    for code, names in source.accepted_wholes.items():
+        output.mark("doubtful", f"{source.label}: {_why(source, code)}{_by(names)}")
 
 
 def _show_end(outcome: Outcome, output: Output) -> None:
@@ -146,20 +158,39 @@ def _show_end(outcome: Outcome, output: Output) -> None:
             "doubtful", "Nothing was copied: there is no source that is asked for and was not accepted as missing."
         )
     else:
-        output.mark("good", "Complete.")
+        accepted = list(_accepted(outcome))
+        more = [f"and {len(accepted) - SHOWN:,} more"] if len(accepted) > SHOWN else []
+        but = f", but for what was accepted: {'; '.join(accepted[:SHOWN] + more)}" if accepted else ""
+        output.mark("good", f"Complete{but}.")
     output.say("Next: lastcopy export" if outcome.stopped else "Next: lastcopy verify")
 
 
-def _why(source: Any, code: str) -> str:
-    if source.problem is not None and source.problem.code == code:
-        return str(source.problem)
+def _accepted(outcome: Outcome) -> Iterator[str]:
+    """What a run that ends 0 lacks, each with who accepted it."""
+    for source in outcome.found:
+        for code, names in source.accepted_wholes.items():
+            yield f"{source.label} {code} ({', '.join(names)})"
+    for code, number in outcome.exceptions.items():
+        if names := outcome.accepted_items(code):
+            yield f"{number:,} × {code} ({', '.join(names)})"
+    for row in outcome.coverage:
+        if names := row.get("accepted", []):
+            yield f"{row['class']} ({', '.join(names)})"
+
+
+def _by(names: list[str]) -> str:
+    return f" Accepted by {', '.join(names)}." if names else ""
+
+
+def _why(source: Found, code: str) -> str:
+    if code == "pending":
+        return _sentence(f"{source.row['pending']:,} items still owe work; run the export again")
     reasons = [row["reason"] for row in source.row["coverage"] if row.get("code") == code and row.get("reason")]
-    texts = {
-        "pending": f"{source.row['pending']:,} items still owe work; run the export again",
-        "mass_disappearance": "very many items vanished at once, so nothing was marked gone; if that is right, accept it",
-        "moving": "it changed while it was read; run the export again",
-    }
-    return texts.get(code) or (reasons[0] if reasons else code)
+    return _sentence(reasons[0] if reasons else REASONS.get(code, code))
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def reason_of(code: str) -> str:

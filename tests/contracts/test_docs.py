@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from exporters.outcomes import ExceptionCode
-from retention.acceptance import NOT_BUILT, NOT_FOUND, UNRECONCILED
+from retention.acceptance import NOT_BUILT, NOT_FOUND, REFUSED
 from retention.cli.main import VERBS
+from retention.findings import PASSING, REASONS
 from retention.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -20,9 +21,22 @@ def test_the_guide_names_each_verb(verb: str) -> None:
     assert f"| `{verb}` |" in GUIDE
 
 
-@pytest.mark.parametrize("code", [*ExceptionCode, NOT_BUILT, NOT_FOUND, UNRECONCILED, "mass_disappearance", "pending"])
+COPYING = [*(ROOT / "exporters/drive").glob("*.py"), ROOT / "exporters/discovery.py", ROOT / "exporters/export.py"]
+PROBLEMS = {code for path in COPYING for code in re.findall(r'problems\.append\("(\w+)"\)', path.read_text())}
+ERRORS = {code for path in COPYING for code in re.findall(r'\bcode="(\w+)"', path.read_text())} - {"no_users"}
+
+
+@pytest.mark.parametrize(
+    "code", sorted({*ExceptionCode, NOT_BUILT, NOT_FOUND, *REFUSED, *PASSING, *REASONS, *PROBLEMS, *ERRORS})
+)
 def test_the_guide_names_each_exception_code(code: str) -> None:
     assert f"`{code}`" in GUIDE
+
+
+def test_each_problem_of_a_whole_source_has_a_sentence_of_its_own() -> None:
+    assert len(PROBLEMS) > 3
+    assert REASONS.keys() >= PROBLEMS
+    assert len(set(REASONS.values())) == len(REASONS)
 
 
 @pytest.mark.parametrize("key", sorted(Settings.model_fields))

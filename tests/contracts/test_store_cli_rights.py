@@ -96,7 +96,7 @@ def test_the_policy_suffices(guarded: Guarded, asked: set[str], tmp_path: Path) 
         ("verify", "--level", "stored"),
         ("restore", "--to", str(tmp_path / "out")),
         ("fold",),
-        ("accept", "malware", "--by", "Anna", "--reason", "seen"),
+        ("accept", "not_in_this_version", "--by", "Anna", "--reason", "seen"),
         ("export",),
     ):
         result = guarded.run(*argv, "--json")

@@ -25,6 +25,7 @@ class Replaced:
     def __init__(self, folder: Path) -> None:
         data = tiny.make(folder, drives=2, files=6, odd=False)
         self.users = [json.loads(line) for line in (data / "users.jsonl").read_text().splitlines()]
+        self.first = next(d for d in load(data).drives.values() if d.folder == self.users[0]["_drive"]).id
         self.second = tiny.Drive(7, self.users[0])
         for number in range(5):
             self.second.file_in(f"new {number}.txt", self.second.root)
@@ -92,7 +93,7 @@ def test_later_runs_know_both(replaced: Replaced, tmp_path: Path) -> None:
     document = exported(product, code=3)
     assert asked_for_drives(tenant) == 0 and len(document["sources"]) == 3
     assert any("its user has another" in row["reason"] for row in by_bag(document)[BAG]["coverage"] if "reason" in row)
-    product.run("accept", "not_found", "--source", BAG, "--by", "Anna Berg", "--reason", "replaced", code=0)
+    product.run("accept", "not_found", "--source", replaced.first, "--by", "Anna Berg", "--reason", "replaced", code=0)
     for _ in range(2):
         assert exported(product, code=0)["totals"]["copied"] == 0
     assert {s["bag"] for s in exported(product, "--source", f"onedrive/{NAME}")["sources"]} > {BAG}
@@ -104,8 +105,10 @@ def test_what_is_accepted_of_the_old_drive_says_nothing_of_the_new(replaced: Rep
     exported(product, code=0)
     replaced.replace()
     exported(product, code=3)
-    product.run("accept", "mass_disappearance", "--source", BAG, "--by", "Anna Berg", "--reason", "replaced", code=0)
-    product.run("accept", "not_found", "--source", BAG, "--by", "Anna Berg", "--reason", "replaced", code=0)
+    product.run(
+        "accept", "mass_disappearance", "--source", replaced.first, "--by", "Anna Berg", "--reason", "replaced", code=0
+    )
+    product.run("accept", "not_found", "--source", replaced.first, "--by", "Anna Berg", "--reason", "replaced", code=0)
     exported(product, code=0)
     tenant.faults(rule("404", f"drives/{replaced.second.id}/root/delta"))
     document = exported(product, code=3)

@@ -152,8 +152,10 @@ def test_q022_a_person_may_accept_bytes_that_differ(made: Made, tmp_path: Path) 
         product = Desk(tmp_path / "work", tenant)
         exported(product, code=3)
         product.run("accept", "content_differs", "--by", "Anna Berg", "--reason", "seen", code=0)
-        tenant.faults(rule("corrupt", host="download", at=3))
+        tenant.faults(rule("500", f"drives/*/items/{item(tenant, '/picture.png')}/content"))
         exported(product, code=0)
+        tenant.faults(rule("corrupt", host="download", at=3))
+        exported(product, code=3)  # other bytes again, which nobody has seen
 
 
 def test_q023_a_file_without_hash_is_copied_and_graded(tenant: Tenant, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 from exporters.clock import ManualClock
 from exporters.store.folder import FolderStore
 from exporters.store.segments import SegmentDamagedError
-from retention.acceptance import Acceptances
 from retention.journal import Journal
 
 CLOCK = ManualClock(datetime(2026, 11, 23, 15, 40, 17, tzinfo=UTC))
@@ -62,27 +61,3 @@ def test_a_damaged_segment_is_an_error_and_nothing_is_appended(store: FolderStor
     with pytest.raises(SegmentDamagedError):
         Journal(store, CLOCK).append([{"type": "observation"}])
     assert len(list(store.list("journal/"))) == 1
-
-
-def test_acceptances() -> None:
-    rows = [
-        {"type": "accepted", "code": "malware", "by": "A", "reason": "r"},
-        {"type": "accepted", "code": "irm_protected", "source": "onedrive/anna@contoso.com", "by": "A", "reason": "r"},
-        {"type": "observation", "code": "locked"},
-    ]
-    accepted = Acceptances(iter(rows))
-    anna = frozenset({"onedrive/anna@contoso.com", "onedrive/anna@contoso.onmicrosoft.com"})
-    assert accepted.covers("malware", frozenset({"onedrive/bob"}))
-    assert accepted.covers("irm_protected", anna)
-    assert not accepted.covers("irm_protected", frozenset({"onedrive/bob"}))
-    assert not accepted.covers("locked", anna)
-
-
-def test_that_files_vanished_is_accepted_for_the_next_run_alone() -> None:
-    vanished = {"type": "accepted", "code": "mass_disappearance", "source": "onedrive/anna", "by": "A", "reason": "r"}
-    malware = {"type": "accepted", "code": "malware", "by": "A", "reason": "r"}
-    anna = frozenset({"onedrive/anna"})
-    assert Acceptances([vanished, {"type": "run_started"}]).covers("mass_disappearance", anna)
-    after = Acceptances([vanished, malware, {"type": "run_started"}, {"type": "run_ended"}])
-    assert not after.covers("mass_disappearance", anna)
-    assert after.covers("malware", anna)

@@ -60,14 +60,10 @@ def test_what_the_configuration_asks_for(settings: dict[str, object], asked: boo
     assert is_asked(labels, SourcesSettings.model_validate(settings)) is asked
 
 
-def test_what_is_accepted_of_one_source_is_not_of_another_of_its_name() -> None:
-    """A bag is of one source alone, whatever others are called."""
+def test_a_source_is_known_by_its_id_whatever_others_are_called() -> None:
     names = Names(RECORDS)
-    assert names.accepted_as(ANNA) == {
-        "onedrive/anna@contoso.com",
-        "onedrive/anna@x.onmicrosoft.com",
-        "onedrive/anna@new.example",
-    }
-    second = Source(SourceKind.ONEDRIVE, "d9", "anna@contoso.com", "u1")
-    assert names.accepted_as(second) == frozenset()
-    assert names.accepted_as(second, "onedrive/anna@contoso.com~1") == {"onedrive/anna@contoso.com~1"}
+    assert names.bag_of("d1") == "onedrive/anna@contoso.com"
+    assert names.bag_of("d9") is None
+    assert names.described("onedrive/anna@contoso.com") == (
+        "d1 (bag onedrive/anna@contoso.com, called anna@x.onmicrosoft.com)"
+    )

@@ -1,0 +1,160 @@
+"""What a source came to, and what of it a person has accepted.
+
+Rules of this file: no I/O. Exceptions of items and findings about a whole source are different things, though some have one code:
+who accepts the one has not accepted the other. Source: design §4 (Whole), §6 (exit codes), docs/decisions/0022.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from exporters.bag.formats import JsonObject
+from exporters.errors import LastcopyError
+from exporters.export import REFUSALS, SourceResult
+from exporters.outcomes import ExceptionCode
+from exporters.sources import SourceKind
+from retention.acceptance import MASS, NOT_FOUND, REFUSED, UNRECONCILED, Acceptances, digest_of, place_of
+
+COUNTS = ("listed", "copied", "unchanged", "gone", "excepted", "pending", "bytes")
+OTHER_WRITERS = frozenset({"another_writer", "replaced"})
+"""Codes of sources that another process writes: the whole run has failed (design §6), though the other sources went on."""
+REASONS = {
+    MASS: "very many items vanished at once, so nothing was marked gone; if that is right, accept it",
+    UNRECONCILED: "independent counts of the service differ from the rows",
+    "content_differs": "the bytes of some files are not as the service lists them; the next run reads those again",
+    "count_unavailable": "the service does not tell how much some folders hold: nothing proves that their listing is whole",
+    "item_without_id": "the service lists something without an id: it cannot be asked for",
+    "parts_not_listed": "the service refuses to list the parts of a notebook that it listed before: new ones may be missing",
+    "moving": "it changed while it was read; run the export again",
+}
+"""By code: one sentence on a finding about a whole source that could be copied."""
+PASSING = frozenset({"pending", "moving", *OTHER_WRITERS})
+"""Codes that nobody can accept: another run will do better."""
+Heard = Literal["answered", "refused", "unanswered"]
+
+
+class Whole(NamedTuple):
+    """A finding about a whole source. digest: another one means another finding."""
+
+    code: str
+    digest: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Found:
+    """A source, what it came to, and what of it a person has accepted: {code: their names}. open_items, open_wholes: codes that
+    nobody has accepted (both empty: nothing is left to do). wholes: {code: digest} of what it shows as a whole. heard: what the
+    service said to the question what it holds."""
+
+    row: JsonObject
+    place: str
+    heard: Heard = "answered"
+    exceptions: dict[str, int] = field(default_factory=dict)
+    wholes: dict[str, str] = field(default_factory=dict)
+    accepted_items: dict[str, list[str]] = field(default_factory=dict)
+    accepted_wholes: dict[str, list[str]] = field(default_factory=dict)
+    open_items: list[str] = field(default_factory=list)
+    open_wholes: list[str] = field(default_factory=list)
+    problem: LastcopyError | None = None
+
+    @property
+    def label(self) -> str:
+        """kind/NAME, for people."""
+        return f"{self.row['kind']}/{self.row['name']}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is left to do."""
+        return bool(self.open_items or self.open_wholes)
+
+
+def found_of(result: SourceResult, acceptances: Acceptances) -> Found:
+    """Judge what a run came to on one source."""
+    source, problem = result.source, result.problem
+    row: JsonObject = {"kind": source.kind.value, "name": source.name, "bag": result.bag}
+    row.update({name: getattr(result, name) for name in COUNTS})
+    found = Found(row, place_of(result.bag, source.label), _heard(result), dict(result.exceptions), problem=problem)
+    wholes = list(_wholes(result))
+    row["coverage"] = [*result.coverage, *(_coverage(whole) for whole in wholes)]
+    if problem is not None:
+        wholes.insert(0, Whole(problem.code, digest_of(problem.code), str(problem)))
+    _judge_items(found, result, acceptances)
+    _judge_wholes(found, wholes, acceptances, is_one=result.has_refused)
+    if result.pending:
+        found.open_wholes.append("pending")
+    return found
+
+
+def unreached(name: str, code: str, reason: str, problem: LastcopyError | None, acceptances: Acceptances) -> Found:
+    """Judge a OneDrive that could not be asked for, or a name that nobody has."""
+    row: JsonObject = {"kind": SourceKind.ONEDRIVE.value, "name": name, "bag": None, **dict.fromkeys(COUNTS, 0)}
+    row["coverage"] = [{"class": "files", "state": "not reachable", "reason": reason, "code": code}]
+    heard: Heard = "refused" if code in REFUSED or code == NOT_FOUND else "unanswered"
+    found = Found(row, place_of(None, f"{row['kind']}/{name}"), heard, problem=problem)
+    _judge_wholes(found, [Whole(code, digest_of(code), reason)], acceptances)
+    return found
+
+
+def for_journal(found: Iterable[Found]) -> JsonObject:
+    """What the row `run_ended` says of sources: what they show as a whole, which refused, and which did not answer."""
+    row: JsonObject = {"wholes": {}, "refused": [], "unanswered": []}
+    for source in found:
+        wholes = {code: digest for code, digest in source.wholes.items() if code not in PASSING}
+        if wholes:
+            row["wholes"][source.place] = wholes
+        if source.heard != "answered":
+            row[source.heard].append(source.place)
+    return {name: value if name == "wholes" else sorted(value) for name, value in row.items() if value}
+
+
+def _heard(result: SourceResult) -> Heard:
+    if isinstance(result.problem, REFUSALS):
+        return "refused"
+    return "answered" if result.has_answered else "unanswered"
+
+
+def _wholes(result: SourceResult) -> Iterator[Whole]:
+    """Findings about a whole source, each code once, beside the error that ended its copy."""
+    problem = result.problem
+    codes = dict.fromkeys(result.problems)
+    if problem is None and not result.reconciled:
+        codes[UNRECONCILED] = None
+    for code in codes:
+        if not (code == MASS and result.has_refused):
+            reason = REASONS.get(code, f"the copy of this source is not known to be whole ({code})")
+            yield Whole(code, result.digests.get(code) or digest_of(code), reason)
+    if result.has_refused and problem is not None:
+        now = "its user has another now, copied beside it" if result.is_replaced else "refuses now"
+        reason = f"it was copied before, and {now}: nothing of it is marked gone"
+        mass = result.digests.get(MASS) if MASS in codes else None
+        yield Whole(MASS, digest_of(MASS, problem.code, mass), reason)
+
+
+def _coverage(whole: Whole) -> JsonObject:
+    return {"class": "whole", "state": "in part", "code": whole.code, "reason": whole.reason}
+
+
+def _judge_items(found: Found, result: SourceResult, acceptances: Acceptances) -> None:
+    for code, runs in result.newest.items():
+        if code == ExceptionCode.VANISHED:
+            continue
+        by = acceptances.of_items(code, found.place, runs)
+        if by:
+            found.accepted_items[code] = by
+        else:
+            found.open_items.append(code)
+
+
+def _judge_wholes(found: Found, wholes: list[Whole], acceptances: Acceptances, *, is_one: bool = False) -> None:
+    """is_one: the source refuses, and *mass disappearance* is another name of that: who accepts the one accepts the other."""
+    found.wholes = {whole.code: whole.digest for whole in wholes}
+    by = {whole.code: acceptances.of_whole(found.place, whole.code, whole.digest) for whole in wholes}
+    if is_one and found.problem is not None:
+        both = list(dict.fromkeys([*by[found.problem.code], *by[MASS]]))
+        by[found.problem.code] = by[MASS] = both
+    found.accepted_wholes = {code: names for code, names in by.items() if names}
+    found.open_wholes = [code for code, names in by.items() if not names]
+    for row in found.row["coverage"]:
+        if names := found.accepted_wholes.get(row.get("code", "")):
+            row["accepted"] = names
