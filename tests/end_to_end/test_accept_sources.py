@@ -1,4 +1,4 @@
-"""What is accepted of whole sources: what the last run that ended showed of that source, and nothing else."""
+"""What is accepted of whole sources: what the last run that ended showed, and nothing else (docs/decisions/0022)."""
 
 import json
 from datetime import timedelta
