@@ -1,5 +1,6 @@
 """What an acceptance covers, by the rows of the journal alone (docs/decisions/0022)."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,11 @@ def test_a_name_without_a_bag_is_another_place_than_the_bag_of_that_name() -> No
 # ---------------------------------------------------------------------------------------------------------- the verb
 
 
+def entry_of(drive: str) -> str:
+    """The key of the record of a OneDrive."""
+    return f"sources/{hashlib.sha256(f'onedrive {drive}'.encode()).hexdigest()[:24]}.json"
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     """A store of two sources, one of whom has had the name of the other."""
@@ -137,7 +143,7 @@ def store(tmp_path: Path) -> FolderStore:
             "bag": bag,
             "names": [{"name": n} for n in names],
         }
-        made.put(f"sources/{number:024}.json", dump_json(record), if_absent=True)
+        made.put(entry_of(f"d{number}"), dump_json(record), if_absent=True)
     return made
 
 
@@ -192,7 +198,7 @@ def test_save_what_is_known_beforehand(store: FolderStore) -> None:
 
 def test_a_name_of_several_sources_is_refused_and_an_id_is_not(store: FolderStore) -> None:
     record = {"kind": "onedrive", "id": "d9", "owner": "u", "bag": f"{ANNA}~1", "names": [{"name": "anna@contoso.com"}]}
-    store.put("sources/9.json", dump_json(record), if_absent=True)
+    store.put(entry_of("d9"), dump_json(record), if_absent=True)
     journal(store, ended("r1", wholes={ANNA: {"locked": LOCKED}, f"{ANNA}~1": {"locked": LOCKED}}))
     for name in (ANNA, "anna@contoso.com"):
         with pytest.raises(ConfigurationError) as caught:
