@@ -25,7 +25,7 @@ CREATE INDEX rows_in_doubt ON rows (agreement) WHERE agreement IN ('differs', 'r
 CREATE TABLE owed (scope TEXT, id TEXT, kind TEXT, deleted INT, listed BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE tree (scope TEXT, id TEXT, parent TEXT, name BLOB, kind TEXT, alive INT,
                    PRIMARY KEY (scope, id)) WITHOUT ROWID;
-CREATE INDEX tree_by_parent ON tree (scope, parent);
+CREATE INDEX tree_by_parent ON tree (scope, parent, alive, kind);  -- all that is asked of children: each would be one read
 CREATE TABLE seen (scope TEXT, id TEXT, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE permissions (scope TEXT, id TEXT, row BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 """
@@ -242,6 +242,11 @@ class State:
             (scope, item_id),
         ).fetchone()
         return load_json(found[0]) if found else None
+
+    def has_items(self, scope: str) -> bool:
+        """Whether there is a row of any listed item."""
+        query = f"SELECT EXISTS (SELECT 1 FROM rows WHERE kind IN ({_KINDS}) AND scope = ?)"  # noqa: S608 - constants
+        return bool(self.count(query, (scope,)))
 
     def listed(self, scope: str, item_id: str) -> JsonObject | None:
         """The owed facts of an item."""

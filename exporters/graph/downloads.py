@@ -213,7 +213,7 @@ class _Source:
         address = self.address
         yield from read_ahead(lambda begin, to: self._range(address, begin, to, part), position, end)
 
-    def _range(self, address: str, begin: int, end: int, like: _Part) -> bytes:
+    def _range(self, address: str, begin: int, end: int, like: _Part) -> list[bytes]:
         try:
             call = self._call_to(address, begin, end)
             answer = self.session.exchange(call, _as_is, patience=self.patience)
@@ -221,9 +221,9 @@ class _Source:
                 part = self._part(answer, begin)
                 self.check_same(part, like)
                 if answer.status == 206 and part.length == end - begin:
-                    data = b"".join(_read(part, begin, end, 1 << 20))
-                    if len(data) == end - begin:
-                        return data
+                    pieces = list(_read(part, begin, end, 1 << 20))
+                    if sum(map(len, pieces)) == end - begin:
+                        return pieces
             finally:
                 answer.close()
         except ContentChangedError:
