@@ -76,7 +76,7 @@ def _file(drive: str, number: int, above: int, folder: Row, length: int) -> Row:
 
 
 def _content(recipe: str, length: int) -> Row:
-    """As `tiny.recipe`; contents of some bytes in a fifth of the time: the start of the first tile, which begins with its number."""
+    """As `tiny.recipe`, but for contents of some bytes in a fifth of the time: the start of the first tile."""
     if not 8 <= length <= 160:
         return tiny.recipe(recipe, length)
     data = bytes(8) + hashlib.shake_256(b"tile1:" + recipe.encode()).digest(length)[8:]

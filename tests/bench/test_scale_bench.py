@@ -5,6 +5,7 @@ Rules of this file: marker `bench`, never part of `make test`; the tenant is ser
 `LASTCOPY_BENCH_TEMP=DIR` is for a file system with room and inodes for a million files.
 """
 
+import json
 import os
 import pstats
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.made_store import CONFIGURATION, make_store
 from tests.bench.many_files import ServedTenant, made_tenant
 from tests.bench.measuring import Cost, cost_of, disk, environment_of, note
 from tests.bench.unlimited import COMMAND
@@ -82,9 +84,13 @@ def story(folder: Path, files: int) -> dict[str, Cost]:
 def test_cost_and_memory_do_not_grow(folder: Path) -> None:
     """(c), (h) Memory within 10 % and under 250 MB; CPU of a further file no more than half as much again."""
     sizes = [*SIZES, *map(int, os.environ.get("LASTCOPY_BENCH_FILES", "").split())]
-    costs = {files: story(folder, files) for files in sizes}
-    first, last = SIZES
-    for verb in VERBS:
+    judge({files: story(folder, files) for files in sizes}, VERBS)
+
+
+def judge(costs: dict[int, dict[str, Cost]], verbs: tuple[str, ...]) -> None:
+    """Memory does not grow with the files, and CPU no faster than they do."""
+    (first, last), sizes = SIZES, sorted(costs)
+    for verb in verbs:
         assert costs[last][verb].memory <= 1.10 * costs[first][verb].memory, verb
         per_file = (costs[last][verb].cpu - costs[first][verb].cpu) / (last - first)
         for files in sizes[2:]:
@@ -92,6 +98,32 @@ def test_cost_and_memory_do_not_grow(folder: Path) -> None:
             assert more <= 1.5 * per_file + 1e-5, verb
             assert costs[files][verb].memory <= 1.10 * costs[first][verb].memory, verb
         assert all(costs[files][verb].memory < 250 for files in sizes), verb
+
+
+def fold_and_verify(folder: Path, files: int) -> dict[str, Cost]:
+    """A store written by hand, as an export of that many files leaves it: its fold made anew from the segments, and verified."""
+    start = time.monotonic()
+    bag = make_store(folder / "store", files)
+    (folder / "lastcopy.yaml").write_text(json.dumps(CONFIGURATION))
+    note(f"\n{files:,} files stored in {time.monotonic() - start:.0f} s")
+    (bag / "tagmanifest-sha256.txt").unlink()
+    costs, environment = {}, environment_of(os.environ, TMPDIR=str(folder))
+    for verb in ("fold", "verify"):
+        costs[verb] = cost = cost_of([*COMMAND, verb, "--json"], folder, environment)
+        note(
+            f"  {verb:7} {cost.wall:8.1f} s  {cost.cpu:8.1f} CPU s  {cost.cpu / files * 1000:7.3f} CPU s per 1,000"
+            f"  {cost.memory:6.1f} MiB"
+        )
+    assert (bag / "tagmanifest-sha256.txt").exists()
+    shutil.rmtree(folder)
+    return costs
+
+
+def test_a_fold_from_all_segments_does_not_grow(folder: Path) -> None:
+    """(h) Without a tenant, so that a million files take minutes."""
+    sizes = [*SIZES, *map(int, os.environ.get("LASTCOPY_BENCH_FILES", "").split())]
+    costs = {files: fold_and_verify(folder / str(files), files) for files in sizes}
+    judge(costs, ("fold", "verify"))
 
 
 def test_where_an_export_spends_its_time(folder: Path) -> None:
