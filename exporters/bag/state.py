@@ -245,6 +245,11 @@ class State:
         ).fetchone()
         return load_json(found[0]) if found else None
 
+    def has_items(self, scope: str) -> bool:
+        """Whether there is a row of any listed item."""
+        query = f"SELECT EXISTS (SELECT 1 FROM rows WHERE kind IN ({_KINDS}) AND scope = ?)"  # noqa: S608 - constants
+        return bool(self.count(query, (scope,)))
+
     def listed(self, scope: str, item_id: str) -> JsonObject | None:
         """The owed facts of an item."""
         found = self.db.execute("SELECT listed FROM owed WHERE scope = ? AND id = ?", (scope, item_id)).fetchone()

@@ -42,6 +42,7 @@ class Planner:
         self._writer, self._state, self._drive, self._settings = writer, writer.state, drive, settings
         self._lock = lock
         self._tree = Tree(self._state, drive)
+        self._had_rows = self._state.has_items(drive)
         self._places_made: Places | None = None
         self._has_sampled = False
         self._given_out: tuple[int, bytes, str] = (-2 * MOVED, b"", "")
@@ -87,6 +88,8 @@ class Planner:
 
     def _path_changed(self, item_id: str) -> bool:
         """Whether rows below this folder may say another path: it moved, or it was not known when they were written."""
+        if not self._had_rows:  # the first run; looking for rows below each folder would be a read for each item
+            return False
         row = self._state.item_row(self._drive, item_id)
         if row is not None:
             return row.get("path") != self._tree.path(item_id)

@@ -99,9 +99,9 @@ def number_of(value: object) -> int | None:
 
 def identifier_of(value: object) -> str | None:
     """`value` if it can be an id: text that is not empty and has a form in UTF-8."""
-    if not isinstance(value, str) or not value or any("\ud800" <= c <= "\udfff" for c in value):
+    if not isinstance(value, str) or not value:
         return None
-    return value
+    return value if value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value) else None
 
 
 def _malformed(answer: Answer, what: str) -> MalformedAnswerError:

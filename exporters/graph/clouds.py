@@ -4,8 +4,10 @@ Rules of this file: data and checks, no I/O. Everything is https. A token of one
 Source: reference graph.md 1.1; design §7 (`cloud: custom`) and §10 (downloads go only to hosts the cloud owns).
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -50,6 +52,8 @@ class Cloud:
         )
 
 
+_START = re.compile(r"https://[^/?#]*")
+"""Scheme and authority, as `urlsplit` cuts them."""
 _MICROSOFT = "https://login.microsoftonline.com"
 _MICROSOFT_US = "https://login.microsoftonline.us"
 _CLOUDS: dict[str, Cloud] = {
@@ -165,8 +169,14 @@ def _parent_suffix(address: str) -> str:
 
 def _origin(url: str) -> tuple[str, int] | None:
     """(host in lower case, port) of an https address; None for any other, and for one with a user name in it."""
+    start = _START.match(url)  # addresses differ from file to file, what they start with does not
+    return _origin_of(url if start is None else start[0])
+
+
+@lru_cache(maxsize=256)
+def _origin_of(address: str) -> tuple[str, int] | None:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(address)
         port = parts.port or 443
     except ValueError:
         return None

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 LONGEST_SECONDS = 86_400.0
 """The longest window of the service is a day: whoever tells of a longer wait is not to be believed."""
@@ -30,7 +31,7 @@ class RateLimit:
 def header(headers: Mapping[str, str], name: str) -> str | None:
     """Value of a header, whatever the case of its name (batch answers are plain dictionaries)."""
     value = headers.get(name)
-    if value is not None:
+    if value is not None or not isinstance(headers, dict):  # all others know no case, and most headers are not there
         return value
     lowered = name.lower()
     return next((value for key, value in headers.items() if key.lower() == lowered), None)
@@ -63,6 +64,7 @@ def _believed(seconds: float) -> float | None:
     return seconds if seconds <= LONGEST_SECONDS else None
 
 
+@lru_cache(maxsize=16)  # answers of one second say the same
 def _http_date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)

@@ -71,9 +71,14 @@ def quiet_foreign_loggers() -> None:
             logger.setLevel(logging.WARNING)
 
 
+def is_logged(level: int) -> bool:
+    """Whether events of this level are written at all; worth asking where one comes with every request."""
+    return logging.getLogger(LOGGER).isEnabledFor(level)
+
+
 def event(level: int, name: str, **fields: Any) -> None:
     """Log one event. Strings are masked; addresses MUST have gone through `bare_url`."""
-    if not logging.getLogger(LOGGER).isEnabledFor(level):
+    if not is_logged(level):
         return
     import structlog
 

@@ -9,6 +9,7 @@ import io
 from typing import Any
 
 from exporters.clock import SystemClock
+from exporters.graph import heads
 
 WINDOW_SECONDS = 120.0
 LEAST_BYTES = 2048
@@ -56,6 +57,8 @@ class _PacedSocket:
 
 class PacedResponse(http.client.HTTPResponse):
     """Answers whose heads and bodies are held to the pace."""
+
+    begin = heads.begin
 
     def __init__(self, sock: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(_PacedSocket(sock), *arguments, **named)  # type: ignore[arg-type]

@@ -95,7 +95,7 @@ class Parts:
         address = self.address
         yield from read_ahead(lambda begin, to: self._range(address, begin, to, part), position, end)
 
-    def _range(self, address: str, begin: int, end: int, like: Part) -> bytes:
+    def _range(self, address: str, begin: int, end: int, like: Part) -> list[bytes]:
         try:
             call = self._call_to(address, begin, end)
             answer = self.session.exchange(call, _as_is, patience=self.patience)
@@ -103,9 +103,9 @@ class Parts:
                 part = self._part(answer, begin)
                 self.check_same(part, like)
                 if answer.status == 206 and part.length == end - begin:
-                    data = b"".join(read_part(part, begin, end, 1 << 20))
-                    if len(data) == end - begin:
-                        return data
+                    pieces = list(read_part(part, begin, end, 1 << 20))
+                    if sum(map(len, pieces)) == end - begin:
+                        return pieces
             finally:
                 answer.close()
         except ContentChangedError:

@@ -14,14 +14,17 @@ AT_ONCE = 4
 AHEAD = AT_ONCE + 1
 
 
-def read_ahead(fetch: Callable[[int, int], bytes], start: int, end: int) -> Iterator[bytes]:
-    """The bytes [start, end) in pieces of `RANGE_BYTES`. fetch: gives the bytes [begin, end); called from several threads.
+def read_ahead(fetch: Callable[[int, int], list[bytes]], start: int, end: int) -> Iterator[bytes]:
+    """The bytes [start, end), range by range. fetch: gives the bytes [begin, end) in the pieces in which they came (to join them
+    takes twice their memory); called from several threads.
 
     Raises: what `fetch` raises.
     """
 
-    def piece(begin: int) -> bytes:
+    def pieces(begin: int) -> list[bytes]:
         return fetch(begin, min(begin + RANGE_BYTES, end))
 
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="lastcopy-range") as pool:
-        yield from in_order(pool, piece, range(start, end, RANGE_BYTES), ahead=AHEAD)
+        for got in in_order(pool, pieces, range(start, end, RANGE_BYTES), ahead=AHEAD):
+            while got:
+                yield got.pop(0)

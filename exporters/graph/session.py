@@ -32,7 +32,7 @@ from exporters.graph.errors import ForeignLinkError, GraphError, ThrottledError,
 from exporters.graph.gate import Gate
 from exporters.graph.headers import parse_rate_limit, server_date
 from exporters.graph.limits import Cost, Scope
-from exporters.graph.masking import event, quiet_foreign_loggers
+from exporters.graph.masking import event, is_logged, quiet_foreign_loggers
 from exporters.graph.meanings import classify, gave_up
 from exporters.graph.pages import ask_pages
 from exporters.graph.retrying import Patience, told_pause
@@ -226,6 +226,22 @@ class GraphSession:
     def exchange(self, call: Call, read: Callable[[Answer], T], *, patience: float | None = None) -> T:
         """Send, with all retries (the one level). See `Asker.exchange`."""
         state = Patience(call.tries, self._patience_seconds if patience is None else patience)
+        try:
+            return self._attempt(call, read, state)
+        except GraphError as error:  # few come further: what follows costs a tenth of a small request
+            if not is_retryable(error):
+                raise
+            return self._go_on(call, read, state, error)
+
+    def _go_on(self, call: Call, read: Callable[[Answer], T], state: Patience, first: GraphError) -> T:
+        """After a first attempt that ended with `first`: all that follows, as if that attempt were made here."""
+        failed = [first]
+
+        def attempt() -> T:
+            if failed:
+                raise failed.pop()
+            return self._attempt(call, read, state)
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(is_retryable),
             stop=state.stop,
@@ -235,7 +251,7 @@ class GraphSession:
             reraise=True,
         )
         try:
-            result: T = retrying(self._attempt, call, read, state)
+            result: T = retrying(attempt)
             return result
         except GraphError as error:
             if is_retryable(error):
@@ -360,5 +376,7 @@ def _log_retry(call: Call, tried: tenacity.RetryCallState) -> None:
 
 
 def _log_answer(call: Call, answer: Answer) -> None:
+    if not is_logged(logging.DEBUG):
+        return
     request_id = answer.headers.get("request-id")
     event(logging.DEBUG, "answer", path=call.path.partition("?")[0], status=answer.status, request_id=request_id)

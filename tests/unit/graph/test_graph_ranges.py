@@ -52,9 +52,9 @@ def test_the_window_is_bounded() -> None:
     """However slow the reader, no more than so many ranges wait for it."""
     fetched: list[int] = []
 
-    def fetch_range(begin: int, end: int) -> bytes:
+    def fetch_range(begin: int, end: int) -> list[bytes]:
         fetched.append(begin)
-        return bytes(end - begin)
+        return [bytes(end - begin)]
 
     given = read_ahead(fetch_range, 0, 50 * 100_000)
     for number in range(1, 10):

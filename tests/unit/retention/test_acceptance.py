@@ -141,7 +141,7 @@ def store(tmp_path: Path) -> FolderStore:
             "id": f"d{number}",
             "owner": "u",
             "bag": bag,
-            "names": [{"name": n} for n in names],
+            "names": [{"name": n, "since": "2026-01-01T00:00:00Z"} for n in names],
         }
         made.put(entry_of(f"d{number}"), dump_json(record), if_absent=True)
     return made
@@ -197,7 +197,13 @@ def test_save_what_is_known_beforehand(store: FolderStore) -> None:
 
 
 def test_a_name_of_several_sources_is_refused_and_an_id_is_not(store: FolderStore) -> None:
-    record = {"kind": "onedrive", "id": "d9", "owner": "u", "bag": f"{ANNA}~1", "names": [{"name": "anna@contoso.com"}]}
+    record = {
+        "kind": "onedrive",
+        "id": "d9",
+        "owner": "u",
+        "bag": f"{ANNA}~1",
+        "names": [{"name": "anna@contoso.com", "since": ""}],
+    }
     store.put(entry_of("d9"), dump_json(record), if_absent=True)
     journal(store, ended("r1", wholes={ANNA: {"locked": LOCKED}, f"{ANNA}~1": {"locked": LOCKED}}))
     for name in (ANNA, "anna@contoso.com"):
