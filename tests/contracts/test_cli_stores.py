@@ -1,5 +1,6 @@
 """The verbs on an S3 store, and beside another writer (design §4, §6)."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def test_another_writer_at_work_is_named_and_exit_1(desk: Desk) -> None:
     other = Run("20260101T000000Z-000000", SystemClock(), lambda: 0)
     described = {
         "kind": "onedrive",
-        "id": "x",
+        "id": json.loads((desk.copy / source["bag"] / "lastcopy/source.json").read_text())["id"],
         "owner": None,
         "cloud": "custom",
         "name": source["name"],

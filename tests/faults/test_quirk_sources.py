@@ -350,7 +350,8 @@ def test_what_is_no_record_of_ours_is_passed_over(name: str, plain: Desk, tmp_pa
     for text in ("garbage", "[]", entry_of(plain, BAG).read_text()):
         (plain.store / "sources" / name).write_text(text)
         assert len(exported(plain, code=0)["sources"]) == 2
-        plain.run("accept", "malware", "--source", BAG, "--by", "A", "--reason", "r", code=0)
+        told = plain.run("accept", "malware", "--source", BAG, "--by", "A", "--reason", "r", code=2)
+        assert f"shows 'malware' of {BAG}" in told.err, "the name is known"
         assert plain.run("verify", "--json", code=3).document["unexpected"] == 1
     plain.run("restore", "--to", str(tmp_path / "restored"), code=0)
 
