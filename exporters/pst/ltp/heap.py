@@ -88,7 +88,7 @@ class Heap:
         offsets = list(accumulate(map(len, items), initial=size))
         at = offsets[-1] + (offsets[-1] & 1)
         if not number:
-            fill = int.from_bytes(self._nibbles(0, 8), "little")
+            fill = self._levels[0] if len(self._levels) == 1 else int.from_bytes(self._nibbles(0, 8), "little")
             head = _HNHDR.pack(at, 0xEC, self._client, root, fill)
         else:
             head = _HNPAGEHDR.pack(at) + (self._nibbles(number, 128) if size == _HNBITMAPHDR else b"")

@@ -94,6 +94,11 @@ class Columns:
         }
 
     @cached_property
+    def described(self) -> bytes:
+        """The TCOLDESC of every column."""
+        return b"".join(_TCOLDESC.pack(column.tag, column.place, column.width, column.bit) for column in self.columns)
+
+    @cached_property
     def _blank(self) -> bytes:
         row = bytearray(self.row_size)
         for tag in (LTP_ROW_ID, LTP_ROW_VER):
@@ -130,7 +135,7 @@ class TableContext:
         self._columns = columns
         self._heap = Heap(database, CLIENT_TC)
         self._heap.add(bytes(8))
-        self._heap.add(bytes(_TCINFO.size + _TCOLDESC.size * len(columns.columns)))
+        self._heap.add(bytes(_TCINFO.size) + columns.described)
         self._index = BthBuilder(self._heap, 4, 4)
         self._subnodes = SubnodeTree(database)
         self._matrix = DataTree(database)
@@ -182,7 +187,6 @@ class TableContext:
         self._heap.patch(_ROW_INDEX_HID, 0, self._index.finish())
         head = (0x7C, len(columns.columns), columns.ends[0], columns.ends[1], columns.ends[2], columns.row_size)
         info = _TCINFO.pack(*head, _ROW_INDEX_HID, self._hnid_rows(), 0)
-        described = [_TCOLDESC.pack(column.tag, column.place, column.width, column.bit) for column in columns.columns]
-        self._heap.patch(_TCINFO_HID, 0, info + b"".join(described))
+        self._heap.patch(_TCINFO_HID, 0, info)
         tree = self._heap.finish(_TCINFO_HID)
         return Node(tree.bid, self._subnodes.finish(), tree.size + self._subnodes.size)

@@ -8,15 +8,15 @@ Source: [MS-PST] 2.4.5, 2.4.6, 2.5.3.1 (subject); reference/pst-format.md §6.5,
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from exporters.pst.errors import LimitReached, MessageRefused, PstError
 from exporters.pst.ltp import Columns, PropertyContext, PropertyType, TableContext, Value, encode
+from exporters.pst.ltp.table_context import LTP_ROW_ID, LTP_ROW_VER
 from exporters.pst.messaging.items import MAX_DEPTH, Attachment, Message, Properties
 from exporters.pst.messaging.named_properties import NamedProperty, NameToIdMap
-from exporters.pst.messaging.templates import ASSOC_CONTENTS, ATTACHMENT_TABLE, CONTENTS, RECIPIENT_TABLE
+from exporters.pst.messaging.templates import ASSOC_CONTENTS_WITH_ROWS, ATTACHMENT_TABLE, CONTENTS, RECIPIENT_TABLE
 from exporters.pst.ndb import NidType, Node, NodeDatabase, SpecialNid
 
 MESSAGE_CLASS, SUBJECT, SEARCH_KEY = 0x001A001F, 0x0037001F, 0x300B0102
@@ -29,10 +29,13 @@ _ATTACH_SIZE, _ATTACH_METHOD, _RENDERING = 0x0E200003, 0x37050003, 0x370B0003
 _ATTACH_DATA, _ATTACH_OBJECT = 0x37010102, 0x3701000D
 _BY_VALUE, _EMBEDDED, _OLE = 1, 5, 6
 _PREFIX = re.compile(r"[^\W\d_]{1,3}: ")
-_ROW_TAGS = {
-    columns: [c.tag for c in columns.columns if c.tag >> 16 not in (0x67F2, 0x67F3)]
-    for columns in (CONTENTS, ASSOC_CONTENTS)
-}
+
+
+def _repeated(columns: Columns) -> tuple[int, ...]:
+    return tuple(column.tag for column in columns.columns if column.tag not in (LTP_ROW_ID, LTP_ROW_VER))
+
+
+_CONTENTS_TAGS, _ASSOC_TAGS, _ATTACHMENT_TAGS = map(_repeated, (CONTENTS, ASSOC_CONTENTS_WITH_ROWS, ATTACHMENT_TABLE))
 
 
 class Written(NamedTuple):
@@ -98,7 +101,10 @@ class MessageWriter:
         return flags
 
     def _write_recipients(self, context: PropertyContext, message: Message) -> None:
-        columns = _recipient_columns(frozenset(tag for row in message.recipients for tag in row))
+        tags: set[int] = set()
+        for row in message.recipients:
+            tags.update(row)
+        columns = _recipient_columns(frozenset(tags))
         table = TableContext(self._database, columns)
         for number, row in enumerate(message.recipients, 1):
             cells = {}
@@ -144,11 +150,7 @@ class MessageWriter:
         for tag, value in given.items():
             context.set(tag, value)
         context.amend(_ATTACH_SIZE, context.value_bytes)
-        cells = {tag: cell for tag in _ATTACHMENT_CELLS if (cell := context.cell(tag)) is not None}
-        return context.finish(), cells
-
-
-_ATTACHMENT_CELLS = (_ATTACH_SIZE, 0x3704001F, _ATTACH_METHOD, _RENDERING)
+        return context.finish(), context.cells(_ATTACHMENT_TAGS)
 
 
 def stored_subject(subject: str) -> str:
@@ -165,25 +167,19 @@ def _recipient_columns(tags: frozenset[int]) -> Columns:
 
 
 def _cells(context: PropertyContext, node: Node, *, associated: bool) -> dict[int, bytes]:
-    cells = dict(_present(context, _ROW_TAGS[ASSOC_CONTENTS if associated else CONTENTS]))
+    cells = context.cells(_ASSOC_TAGS if associated else _CONTENTS_TAGS)
+    cells[MESSAGE_SIZE] = min(node.size, 0xFFFFFFFF).to_bytes(4, "little")
     if not associated:
-        cells[MESSAGE_SIZE] = min(node.size, 0xFFFFFFFF).to_bytes(4, "little")
         cells[_CONVERSATION_ID] = _conversation_id(context)
     return cells
 
 
-def _present(context: PropertyContext, tags: Iterable[int]) -> Iterator[tuple[int, bytes]]:
-    for tag in tags:
-        data = context.cell(tag)
-        if data is not None:
-            yield tag, data
-
-
 def _conversation_id(context: PropertyContext) -> bytes:
     """PidTagConversationId as Outlook computes it for the row of every message ([MS-OXOMSG] 2.2.1.2; checked on samples)."""
-    index = context.cell(_INDEX) or b""
-    if context.cell(_INDEX_TRACKING) == b"\1" and len(index) >= 22:
+    cells = context.cells((_INDEX, _INDEX_TRACKING, _TOPIC))
+    index = cells.get(_INDEX, b"")
+    if cells.get(_INDEX_TRACKING) == b"\1" and len(index) >= 22:
         return index[6:22]
-    topic = (context.cell(_TOPIC) or b"").decode("utf-16-le")
+    topic = cells.get(_TOPIC, b"").decode("utf-16-le")
     upper = "".join(big if len(big := letter.upper()) == 1 else letter for letter in topic)
     return hashlib.md5(encode(PropertyType.STRING, upper), usedforsecurity=False).digest()

@@ -20,7 +20,14 @@ from exporters.pst.ltp.heap import CLIENT_ID_MAP
 from exporters.pst.messaging.items import Message, entry_id
 from exporters.pst.messaging.messages import MSGFLAG_READ, MessageWriter
 from exporters.pst.messaging.named_properties import NamedProperty, NameToIdMap
-from exporters.pst.messaging.templates import ASSOC_CONTENTS, CONTENTS, EMPTY_TABLES, HIERARCHY, RECEIVE_FOLDER_TABLE
+from exporters.pst.messaging.templates import (
+    ASSOC_CONTENTS,
+    ASSOC_CONTENTS_WITH_ROWS,
+    CONTENTS,
+    EMPTY_TABLES,
+    HIERARCHY,
+    RECEIVE_FOLDER_TABLE,
+)
 from exporters.pst.ndb import NidType, Node, NodeDatabase, SortedRuns, SpecialNid
 from exporters.pst.sinks import Sink
 
@@ -63,6 +70,7 @@ class MessageStore:
         self._messages = MessageWriter(self.database, self._names, seed)
         self._rows = SortedRuns(temporary, buffered=4 << 20)
         self._counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])  # contents, unread
+        self._with_hidden: set[int] = set()
         self.message_count = 0
         self.record_key = self._derived(b"record key")
 
@@ -88,7 +96,7 @@ class MessageStore:
             kind = NidType.ASSOC_MESSAGE if message.associated else NidType.NORMAL_MESSAGE
             nid = self.database.nids.take(kind)
             table_type = NidType.ASSOC_CONTENTS_TABLE if message.associated else NidType.CONTENTS_TABLE
-            columns = ASSOC_CONTENTS if message.associated else CONTENTS
+            columns = ASSOC_CONTENTS_WITH_ROWS if message.associated else CONTENTS
             key = _KEY.pack(_table(folder.nid, table_type), nid)
             self._rows.add(key + columns.encode(nid, written.cells))
             self.database.add_node(nid, written.node.data, written.node.sub, folder.nid)
@@ -99,7 +107,9 @@ class MessageStore:
             raise
         self.database.commit()
         self.message_count += 1
-        if not message.associated:
+        if message.associated:
+            self._with_hidden.add(folder.nid)
+        else:
             counts = self._counts[folder.nid]
             counts[0] += 1
             counts[1] += not written.flags & MSGFLAG_READ
@@ -117,7 +127,8 @@ class MessageStore:
         for folder in ordered:
             self._write_folder(folder, subfolders=folder.nid in has_children)
             self._write_hierarchy(folder, children[folder.nid], has_children)
-            for kind, columns in ((NidType.CONTENTS_TABLE, CONTENTS), (NidType.ASSOC_CONTENTS_TABLE, ASSOC_CONTENTS)):
+            hidden = ASSOC_CONTENTS_WITH_ROWS if folder.nid in self._with_hidden else ASSOC_CONTENTS
+            for kind, columns in ((NidType.CONTENTS_TABLE, CONTENTS), (NidType.ASSOC_CONTENTS_TABLE, hidden)):
                 nid = _table(folder.nid, kind)
                 table = TableContext(self.database, columns)
                 for row in groups.of(nid):
