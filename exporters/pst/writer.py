@@ -140,10 +140,9 @@ class Writer:
         self._check_usable()
         if folder.nid not in self._nids:
             raise FolderRefused("not a folder of this writer").inside(f"folder {folder.name!r}")
+        if self._must_split(folder, message):
+            self._split()
         try:
-            if self._must_split(message):
-                self._end_part()
-                self._sink, self._store = self._begin()
             return Place(len(self._parts) + 1, self._store.add_message(folder, message))
         except (SinkFailed, SpillFailed):
             self.abort()
@@ -152,11 +151,19 @@ class Writer:
             label = message.label or f"message {self._store.message_count + 1}"
             raise error.inside(label).inside(f"folder {folder.name!r}") from error.__cause__
 
-    def _must_split(self, message: Message) -> bool:
+    def _split(self) -> None:
+        try:
+            self._end_part()
+            self._sink, self._store = self._begin()
+        except BaseException:
+            self.abort()
+            raise
+
+    def _must_split(self, folder: Folder, message: Message) -> bool:
         store = self._store
         if not store.message_count:
             return False
-        if max(store.database.nids.rgnid) > MAX_INDEX - _SPARE_NIDS:
+        if store.is_full(folder) or max(store.database.nids.rgnid) > MAX_INDEX - _SPARE_NIDS:
             return True
         if self._limit is None:
             return False

@@ -95,7 +95,7 @@ def _boolean(value: int) -> bytes:
 
 
 def _guid(value: UUID | bytes) -> bytes:
-    stored = value.bytes_le if isinstance(value, UUID) else bytes(value)
+    stored = value.bytes_le if isinstance(value, UUID) else _binary(value)
     if len(stored) != 16:
         raise ValueRefused(f"a GUID of {len(stored)} bytes")
     return stored
@@ -138,7 +138,7 @@ def encode(kind: int, value: Value) -> bytes:
             return encoder(value)
         if kind in _MULTIPLE_FIXED or kind in _MULTIPLE_VARIABLE:
             return _multiple(kind, value)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, struct.error) as error:
         raise ValueRefused(f"{type(value).__name__} where type 0x{kind:04X} is written") from error
     raise ValueRefused(f"type 0x{kind:04X} cannot be written")
 

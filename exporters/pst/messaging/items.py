@@ -14,7 +14,7 @@ from exporters.pst.ltp.values import text
 from exporters.pst.messaging.named_properties import NamedProperty
 
 Properties: TypeAlias = Mapping[int | NamedProperty, Value]
-MAX_DEPTH = 32  # embedded messages inside each other
+MAX_DEPTH = 30  # embedded messages inside each other
 _ONE_OFF = bytes.fromhex("00000000812b1fa4bea310199d6e00dd010f540200000180")
 
 

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from exporters.pst.errors import LimitReached, MessageRefused, PstError
+from exporters.pst.errors import LimitReached, MessageRefused, PstError, ValueRefused
 from exporters.pst.ltp import Columns, PropertyContext, PropertyType, TableContext, Value, encode
 from exporters.pst.ltp.table_context import LTP_ROW_ID, LTP_ROW_VER
 from exporters.pst.messaging.items import MAX_DEPTH, Attachment, Message, Properties
@@ -71,7 +71,7 @@ class MessageWriter:
         given: dict[int, Value] = {}
         for key, value in properties.items():
             try:
-                given[self._names.tag(key) if isinstance(key, NamedProperty) else key] = value
+                given[self._names.tag(key) if isinstance(key, NamedProperty) else checked_tag(key)] = value
             except PstError as error:
                 raise error.inside(f"property {key}") from error
         return given
@@ -110,7 +110,7 @@ class MessageWriter:
             cells = {}
             for tag, value in row.items():
                 try:
-                    data = encode(tag & 0xFFFF, value)
+                    data = encode(checked_tag(tag) & 0xFFFF, value)
                 except PstError as error:
                     raise error.inside(f"property 0x{tag:08X}").inside(f"recipient {number}") from error
                 if data:
@@ -151,6 +151,13 @@ class MessageWriter:
             context.set(tag, value)
         context.amend(_ATTACH_SIZE, context.value_bytes)
         return context.finish(), context.cells(_ATTACHMENT_TAGS)
+
+
+def checked_tag(tag: int) -> int:
+    """A tag as given. Raises ValueRefused for ids that are no property's or belong to named properties."""
+    if not 0x00010000 <= tag <= 0x7FFFFFFF:
+        raise ValueRefused("no tag of a property; those from 0x8000 on are given by name")
+    return tag
 
 
 def stored_subject(subject: str) -> str:

@@ -18,7 +18,7 @@ from exporters.pst.errors import SinkFailed, SpillFailed, ValueRefused
 from exporters.pst.ltp import BthBuilder, Heap, PropertyContext, TableContext, Value
 from exporters.pst.ltp.heap import CLIENT_ID_MAP
 from exporters.pst.messaging.items import Message, entry_id
-from exporters.pst.messaging.messages import MSGFLAG_READ, MessageWriter
+from exporters.pst.messaging.messages import MSGFLAG_READ, MessageWriter, checked_tag
 from exporters.pst.messaging.named_properties import NamedProperty, NameToIdMap
 from exporters.pst.messaging.templates import (
     ASSOC_CONTENTS,
@@ -35,6 +35,9 @@ _NAME, _COMMENT, _CLASS = 0x3001001F, 0x3004001F, 0x3613001F
 _COUNT, _UNREAD, _SUBFOLDERS = 0x36020003, 0x36030003, 0x360A000B
 _OWN = {tag >> 16 for tag in (_NAME, _COMMENT, _CLASS, _COUNT, _UNREAD, _SUBFOLDERS)}
 _KEY = struct.Struct(">II")  # table, row: the order in which rows are needed
+_ROWS_IN_MEMORY = 4 << 20
+_ROW_OVERHEAD = 24  # of a row in the heap of its table: index record and page map entries
+_HEAP_BYTES = 65536 * 7000
 _VALID_FOLDER_MASK = 0xC9
 _LATEST_PST_ENSURE = 0x000E0011
 
@@ -68,11 +71,16 @@ class MessageStore:
         self.database = NodeDatabase(sink, temporary=temporary)
         self._names = NameToIdMap()
         self._messages = MessageWriter(self.database, self._names, seed)
-        self._rows = SortedRuns(temporary, buffered=4 << 20)
+        self._rows = SortedRuns(temporary, buffered=_ROWS_IN_MEMORY)
         self._counts: dict[int, list[int]] = defaultdict(lambda: [0, 0])  # contents, unread
         self._with_hidden: set[int] = set()
+        self._heap_bytes: dict[int, int] = defaultdict(int)
         self.message_count = 0
         self.record_key = self._derived(b"record key")
+
+    def is_full(self, folder: Folder) -> bool:
+        """True when the table of a folder can take no more rows ([MS-PST] 2.3.1: 65,536 heap blocks; 3 million rows or so)."""
+        return self._heap_bytes[folder.nid] > _HEAP_BYTES
 
     def _derived(self, purpose: bytes) -> bytes:
         return hashlib.sha256(self._seed + purpose).digest()[:16]
@@ -84,7 +92,9 @@ class MessageStore:
 
     def prepare(self, folder: Folder) -> None:
         """Register the names of a folder's properties. Raises as NameToIdMap.tag does, and for a property set twice."""
-        tags = [self._names.tag(key) if isinstance(key, NamedProperty) else key for key in folder.properties]
+        tags = [
+            self._names.tag(key) if isinstance(key, NamedProperty) else checked_tag(key) for key in folder.properties
+        ]
         for tag in tags:
             if tag >> 16 in _OWN or sum(tag >> 16 == other >> 16 for other in tags) > 1:
                 raise ValueRefused("set twice").inside(f"property 0x{tag:08X}")
@@ -97,8 +107,8 @@ class MessageStore:
             nid = self.database.nids.take(kind)
             table_type = NidType.ASSOC_CONTENTS_TABLE if message.associated else NidType.CONTENTS_TABLE
             columns = ASSOC_CONTENTS_WITH_ROWS if message.associated else CONTENTS
-            key = _KEY.pack(_table(folder.nid, table_type), nid)
-            self._rows.add(key + columns.encode(nid, written.cells))
+            row = columns.encode(nid, written.cells)
+            self._rows.add(_KEY.pack(_table(folder.nid, table_type), nid) + row)
             self.database.add_node(nid, written.node.data, written.node.sub, folder.nid)
         except (SinkFailed, SpillFailed):
             raise
@@ -107,6 +117,7 @@ class MessageStore:
             raise
         self.database.commit()
         self.message_count += 1
+        self._heap_bytes[folder.nid] += len(row) - columns.row_size + _ROW_OVERHEAD
         if message.associated:
             self._with_hidden.add(folder.nid)
         else:
