@@ -35,6 +35,10 @@ class Message:
     label: str = ""
     size_hint: int = 0
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.recipients, Collection):  # an iterator would be empty the second time
+            raise TypeError("recipients are given as a collection: they are walked twice")
+
 
 @dataclass(frozen=True)
 class Attachment:

@@ -138,6 +138,10 @@ class MessageWriter:
         given = self._tags(attachment.properties)
         usual = _EMBEDDED if attachment.message else _BY_VALUE if attachment.data is not None else 0
         method = given.setdefault(_ATTACH_METHOD, usual)
+        if attachment.message is not None and (attachment.data is not None or method != _EMBEDDED):
+            raise MessageRefused("holds a message, and data or a method that does not go with one")
+        if attachment.message is None and (method == _EMBEDDED or (method == _OLE and attachment.data is None)):
+            raise MessageRefused(f"lacks what its method {method} needs")
         given.setdefault(_RENDERING, -1)
         given[_ATTACH_SIZE] = 0
         if attachment.message is not None:

@@ -236,6 +236,11 @@ def test_hundreds_of_attachments(tmp_path: Path, count: int) -> None:
             "attachment 2, property 0x37050003",
         ),
         (Message({DELIVERED: TIME}, (), [Attachment({}, message=Message({}))]), "attachment 1: has no time"),
+        (Message({DELIVERED: TIME}, (), [Attachment({}, data=b"", message=plain())]), "attachment 1: holds a message"),
+        (Message({DELIVERED: TIME}, (), [Attachment({0x37050003: 1}, message=plain())]), "attachment 1: holds a message"),
+        (Message({DELIVERED: TIME}, (), [Attachment({0x37050003: 5})]), "attachment 1: lacks what its method 5"),
+        (Message({DELIVERED: TIME}, (), [Attachment({0x37050003: 6})]), "attachment 1: lacks what its method 6"),
+        (Message({DELIVERED: TIME}, (), [Attachment({0x37050003: 6}, data=b"")]), "an object without contents"),
         (Message({DELIVERED: TIME, 0x10130102: b"", 0x1013001F: ""}), "set twice"),
         (Message({DELIVERED: TIME, FLAGS: "1"}), "flags"),
     ],
@@ -250,6 +255,11 @@ def test_errors_name_the_item_and_leave_nothing_behind(tmp_path: Path, message: 
         writer.add_message(folder, plain())
 
     assert store(tmp_path / "a.pst", fill).stats["messages"] == 1
+
+
+def test_recipients_that_can_be_walked_only_once_are_refused() -> None:
+    with pytest.raises(TypeError, match="walked twice"):
+        Message({DELIVERED: TIME}, iter([recipient(1, "A", "a@example.com")]))  # type: ignore[arg-type]
 
 
 def test_a_stream_that_breaks_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -312,9 +322,30 @@ def _messages(draw: st.DrawFn) -> Message:
     return Message(properties, people, attachments)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(st.lists(st.tuples(st.integers(0, 30), _messages()), max_size=8), st.lists(st.integers(0, 30), max_size=8))
+_shapes = given(
+    st.lists(st.tuples(st.integers(0, 30), _messages()), max_size=8), st.lists(st.integers(0, 30), max_size=8)
+)
+_slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=_slow)
+@_shapes
 def test_stores_of_any_shape(
+    tmp_path_factory: pytest.TempPathFactory, messages: list[tuple[int, Message]], parents: list[int]
+) -> None:
+    _any_shape(tmp_path_factory, messages, parents)
+
+
+@pytest.mark.soak
+@settings(max_examples=1000, deadline=None, suppress_health_check=_slow)
+@_shapes
+def test_a_thousand_stores(
+    tmp_path_factory: pytest.TempPathFactory, messages: list[tuple[int, Message]], parents: list[int]
+) -> None:
+    _any_shape(tmp_path_factory, messages, parents)
+
+
+def _any_shape(
     tmp_path_factory: pytest.TempPathFactory, messages: list[tuple[int, Message]], parents: list[int]
 ) -> None:
     def fill(writer: Writer) -> None:
