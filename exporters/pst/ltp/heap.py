@@ -18,7 +18,17 @@ CLIENT_TC, CLIENT_ID_MAP, CLIENT_PC = 0x7C, 0x9C, 0xBC
 _HNHDR = struct.Struct("<HBBII")  # ibHnpm, bSig, bClientSig, hidUserRoot, rgbFillLevel
 _HNPAGEHDR = struct.Struct("<H")
 _HNBITMAPHDR = 66
+_TAIL = 9  # cAlloc, cFree, two offsets of the page map, a byte of evenness
 _LEVELS = (3584, 2560, 2048, 1792, 1536, 1280, 1024, 768, 512, 256, 128, 64, 32, 16, 8, 0)
+
+
+def _header_size(number: int) -> int:
+    return _HNHDR.size if not number else _HNBITMAPHDR if number % 128 == 8 else _HNPAGEHDR.size
+
+
+def _room(number: int) -> int:
+    """The longest item that an empty block takes, the page map and evenness left aside."""
+    return MAX_DATA - _TAIL - _header_size(number)
 
 
 class Heap:
@@ -29,22 +39,19 @@ class Heap:
         self._client = client
         self._keep = keep
         self._items: list[bytes] = []
-        self._end = _HNHDR.size
         self._number = 0
+        self._room = _room(0)
         self._held: dict[int, list[bytes]] = {}
         self._bids: list[int] = []
         self._levels = bytearray()
 
     def add(self, item: bytes) -> int:
         """Allocate 1 to 3,580 bytes; the HID."""
-        count = len(self._items)
-        # room for the item, a byte of evenness, cAlloc, cFree and count + 2 offsets
-        if self._end + len(item) + 2 * count + 9 > MAX_DATA or count == MAX_ITEMS:
+        if len(item) > self._room or len(self._items) == MAX_ITEMS:
             self._next_block()
-            count = 0
         self._items.append(item)
-        self._end += len(item)
-        return self._number << 16 | (count + 1) << 5
+        self._room -= len(item) + 2
+        return self._number << 16 | len(self._items) << 5
 
     def patch(self, hid: int, at: int, data: bytes) -> None:
         """Overwrite bytes of an item in a block that is still held (block 0 always is)."""
@@ -54,13 +61,14 @@ class Heap:
 
     def measure(self) -> int:
         """Bytes that the heap takes in data blocks as it is now."""
-        return self._number * MAX_DATA + self._page_map_at() + 2 * len(self._items) + 6
+        return self._number * MAX_DATA + self._used()
 
-    def _page_map_at(self) -> int:
-        return self._end + (self._end & 1)
+    def _used(self) -> int:
+        """Bytes of the newest block: its items, the byte that makes their end even, the page map."""
+        return (MAX_DATA - _TAIL - self._room + 1 & ~1) + _TAIL - 3
 
     def _level(self) -> int:
-        free = MAX_DATA - (self._page_map_at() + 2 * len(self._items) + 6)
+        free = MAX_DATA - self._used()
         return next(level for level, least in enumerate(_LEVELS) if free >= least)
 
     def _next_block(self) -> None:
@@ -77,14 +85,14 @@ class Heap:
             raise LimitReached("a table or property list that needs more than 65,536 heap blocks")
         self._number = number + 1
         self._items = []
-        self._end = _HNBITMAPHDR if self._number % 128 == 8 else _HNPAGEHDR.size
+        self._room = _room(self._number)
 
     def _nibbles(self, first: int, count: int) -> bytes:
         levels = self._levels[first : first + count].ljust(count, b"\0")
         return bytes(low | high << 4 for low, high in zip(levels[::2], levels[1::2], strict=True))
 
     def _block(self, number: int, items: list[bytes], root: int) -> bytes:
-        size = _HNHDR.size if not number else _HNBITMAPHDR if number % 128 == 8 else _HNPAGEHDR.size
+        size = _header_size(number)
         offsets = list(accumulate(map(len, items), initial=size))
         at = offsets[-1] + (offsets[-1] & 1)
         if not number:

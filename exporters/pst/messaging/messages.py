@@ -110,7 +110,7 @@ class MessageWriter:
             cells = {}
             for tag, value in row.items():
                 try:
-                    data = encode(checked_tag(tag) & 0xFFFF, value)
+                    data = encode(tag & 0xFFFF, value)
                 except PstError as error:
                     raise error.inside(f"property 0x{tag:08X}").inside(f"recipient {number}") from error
                 if data:
@@ -174,6 +174,8 @@ def stored_subject(subject: str) -> str:
 
 @lru_cache(maxsize=64)
 def _recipient_columns(tags: frozenset[int]) -> Columns:
+    for tag in tags:
+        checked_tag(tag)
     return RECIPIENT_TABLE.extended(tags)
 
 
