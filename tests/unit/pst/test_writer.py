@@ -261,3 +261,26 @@ def test_an_empty_store_has_the_size_of_outlooks(tmp_path: Path) -> None:
         (part,) = writer.close()
     assert part.size == path.stat().st_size == 271_360
     assert Checked(path).stats == {"folders": 6}
+
+
+_MANY = """
+import resource, sys
+from exporters.pst import FileSink, Writer
+from tests.unit.pst.samples import plain
+with open(sys.argv[1], "w+b") as file, Writer(lambda part: FileSink(file), seed=b"s", display_name="x") as writer:
+    folders = [writer.add_folder(writer.top, f"folder {n}") for n in range(10)]
+    for number in range(int(sys.argv[2])):
+        writer.add_message(folders[number % 10], plain(number))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.soak
+def test_memory_does_not_grow_with_the_number_of_messages(tmp_path: Path) -> None:
+    peaks = []
+    for count in (20_000, 100_000):
+        command = [sys.executable, "-c", _MANY, str(tmp_path / "a.pst"), str(count)]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)})
+        peaks.append(int(ran.stdout))
+    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 150 << 10  # KiB
