@@ -12,6 +12,7 @@ from exporters.pst.errors import (
     PstError,
     SinkFailed,
     SpillFailed,
+    Unreadable,
     ValueRefused,
     WriterUnusable,
 )
@@ -22,6 +23,6 @@ from exporters.pst.writer import Part, Place, Writer
 
 __all__ = [
     "Attachment", "FileSink", "Folder", "FolderRefused", "LimitReached", "Message", "MessageRefused", "NamedProperty", "Part",
-    "PartsSink", "Place", "PropertyType", "PstError", "Sink", "SinkFailed", "SpillFailed", "Value", "ValueRefused", "Writer",
-    "WriterUnusable", "entry_id", "filetime", "one_off_entry_id", "recipient",
+    "PartsSink", "Place", "PropertyType", "PstError", "Sink", "SinkFailed", "SpillFailed", "Unreadable", "Value", "ValueRefused",
+    "Writer", "WriterUnusable", "entry_id", "filetime", "one_off_entry_id", "recipient",
 ]  # fmt: skip

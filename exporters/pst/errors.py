@@ -1,4 +1,4 @@
-"""What can go wrong while a PST is written, by name.
+"""What can go wrong while a PST is written or read, by name.
 
 Rules of this file: each error says in one sentence what cannot be stored and where it stood (`places`, outermost
 first); none is raised for a state that the writer could have repaired without losing something. No I/O.
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class PstError(Exception):
-    """Base of all errors of the writer: `code` for programs, `reason` for people, `places` for finding the item."""
+    """Base of all errors of this package: `code` for programs, `reason` for people, `places` for finding the item."""
 
     code = "pst"
 
@@ -67,3 +67,9 @@ class WriterUnusable(PstError):
     """The writer was closed, or failed before in a way that leaves the file unfinished."""
 
     code = "pst_closed"
+
+
+class Unreadable(PstError):
+    """What is read is no whole Unicode PST: another kind of file, cut off, or damaged at the place that is named."""
+
+    code = "pst_unreadable"
