@@ -6,6 +6,7 @@ later ones are. With `keep`, all stay until the end. Source: [MS-PST] 2.3.1 (HN)
 §5.1, §5.2, §8.5."""
 
 import struct
+from array import array
 from itertools import accumulate
 
 from exporters.pst.errors import LimitReached
@@ -42,7 +43,7 @@ class Heap:
         self._number = 0
         self._room = _room(0)
         self._held: dict[int, list[bytes]] = {}
-        self._bids: list[int] = []
+        self._bids = array("Q")  # 8 bytes a block: a folder of half a million messages has ten thousand
         self._levels = bytearray()
 
     def add(self, item: bytes) -> int:

@@ -15,7 +15,8 @@ from typing import IO
 from exporters.pst.errors import SpillFailed
 
 _LENGTH = struct.Struct("<I")
-_WINDOW = 1 << 15
+_WINDOW = 1 << 15  # bytes that are written at once
+_READ = 1 << 13  # bytes that are read ahead of each run
 _MOST_RUNS = 48
 _OBJECT = 57  # what CPython adds to each bytes object, with its place in the list
 
@@ -109,7 +110,7 @@ def _read_run(file: IO[bytes], start: int, end: int) -> Iterator[bytes]:
     while start < end or at < len(window):
         if len(window) - at < 4 or len(window) - at < 4 + _LENGTH.unpack_from(window, at)[0]:
             file.seek(start)
-            more = file.read(min(max(_WINDOW, _wanted(window, at)), end - start))
+            more = file.read(min(max(_READ, _wanted(window, at)), end - start))
             if not more:
                 raise OSError("a run is shorter than it was written")
             start += len(more)
