@@ -32,7 +32,9 @@ _ALIASES = {
     "windows-1252http-equivcontent-type": "cp1252", "x-viet-vps": "cp1258", "viscii": "cp1258", "utf-8-sig": "utf-8",
 }  # fmt: skip
 # Codecs of Python that a mail could name, but which are no character sets
-_NO_CHARSET = frozenset({"unicode-escape", "raw-unicode-escape", "undefined", "idna", "punycode", "mbcs", "oem", "palmos"})
+_NO_CHARSET = frozenset(
+    {"unicode-escape", "raw-unicode-escape", "undefined", "idna", "punycode", "mbcs", "oem", "palmos"}
+)
 _JUNK = re.compile(r"[^a-z0-9._:+-]+")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _NOT_EXACT = frozenset({"latin-1", "iso8859-1", "cp1252"})

@@ -12,7 +12,8 @@ import re
 from exporters.mail.compose.charsets import codec, decode, storable, unescaped
 from exporters.mail.compose.losses import Losses
 
-WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*(?:\?(?!=)[^?]*)*)\?=")
+# The text may hold any "?" and "=" but for the beginning of another word: so an unfinished word costs no second look
+WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?=]*(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*)*)\?=")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
