@@ -28,7 +28,7 @@ _TOKEN_UNQUOTED = re.compile(_FORMS.format(quoted=""), re.VERBOSE | re.DOTALL)  
 _COMMENT = re.compile(r"\([^()]*\)")
 _COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_AROUND_AT = re.compile(r"\s*@\s*")
+_AROUND_AT, _BEFORE_DOT = re.compile(r"\s*@\s*"), re.compile(r"(?<=\S)\s+\.\s*(?=\S)")
 _X500 = re.compile(r"/o=", re.IGNORECASE)
 
 
@@ -192,7 +192,7 @@ class _Scanner:
         comment = " ".join(comments)
         text = " ".join(words)
         if "@" in text:
-            parts = _AROUND_AT.sub("@", text).split(" ") if '"' not in text else words
+            parts = _BEFORE_DOT.sub(".", _AROUND_AT.sub("@", text)).split(" ") if '"' not in text else words
             at = next((number for number, part in enumerate(parts) if "@" in part), 0)
             name = " ".join(parts[:at] + parts[at + 1 :]) or comment
             self.found.append(_named(name, parts[at]))
