@@ -1,0 +1,62 @@
+"""What a converted mail lost or changed, as codes for the exceptions ledger.
+
+Rules of this file: every code that this package can give stands in CODES with its meaning; `Losses.add` refuses others.
+A loss says what became different in the PST; the MIME kept beside it still has it.
+Source: reference/mapi-mapping.md §6; the codes without a row there are named in CODES as "own".
+"""
+
+from dataclasses import dataclass
+
+CODES = {
+    "address-missing": "own: a sender or recipient has a name but no address",
+    "address-x500": "an address is an X.500 name of the old organisation, and no SMTP address is known",
+    "alternative-attached": "own: a second text or HTML of a multipart/alternative became an attachment",
+    "attachment-renamed": "a file name was missing, too long, or held characters that no file name may have",
+    "body-joined": "several text parts were joined to one body",
+    "charset-fallback": "own: the named character set is unknown or wrong, and another was used",
+    "date-fallback": "the delivery time is not the one of the mail: another date had to be taken",
+    "date-unreadable": "own: a date cannot be read, or is outside the years 1601 to 4500; it was left out",
+    "encoding-unknown": "own: a transfer encoding that is unknown or broken; the bytes were kept as they came",
+    "external-body": "own: the part names contents that are elsewhere (message/external-body); only the reference is kept",
+    "irm": "rights-managed: the contents cannot be read without a licence",
+    "outside-parts": "own: text before the first or after the last part of a multipart is not shown",
+    "partial-message": "own: the part is a fragment of a message (message/partial), kept as it is",
+    "sender-dropped": "own: a mail from several persons; only the first is the sender",
+    "signature-detached": "own: a signed part inside another part was taken apart; its signature can no longer be checked",
+    "structure-unreadable": "own: a multipart without usable boundary; its text is kept as one body or file",
+    "text-replaced": "characters that cannot be stored or decoded became U+FFFD",
+    "tnef-unreadable": "own: winmail.dat cannot be decoded; it is kept as an attachment",
+    "too-deep": "own: parts inside each other too deeply; what is below is kept as a file with its raw bytes",
+}
+_MAX_DETAIL = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing that the PST does not hold as the mail had it. `code` is one of CODES; `detail` says where and what."""
+
+    code: str
+    detail: str
+
+
+class Losses:
+    """Collects the losses of one mail, embedded ones included; each is kept once, in order."""
+
+    def __init__(self) -> None:
+        self._found: dict[Loss, None] = {}
+
+    def add(self, code: str, detail: str) -> None:
+        """Note a loss. Raises KeyError for a code that is not in CODES: a mistake of the programmer."""
+        if code not in CODES:
+            raise KeyError(code)
+        if len(detail) > _MAX_DETAIL:
+            detail = detail[:_MAX_DETAIL] + "…"
+        self._found[Loss(code, detail)] = None
+
+    def extend(self, losses: tuple[Loss, ...]) -> None:
+        """Note what another module found (its codes are its own)."""
+        self._found.update(dict.fromkeys(losses))
+
+    def all(self) -> tuple[Loss, ...]:
+        """All, in order."""
+        return tuple(self._found)

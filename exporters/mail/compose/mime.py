@@ -1,0 +1,215 @@
+"""MIME to a message of a PST.
+
+Rules of this file: order of work only; what each kind of thing becomes stands in the modules beside. Nothing is dropped without a
+loss. Never raises for any bytes, but for more than a PST can hold. Source: reference/mapi-mapping.md §0, §1.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from exporters.mail.compose import headers, html, names, neighbours, payloads
+from exporters.mail.compose.attachments import Shown, attachments, named, size_hint
+from exporters.mail.compose.bodies import Body, Contents, contents, joined
+from exporters.mail.compose.charsets import storable, unescaped
+from exporters.mail.compose.errors import MimeRefused
+from exporters.mail.compose.facts import Facts
+from exporters.mail.compose.losses import Loss, Losses
+from exporters.mail.compose.parsing import Entity, Source
+from exporters.mail.compose.people import Properties, people, received_by
+from exporters.mail.compose.secured import CONTENT_TYPE, Secured, secured
+from exporters.pst import Attachment, Message, NamedProperty, Value
+
+MAX_BYTES = (1 << 31) - 1  # a value of a PST
+MAX_DEPTH = 30  # messages inside each other that the writer takes
+_CLASS, _FLAGS, _HAS_ATTACHMENTS, _SEARCH_KEY = 0x001A001F, 0x0E070003, 0x0E1B000B, 0x300B0102
+_BODY, _HTML, _CODEPAGE, _NATIVE = 0x1000001F, 0x10130102, 0x3FDE0003, 0x10160003
+_BODY_ID, _BODY_LOCATION = 0x1015001F, 0x1014001F
+_READ, _DRAFT, _FROM_ME = 0x01, 0x08, 0x20
+_UTF_8 = 65001
+_SIDE_EFFECTS = NamedProperty(headers.COMMON, 0x8510, 0x0003)
+_CONTENT_CLASS = NamedProperty(headers.INET, "content-class", 0x001F)
+_TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
+_INSIDE = Facts()
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A mail as a message, and what of it became different."""
+
+    message: Message
+    losses: tuple[Loss, ...]
+
+
+def convert(raw: bytes, *, facts: Facts | None = None) -> Converted:
+    """A mail (RFC 5322, MIME, well-formed or not) as a message for exporters.pst.
+
+    Without `facts` it is read, no draft, and dated by its headers (1970-01-01 if they have none).
+    Raises MimeRefused over 2 GiB.
+    """
+    facts = facts or Facts()
+    if len(raw) > MAX_BYTES:
+        raise MimeRefused(f"{len(raw)} bytes are more than a PST can hold", item=facts.label)
+    losses = Losses()
+    source = Source(raw)
+    message = _Composer(source, source.root, facts, losses, 0, headers.EPOCH).message()
+    return Converted(message, losses.all())
+
+
+class _Composer:
+    """Makes one message: the mail itself (`depth` 0) or one inside it."""
+
+    def __init__(
+        self, source: Source, entity: Entity, facts: Facts, losses: Losses, depth: int, fallback: datetime
+    ) -> None:
+        self._source = source
+        self._entity = entity
+        self._facts = facts
+        self._losses = losses
+        self._depth = depth
+        self._fallback = fallback
+        self._properties: Properties = {_CLASS: "IPM.Note", _CODEPAGE: _UTF_8, _SIDE_EFFECTS: 0}
+
+    def message(self) -> Message:
+        """The whole message."""
+        facts, properties = self._facts, self._properties
+        headers.set_texts(self._entity, facts, properties, self._losses)
+        self._delivered = headers.set_times(self._entity, facts, self._fallback, properties, self._losses)
+        persons = people(
+            self._entity, facts.own_addresses, is_draft=facts.is_draft, properties=properties, losses=self._losses
+        )
+        from_me = persons.from_me if facts.from_me is None else facts.from_me
+        if facts.own_addresses and not from_me and not facts.is_draft:
+            received_by(next(iter(facts.own_addresses)), properties)
+        self._rows = persons.rows
+        self._set_header_block()
+        self._hint = 0
+        found = self._contents()
+        properties[_FLAGS] = _READ * facts.is_read | _DRAFT * facts.is_draft | _FROM_ME * from_me
+        properties[_HAS_ATTACHMENTS] = bool(found)
+        if facts.message_class:
+            properties[_CLASS] = facts.message_class
+        if facts.search_key is not None:
+            properties[_SEARCH_KEY] = facts.search_key
+        elif not self._depth:
+            properties[_SEARCH_KEY] = hashlib.sha256(self._source.raw).digest()[:16]
+        self._merge(facts.properties)
+        return Message(properties, self._rows, found, label=facts.label, size_hint=self._hint)
+
+    def _merge(self, winners: Mapping[int | NamedProperty, Value], *, but: frozenset[int] = frozenset()) -> None:
+        """Set properties over those of the same id, of whatever type, except those ids in `but`."""
+        if not winners:
+            return
+        ids = {key >> 16 for key in winners if isinstance(key, int)} - but
+        for key in [key for key in self._properties if isinstance(key, int) and key >> 16 in ids]:
+            del self._properties[key]
+        for name, value in winners.items():
+            if not isinstance(name, int) or name >> 16 in ids:
+                self._properties[name] = value
+
+    def _set_header_block(self) -> None:
+        if self._entity is self._source.root:
+            block = self._source.header_block()
+        else:
+            lines = [f"{name}: {value}\r\n" for name, value in self._entity.raw_items()]
+            block = "".join(lines).encode("ascii", "surrogateescape")
+        headers.set_block(block, self._properties, self._losses)
+
+    def _contents(self) -> list[Attachment]:
+        """Set the bodies and what depends on the kind of mail; the attachments."""
+        if not self._source.whole and self._entity is self._source.root:
+            return self._unparsed()
+        protected = secured(self._source, self._entity, self._losses)
+        if protected is not None:
+            return self._secured(protected)
+        if self._entity.get_content_type() in _TNEF:
+            return self._tnef()
+        self._report()
+        return self._parts(contents(self._entity, self._losses))
+
+    def _parts(self, found: Contents) -> list[Attachment]:
+        body = joined(found, self._losses)
+        self._set_body(body)
+        shown = Shown(frozenset(), "")
+        if body.html is not None and found.files:
+            shown = Shown(html.references(body.html), body.html)
+        self._meeting(found.files)
+        self._hint += size_hint(found.files)
+        made = attachments(self._source, found.files, shown, self._embed, self._losses)
+        if any(loss.code == "irm" for loss in self._losses.all()):
+            self._properties[_CONTENT_CLASS] = "rpmsg.message"
+        return made
+
+    def _set_body(self, body: Body) -> None:
+        properties = self._properties
+        if body.text:
+            properties[_BODY] = headers.with_crlf(body.text)
+        if body.html is None:
+            properties[_NATIVE] = 1
+            return
+        properties[_HTML] = html.stored(body.html)
+        properties[_NATIVE] = 3
+        if body.part is None:
+            return
+        for field, tag in (("content-id", _BODY_ID), ("content-location", _BODY_LOCATION)):
+            value = body.part.fields.get(field)
+            if value is not None:
+                text = storable(unescaped(value).strip(), self._losses, field)
+                properties[tag] = text.strip("<>") if tag == _BODY_ID else text
+
+    def _embed(self, source: Source, entity: Entity) -> Message | None:
+        """A message inside this one; None if that is one too many inside each other."""
+        if self._depth == MAX_DEPTH:
+            return None
+        inner = _Composer(source, entity, _INSIDE, self._losses, self._depth + 1, self._delivered)
+        made = inner.message()
+        self._hint += made.size_hint
+        return made
+
+    def _secured(self, protected: Secured) -> list[Attachment]:
+        self._properties[_CLASS] = protected.message_class
+        if protected.content_type:
+            self._properties[CONTENT_TYPE] = protected.content_type
+        if protected.readable is not None:
+            self._set_body(joined(contents(protected.readable, self._losses), self._losses))
+        return [protected.attachment]
+
+    def _unparsed(self) -> list[Attachment]:
+        """Parts too deep inside each other: the mail as a file, below its own headers."""
+        self._losses.add("too-deep", "the whole mail")
+        name = names.file_name("", 1, "message/rfc822", self._losses)
+        return [Attachment(named(name, "message/rfc822"), self._source.raw)]
+
+    # SEAM (neighbours.py): winmail.dat as the whole mail, reports, meeting requests
+
+    def _tnef(self) -> list[Attachment]:
+        content = neighbours.tnef(payloads.decoded(self._entity, self._losses))
+        if content is None:
+            self._losses.add("tnef-unreadable", "the whole mail is winmail.dat")
+            return self._parts(Contents(files=[self._entity]))
+        self._losses.extend(content.losses)
+        mine = self._properties
+        self._properties = {key: value for key, value in content.properties.items() if key != _FLAGS}
+        kind = self._properties.get(_CLASS)
+        self._merge(mine)  # MIME headers win for persons and dates
+        self._properties[_CLASS] = kind or "IPM.Note"
+        self._rows = self._rows or list(content.recipients)
+        return list(content.attachments)
+
+    def _report(self) -> None:
+        if self._entity.get_content_type() == "multipart/report" and (content := neighbours.report(self._entity)):
+            self._properties[_CLASS] = content.message_class
+            self._losses.extend(content.losses)
+            self._merge(content.properties)
+
+    def _meeting(self, files: list[Entity]) -> None:
+        part = next((part for part in files if part.get_content_type() == "text/calendar" and not part.parts), None)
+        if part is None or self._properties[_CLASS] != "IPM.Note":
+            return
+        method = part.content_type.plain("method").upper()
+        content = neighbours.meeting(payloads.decoded(part, self._losses), method)
+        if content is not None:
+            self._properties[_CLASS] = content.message_class
+            self._losses.extend(content.losses)
+            self._merge(content.properties)
