@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, BinaryIO
 
-from exporters.mail.compose.losses import Loss
-from exporters.mail.compose.mime import Facts, convert
-
 from exporters.clock import Clock, SystemClock
+from exporters.mail.compose.facts import Facts
+from exporters.mail.compose.losses import Loss
+from exporters.mail.compose.mime import convert
 from exporters.pst import FileSink, Folder, FolderRefused, Part, PstError, SinkFailed, SpillFailed, Writer
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}

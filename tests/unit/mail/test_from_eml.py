@@ -12,7 +12,10 @@ import pytest
 from exporters.pst.inventory import Inventory
 from tests.unit.pst.judges import Checked
 
-MAIL = b"From: Ann <ann@example.com>\r\nTo: bob@example.com\r\nSubject: %s\r\nDate: Tue, 2 Jan 2024 03:04:05 +0000\r\n\r\nHello\r\n"
+MAIL = (
+    b"From: Ann <ann@example.com>\r\nTo: bob@example.com\r\nSubject: %s\r\n"
+    b"Date: Tue, 2 Jan 2024 03:04:05 +0000\r\n\r\nHello\r\n"
+)
 
 
 def run(*arguments: str | Path, **environment: str) -> "subprocess.CompletedProcess[str]":
