@@ -1,0 +1,1 @@
+"""From a mail as it travels (MIME, TNEF, reports, invitations) to properties of a PST's message."""
