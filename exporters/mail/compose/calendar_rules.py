@@ -92,9 +92,10 @@ def _held(bare: Series, source: Source, surplus: set[date], losses: list[Loss]) 
         changed[day] = change
     deleted = set(source.deleted) - set(changed)
     known = bare.dates_among(deleted | set(changed))
-    for day in sorted((deleted | set(changed)) - known):
-        what = "changed" if day in changed else "deleted"
-        losses.append(Loss("event-exception", f"the {what} occurrence of {day} is none of the series"))
+    for what, days in (("changed", set(changed) - known), ("deleted", deleted - known)):
+        if days:
+            some = ", ".join(map(str, sorted(days)[:5]))
+            losses.append(Loss("event-exception", f"{len(days)} {what} occurrences are none of the series: {some}"))
     return [change for day, change in sorted(changed.items()) if day in known], (deleted & known) | (
         surplus - set(changed)
     )
@@ -205,6 +206,8 @@ def _monthly(
             raise RecurrenceRefused(f"BYMONTHDAY={day}")
         return Pattern(frequency, interval, day=day, first_weekday=first_weekday)
     _without(parts, "BYMONTHDAY")
+    if not ordinals and "BYSETPOS" not in parts and frequency == Frequency.MONTHLY and interval == 1:  # all of them
+        return Pattern(Frequency.WEEKLY, weekdays=mask, first_weekday=first_weekday)
     if ordinals and len(ordinals) == 1 and mask.bit_count() == 1 and "BYSETPOS" not in parts:
         nth = ordinals[0]
     elif not ordinals and "BYSETPOS" in parts:

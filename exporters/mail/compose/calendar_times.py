@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from exporters.mail.compose.calendar_text import Component, Line
 from exporters.mail.compose.recurrence import Frequency, Pattern, RecurrenceRefused
@@ -162,13 +163,17 @@ def _offset_of(value: str) -> timedelta | None:
 
 
 def observed_zone(component: Component) -> ObservedZone | None:
-    """The zone of a VTIMEZONE; None if no part of it can be used."""
-    observances = [
-        found
-        for child in component.children
-        if child.name in ("STANDARD", "DAYLIGHT") and (found := _observance(child))
-    ]
-    return ObservedZone(component.text("TZID"), observances) if observances else None
+    """The zone of a VTIMEZONE; None if no part of it can be used. The same text gives the same zone."""
+    parts = (child for child in component.children if child.name in ("STANDARD", "DAYLIGHT"))
+    text = tuple(tuple((line.name, line.value) for line in part.lines) for part in parts)
+    return _zone_of_text(component.text("TZID"), text)
+
+
+@lru_cache(maxsize=256)
+def _zone_of_text(name: str, parts: tuple[tuple[tuple[str, str], ...], ...]) -> ObservedZone | None:
+    components = [Component("", [Line(line, {}, value) for line, value in part]) for part in parts]
+    observances = [found for component in components if (found := _observance(component))]
+    return ObservedZone(name, observances) if observances else None
 
 
 def _observance(component: Component) -> _Observance | None:

@@ -19,6 +19,7 @@ _ANY_YEAR = 1601
 _YEARS_COMPARED = 4
 _MAX_YEARS = 30  # of a series: after that its zone is taken to change no more
 _NO_CHANGE = bytes(16)
+_UTC = frozenset({"tzone://microsoft/utc", "z", "coordinated universal time"})
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _changes(source: tzinfo, year: int) -> tuple[tuple[datetime, timedelta, time
     at, end = datetime(year, 1, 1), datetime(year + 1, 1, 1)  # noqa: DTZ001 - instants in UTC
     before = _offset(source, at)
     while at < end:
-        following = min(at + timedelta(days=5), end)
+        following = min(at + timedelta(days=10), end)
         after = _offset(source, following)
         if after != before:
             low, high = 0, int((following - at).total_seconds())
@@ -209,6 +210,7 @@ def named_zone(name: str) -> tuple[ZoneInfo, str] | None:
     Windows name, or the IANA name if there is none.
     """
     name = name.strip().strip("\"'")
+    name = "UTC" if name.lower() in _UTC else name
     windows = _by_key().get(name.lower())
     if windows is not None:
         return ZoneInfo(windows), next(key for key in _names() if key.lower() == name.lower())

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from exporters.mail.compose.calendar_rules import Source, series_of
 from exporters.mail.compose.calendar_text import parse
 from exporters.mail.compose.calendar_times import Zones, duration
-from exporters.mail.compose.meetings import APPOINTMENT, COMMON, MEETING, PUBLIC, MeetingContent, meeting
+from exporters.mail.compose.meeting_work import APPOINTMENT, COMMON, MEETING, PUBLIC
+from exporters.mail.compose.meetings import MeetingContent, meeting
 from exporters.mail.compose.recurrence import RecurrenceRefused, encode
 from exporters.pst import FileSink, Message, NamedProperty, Writer
 from tests.unit.mail.test_recurrence import decode, wall
@@ -302,7 +303,7 @@ def rules(draw: Any) -> str:
     rule = draw(st.sampled_from([
         "FREQ=DAILY", "FREQ=WEEKLY", "FREQ=MONTHLY", "FREQ=YEARLY",
         "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR", "FREQ=MONTHLY;BYMONTHDAY=-1", "FREQ=MONTHLY;BYMONTHDAY=31",
-        "FREQ=MONTHLY;BYMONTHDAY=30",
+        "FREQ=MONTHLY;BYMONTHDAY=30", "FREQ=MONTHLY;BYDAY=TU,SA",
         f"FREQ=WEEKLY;BYDAY={','.join(draw(days))}", f"FREQ=MONTHLY;BYDAY={draw(st.sampled_from(['1', '2', '+3', '4', '-1']))}TU",
         f"FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS={draw(st.sampled_from([1, 2, 3, 4, -1]))}",
         f"FREQ=YEARLY;BYMONTH={(month := draw(st.integers(1, 12)))};BYDAY=3TH", f"FREQ=YEARLY;BYMONTH={month}",
@@ -379,12 +380,12 @@ def test_damaged_calendars_give_meetings_that_can_be_written(tmp_path: Path) -> 
         "EXDATE:20240312T080000Z\nCATEGORIES:a,b\n" + PEOPLE + alarm + override, more=BERLIN,
     )  # fmt: skip
     draw, contents = random.Random(11), []
-    for _ in range(2500):
+    for _ in range(800):
         data = bytearray(whole)
         for _ in range(draw.randint(1, 8)):
             data[draw.randrange(len(data))] = draw.choice(b"0123456789:;,=-+TZ\n\0\x80" + bytes((draw.randrange(256),)))
         found = meeting(bytes(data), method="REQUEST")
         if found:
             contents.append(found)
-    assert len(contents) > 1000
-    written(tmp_path, contents[::5])
+    assert len(contents) > 300
+    written(tmp_path, contents[::3])

@@ -206,7 +206,7 @@ def test_every_sample_mail_is_a_report_or_none() -> None:
 
 def test_damaged_reports_give_no_errors() -> None:
     whole, draw, usable = mail(HEAD + block() + block("delayed", "é@b.c", "4.2.2")), random.Random(3), 0
-    for _ in range(2000):
+    for _ in range(600):
         data = bytearray(whole)
         for _ in range(draw.randint(1, 6)):
             data[draw.randrange(len(data))] = draw.choice((0, 10, 32, 58, 59, 0x80, 0xED, draw.randrange(256)))
@@ -216,4 +216,4 @@ def test_damaged_reports_give_no_errors() -> None:
             for tag, value in properties.items():
                 assert isinstance(tag, int)
                 encode(tag & 0xFFFF, value)
-    assert usable > 500
+    assert usable > 150

@@ -414,7 +414,7 @@ def test_damaged_streams_are_refused_or_written(tmp_path: Path) -> None:
     )  # fmt: skip
     draw = random.Random(7)
     contents: list[TnefContent] = []
-    for _ in range(1500):
+    for _ in range(600):
         data = bytearray(whole)
         for _ in range(draw.randint(1, 4)):
             data[draw.randrange(6, len(data))] = draw.choice((0, 1, 0x1F, 0x80, 0xD8, 0xFF, draw.randrange(256)))
@@ -422,7 +422,7 @@ def test_damaged_streams_are_refused_or_written(tmp_path: Path) -> None:
             contents.append(tnef.read(bytes(data[: draw.choice((len(data), draw.randrange(len(data))))])))
         except TnefRefused:
             continue
-    assert len(contents) > 750
+    assert len(contents) > 300
     written(tmp_path, *contents)
 
 
