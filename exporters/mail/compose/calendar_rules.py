@@ -58,14 +58,16 @@ def series_of(source: Source) -> tuple[Series, list[Loss]]:
     losses: list[Loss] = []
     count, until = _end(parts, source)
     first = source.start.date()
-    if next(pattern.dates(first), None) != first:
+    exact = pattern.day >= 29 and not _is_last_day(parts)
+    begins = next((day for day in pattern.dates(first) if not exact or day.day == pattern.day), LAST_DAY)
+    if begins != first:
         losses.append(Loss("event-exception", f"the first occurrence, {first}, does not follow the rule {source.rule}"))
-        first = next(pattern.dates(first), LAST_DAY)
+        first = begins
         count = count - 1 if count else count
         if count == 0 or (until and until < first):
             raise RecurrenceRefused("only its first occurrence takes place, which does not follow the rule")
     surplus: list[date] = []
-    if pattern.day >= 29 and not _is_last_day(parts):
+    if exact:
         count, surplus = _short_months(pattern, first, count, until, losses)
     if count is not None:
         found = len(list(islice(pattern.dates(first), min(count, _MAX_OCCURRENCES))))

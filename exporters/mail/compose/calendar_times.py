@@ -16,6 +16,7 @@ from exporters.mail.compose.recurrence import Frequency, Pattern, RecurrenceRefu
 from exporters.mail.compose.timezones import named_zone
 
 WEEKDAYS = {"SU": 0, "MO": 1, "TU": 2, "WE": 3, "TH": 4, "FR": 5, "SA": 6}
+_FLOATING = "(none)"  # what is said of times without a zone, in a calendar that names none
 FIRST, LAST = datetime(1601, 1, 2), datetime(4500, 8, 31)  # noqa: DTZ001 - what Outlook's calendar can show
 _MOMENT = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d):?(\d\d)(?::?(\d\d))?(?:\.\d+)?(Z)?)?$", re.IGNORECASE)
 _DURATION = re.compile(r"([+-])?P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$", re.IGNORECASE)
@@ -229,14 +230,17 @@ class Zones:
         self._default = name
 
     def moment(self, line: Line | None) -> Moment | None:
-        """The time that a line names; None without one, or if it cannot be read. Floating times and dates are of `default`."""
+        """The time that a line names, by its own zone, else by the calendar's; None without one, or if it cannot be read."""
         found = parsed(line.value) if line else None
         if line is None or found is None:
             return None
         wall, in_utc, is_date = found
         if in_utc:
             return Moment(wall, UTC, "UTC")
-        zone, key = self.named(line.parameter("TZID") or self._default, wall)
+        name = line.parameter("TZID") or self._default
+        if not name and not is_date and _FLOATING not in self.unknown:
+            self.unknown.append(_FLOATING)
+        zone, key = self.named(name, wall)
         return Moment(wall, zone, key, is_date)
 
     def named(self, name: str, wall: datetime) -> tuple[tzinfo, str]:

@@ -168,7 +168,8 @@ def _identity(work: Work, series: Series | None) -> None:
         work.lose("event-exception", f"the change applies from {replaced.value[:40]} on; one occurrence is shown")
     if original is not None:
         work.put(APPOINTMENT, 0x8228, TIME, original.utc)
-    sequence = _number(work, "SEQUENCE")
+    outlooks = event.first("X-MICROSOFT-CDO-APPT-SEQUENCE") is not None
+    sequence = _number(work, "X-MICROSOFT-CDO-APPT-SEQUENCE" if outlooks else "SEQUENCE")
     work.put(APPOINTMENT, 0x8201, INTEGER, sequence if sequence is not None else 0)
     work.tag(0x00620003, _number(work, "X-MICROSOFT-CDO-OWNERAPPTID"))
 
@@ -227,6 +228,8 @@ def _persons_and_texts(work: Work) -> None:
     _, attendees = _persons(event)
     for name, kind in ((0x8238, None), (0x823B, people.REQUIRED), (0x823C, people.OPTIONAL)):
         work.put(APPOINTMENT, name, STRING, people.names(attendees, kind))
+    for name, kind in ((0x0006, people.REQUIRED), (0x0007, people.OPTIONAL), (0x0008, people.RESOURCE)):
+        work.put(MEETING, name, STRING, people.names(attendees, kind))
     wants = any(one.wants_answer for one in attendees)
     work.tag(0x0063000B, wants)
     work.tag(0x0C17000B, wants)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 from dateutil.rrule import rrulestr
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from exporters.mail.compose.calendar_rules import Source, series_of
@@ -93,6 +93,7 @@ def test_an_invitation_has_everything() -> None:
         (APPOINTMENT, 0x8224): 3, (APPOINTMENT, 0x8217): 3, (APPOINTMENT, 0x8218): 5, (APPOINTMENT, 0x8229): True,
         (APPOINTMENT, 0x8201): 0, (APPOINTMENT, 0x825A): True, (APPOINTMENT, 0x8238): "Bob; Cy; Room 1",
         (APPOINTMENT, 0x823B): "Bob", (APPOINTMENT, 0x823C): "Cy", (APPOINTMENT, 0x8223): False, (APPOINTMENT, 0x8231): 0,
+        (MEETING, 0x0006): "Bob", (MEETING, 0x0007): "Cy", (MEETING, 0x0008): "Room 1",
         (MEETING, 0x0026): 1, (MEETING, 0x001A): datetime(2024, 3, 1, 12, tzinfo=UTC), (MEETING, 0x0005): False,
         (MEETING, 0x000A): False, (COMMON, 0x8510): 7265, (COMMON, 0x8503): True, (COMMON, 0x8501): 15, (COMMON, 0x8502): start,
         (COMMON, 0x8560): start - timedelta(minutes=15), (COMMON, 0x8506): True, (PUBLIC, "Keywords"): ("red, dark", "blue"),
@@ -288,6 +289,29 @@ def test_what_a_meeting_mail_cannot_hold_is_a_loss(lines: str, code: str) -> Non
     assert codes(read(TIMES + lines)) == [code]
 
 
+def test_times_without_a_zone_are_of_the_calendars_or_a_loss() -> None:
+    floating = "DTSTART:20240305T090000\n"
+    found = read(floating)
+    assert (value(found, APPOINTMENT, 0x820D), codes(found)) == (
+        datetime(2024, 3, 5, 9, tzinfo=UTC),
+        ["timezone-approximate"],
+    )
+    for zone in ("X-WR-TIMEZONE:Europe/Berlin\n", BERLIN):
+        found = read(floating, more=zone)
+        assert (value(found, APPOINTMENT, 0x820D), codes(found)) == (datetime(2024, 3, 5, 8, tzinfo=UTC), [])
+
+
+def test_an_update_says_so() -> None:
+    found = read(TIMES + "SEQUENCE:1\nX-MICROSOFT-CDO-APPT-SEQUENCE:3\n")
+    assert (value(found, APPOINTMENT, 0x8201), value(found, MEETING, 0x0026)) == (3, 0x10000)
+
+
+def test_folded_lines_may_break_inside_a_character() -> None:
+    raw = calendar(TIMES + "LOCATION:caf\u00e9\n").replace(b"\xc3\xa9", b"\xc3\r\n \xa9")
+    found = meeting(raw, method="")
+    assert found is not None and value(found, APPOINTMENT, 0x8208) == "caf\u00e9"
+
+
 def test_events_without_start_or_uid_are_still_meetings() -> None:
     found = read("SUMMARY:x\n")
     assert (value(found, APPOINTMENT, 0x820D), codes(found)) == (None, ["event-without-start"])
@@ -318,6 +342,8 @@ def rules(draw: Any) -> str:
 
 
 @settings(deadline=None)
+@example("FREQ=MONTHLY;BYMONTHDAY=31;INTERVAL=1;WKST=MO", datetime(2020, 4, 30))
+@example("FREQ=YEARLY;INTERVAL=1;COUNT=3", datetime(2020, 2, 29))
 @given(rules(), st.datetimes(datetime(2020, 1, 1), datetime(2024, 12, 31)))
 def test_series_have_the_dates_of_an_rrule_library(rule: str, when: datetime) -> None:
     start = when.replace(second=0, microsecond=0)

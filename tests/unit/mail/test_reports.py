@@ -75,7 +75,12 @@ def test_a_failed_delivery_has_everything() -> None:
 def test_the_action_names_the_class(action: str, suffix: str) -> None:
     found = read(mail(HEAD + block(action, status="2.0.0")))
     assert found.message_class == f"REPORT.IPM.Note.{suffix}"
-    assert (0x00100040 in found.recipients[0]) == (action != "failed")
+    (row,) = found.recipients
+    assert (0x00100040 in row, 0x0C050003 in row, 0x0C040003 in row) == (
+        action != "failed",
+        action == "failed",
+        action == "failed",
+    )
 
 
 def test_of_mixed_outcomes_the_worst_decides_and_the_milder_are_a_loss() -> None:
