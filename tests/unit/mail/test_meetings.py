@@ -361,7 +361,7 @@ def test_series_have_the_dates_of_an_rrule_library(rule: str, when: datetime) ->
     if losses:
         assert "without a day" in losses[0].detail and "COUNT" not in rule and "UNTIL" not in rule
         return
-    ours = [day for day in islice(series.dates(), 90) if day not in series.deleted][:60]
+    ours = list(islice((day for day in series.dates() if day not in series.deleted), 60))
     assert ours == theirs
     encode(series)
 
