@@ -1,0 +1,1 @@
+"""Mailboxes: what is read from them, and how it becomes messages of a PST."""
