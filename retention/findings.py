@@ -4,7 +4,7 @@ Rules of this file: no I/O. Exceptions of items and findings about a whole sourc
 who accepts the one has not accepted the other. Source: design §4 (Whole), §6 (exit codes), docs/decisions/0022.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -28,6 +28,10 @@ REASONS = {
     "moving": "it changed while it was read; run the export again",
 }
 """By code: one sentence on a finding about a whole source that could be copied."""
+CONTENT = frozenset({UNRECONCILED, "content_differs", "count_unavailable", "item_without_id", "parts_not_listed"})
+"""Codes that tell of what a source holds: true as long as no later run has looked at it and found otherwise."""
+COUNTED = frozenset({UNRECONCILED, "count_unavailable"})
+"""Those of them that every run works out from the rows, whether or not the service answers."""
 PASSING = frozenset({"pending", "moving", *OTHER_WRITERS})
 """Codes that nobody can accept: another run will do better."""
 Heard = Literal["answered", "refused", "unanswered"]
@@ -76,6 +80,8 @@ def found_of(result: SourceResult, acceptances: Acceptances) -> Found:
     row.update({name: getattr(result, name) for name in COUNTS})
     found = Found(row, place_of(result.bag, source.label), _heard(result), dict(result.exceptions), problem=problem)
     wholes = list(_wholes(result))
+    if found.heard != "answered":
+        wholes += _told_before(result, acceptances.shown.get(found.place, {}), {whole.code for whole in wholes})
     row["coverage"] = [*result.coverage, *(_coverage(whole) for whole in wholes)]
     if problem is not None:
         wholes.insert(0, Whole(problem.code, digest_of(problem.code), str(problem)))
@@ -118,7 +124,7 @@ def _wholes(result: SourceResult) -> Iterator[Whole]:
     """Findings about a whole source, each code once, beside the error that ended its copy."""
     problem = result.problem
     codes = dict.fromkeys(result.problems)
-    if problem is None and not result.reconciled:
+    if UNRECONCILED in result.digests or (problem is None and not result.reconciled):
         codes[UNRECONCILED] = None
     for code in codes:
         if not (code == MASS and result.has_refused):
@@ -129,6 +135,14 @@ def _wholes(result: SourceResult) -> Iterator[Whole]:
         reason = f"it was copied before, and {now}: nothing of it is marked gone"
         mass = result.digests.get(MASS) if MASS in codes else None
         yield Whole(MASS, digest_of(MASS, problem.code, mass), reason)
+
+
+def _told_before(result: SourceResult, shown: Mapping[str, str], told: Set[str]) -> Iterator[Whole]:
+    """What the newest run that looked at a source showed of its content, which this one could not look at: who accepts that the
+    source refuses has not accepted that."""
+    over = COUNTED if result.reconciled or UNRECONCILED in result.digests else frozenset()
+    for code in sorted(CONTENT & shown.keys() - told - over):
+        yield Whole(code, shown[code], REASONS[code])
 
 
 def _coverage(whole: Whole) -> JsonObject:
