@@ -40,7 +40,8 @@ class Attached:
         try:
             listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
             nameless = [v for v in listed if identifier_of(v.get("id")) is None]
-            listed = newest_first([v for v in listed if identifier_of(v.get("id")) is not None])
+            named = {v["id"]: v for v in listed if identifier_of(v.get("id")) is not None}  # pages may overlap
+            listed = newest_first(list(named.values()))
         except (ItemError, SourceError, TransientError) as error:
             if _says_no_more(task, error):
                 self._settle_list(task, done)
