@@ -33,7 +33,7 @@ CONTENT = frozenset({UNRECONCILED, "content_differs", "count_unavailable", "item
 COUNTED = frozenset({UNRECONCILED, "count_unavailable"})
 """Those of them that every run works out from the rows, whether or not the service answers."""
 PASSING = frozenset({"pending", "moving", *OTHER_WRITERS})
-"""Codes that nobody can accept: another run will do better."""
+"""Codes that nobody can accept: another run will do better (but see `_left`)."""
 Heard = Literal["answered", "refused", "unanswered"]
 
 
@@ -84,10 +84,15 @@ def found_of(result: SourceResult, acceptances: Acceptances) -> Found:
         wholes += _told_before(result, acceptances.shown.get(found.place, {}), {whole.code for whole in wholes})
     row["coverage"] = [*result.coverage, *(_coverage(whole) for whole in wholes)]
     if problem is not None:
-        wholes.insert(0, Whole(problem.code, digest_of(problem.code), str(problem)))
+        wholes.insert(0, Whole(problem.code, digest_of(problem.code, *_left(result)), str(problem)))
+    if _left(result):
+        row["coverage"][0] = {
+            **row["coverage"][0],
+            "reason": f"{problem} {result.pending:,} items that it listed are not copied.",
+        }
     _judge_items(found, result, acceptances)
     _judge_wholes(found, wholes, acceptances, is_one=result.has_refused)
-    if result.pending:
+    if result.pending and not (_left(result) and wholes[0].code in found.accepted_wholes):
         found.open_wholes.append("pending")
     return found
 
@@ -120,6 +125,12 @@ def _heard(result: SourceResult) -> Heard:
     return "answered" if result.has_answered else "unanswered"
 
 
+def _left(result: SourceResult) -> list[str]:
+    """How many items are pending of a source that refuses: no other run may ever do better, so they are part of that finding, and
+    whoever accepts it accepts them; another number is another finding. Nothing where nothing is pending."""
+    return [f"{result.pending} pending"] if result.pending and _heard(result) == "refused" else []
+
+
 def _wholes(result: SourceResult) -> Iterator[Whole]:
     """Findings about a whole source, each code once, beside the error that ended its copy."""
     problem = result.problem
@@ -134,7 +145,7 @@ def _wholes(result: SourceResult) -> Iterator[Whole]:
         now = "its user has another now, copied beside it" if result.is_replaced else "refuses now"
         reason = f"it was copied before, and {now}: nothing of it is marked gone"
         mass = result.digests.get(MASS) if MASS in codes else None
-        yield Whole(MASS, digest_of(MASS, problem.code, mass), reason)
+        yield Whole(MASS, digest_of(MASS, problem.code, mass, *_left(result)), reason)
 
 
 def _told_before(result: SourceResult, shown: Mapping[str, str], told: Set[str]) -> Iterator[Whole]:
