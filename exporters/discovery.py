@@ -16,7 +16,7 @@ from exporters.clock import Clock
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, objects_of, text_of
 from exporters.graph.calls import JsonObject, segment
-from exporters.graph.errors import GraphError, NoDriveError, NotFoundError
+from exporters.graph.errors import GraphError, NoDriveError, NoLicenceError, NotFoundError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.sources import Source, SourceKind
@@ -43,20 +43,29 @@ class Undiscovered(SourceError):
     name = ""
 
 
+class _Unlicensed(Undiscovered):
+    """A user of whom nothing was said but that the tenant has no licence: no news where others have drives."""
+
+
 def discover(
     graph: GraphSession, catalogue: Catalogue, clock: Clock, absent: AbsentDrives
 ) -> Iterator[Source | Undiscovered]:
     """Yield every OneDrive once: of each user, then those in the store whose owner is listed no more, or has another by now;
-    last what stands in `sources/` and cannot be read.
+    then users of whom the service only said that the tenant has no licence, unless it says so of all; last what stands in
+    `sources/` and cannot be read.
 
     Raises: RunError, SourceError if the users cannot be listed.
     """
     found: set[str] = set()
+    unlicensed: list[Undiscovered] = []
     users = 0
     for page in graph.pages("/users", params={"$select": USER_SELECT, "$top": PAGE}, cost=Cost.USERS):
         for user in page:
             users += 1
             source = _drive_of(graph, catalogue, clock, absent, user)
+            if isinstance(source, _Unlicensed):
+                unlicensed.append(source)
+                continue
             if isinstance(source, Source):
                 if source.id in found:  # pages may overlap
                     continue
@@ -73,6 +82,8 @@ def discover(
         if record["kind"] == SourceKind.ONEDRIVE and record["id"] not in found:
             found.add(record["id"])
             yield Source(SourceKind.ONEDRIVE, record["id"], record["names"][-1]["name"], record.get("owner"))
+    if found:
+        yield from unlicensed
     told = {Source(SourceKind.ONEDRIVE, drive_id, "").key for drive_id in found}  # these say it themselves
     for key in catalogue.damaged():
         if key not in told:
@@ -94,12 +105,12 @@ def _drive_of(
         return None
     try:
         drive = _ask(graph, user_id)
-    except NoDriveError as error:
-        if error.status == HTTPStatus.NOT_FOUND:  # "no licence in this tenant" is said of the tenant, and may pass
+    except (ItemError, SourceError) as error:
+        if isinstance(error, NoLicenceError) or not isinstance(error, NoDriveError):
+            return _undiscovered(name, error)
+        if error.status == HTTPStatus.NOT_FOUND:
             absent.remember(user_id, licences, clock.now())
         return None
-    except (ItemError, SourceError) as error:
-        return _undiscovered(name, error)
     return Source(SourceKind.ONEDRIVE, drive["id"], name, user_id, text_of(drive.get("webUrl")))
 
 
@@ -119,7 +130,8 @@ def successor_of(graph: GraphSession, catalogue: Catalogue, lost: Source) -> Sou
 
 
 def _undiscovered(name: str, error: LastcopyError) -> Undiscovered:
-    problem = Undiscovered(str(error), code=error.code, action=error.action or "Run the export again.")
+    kind = _Unlicensed if isinstance(error, NoLicenceError) else Undiscovered
+    problem = kind(str(error), code=error.code, action=error.action or "Run the export again.")
     problem.name = name
     return problem
 

@@ -25,7 +25,7 @@ from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter, DriveResult, Progress
 from exporters.drive.settings import DriveSettings
-from exporters.errors import LastcopyError, RunError, SourceError
+from exporters.errors import ConfigurationError, LastcopyError, RunError, SourceError
 from exporters.graph.errors import (
     AccessDeniedError,
     LockedError,
@@ -250,12 +250,7 @@ class Copying:
 
     def _damage(self, error: LastcopyError, result: SourceResult) -> BagDamagedError | None:
         """The damage of this one bag that an error tells of: an object of it is missing, and the store itself is there."""
-        if not isinstance(error, ObjectMissingError) or result.bag is None:
-            return None
-        inside = error.key.removeprefix(f"{result.bag}/")
-        if inside == error.key or next(self.store.list("sources/"), None) is None:
-            return None
-        return BagDamagedError(result.bag, f"{inside} is missing", result.source.key)
+        return None if result.bag is None else _damage_of(error, self.store, result.bag, result.source.key)
 
     def _successor(self, lost: Source) -> Source | None:
         try:
@@ -308,13 +303,22 @@ class Copying:
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
 
 
+def _damage_of(error: LastcopyError, store: Store, bag: str, entry: str | None = None) -> BagDamagedError | None:
+    if not isinstance(error, ObjectMissingError):
+        return None
+    inside = error.key.removeprefix(f"{bag}/")
+    if inside == error.key or next(store.list("sources/"), None) is None:
+        return None
+    return BagDamagedError(bag, f"{inside} is missing", entry)
+
+
 def _place(error: BaseException) -> str:
     """Where an unexpected error arose, without any value: `planning.py:120 < exporter.py:60`."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
 
 
-def _only_this_source(error: RunError) -> bool:
+def _only_this_source(error: LastcopyError) -> bool:
     return isinstance(error, ReplacedError) or error.code in {"another_writer", "segment_damaged"}
 
 
@@ -380,13 +384,28 @@ def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObjec
 
 def fold_bags(
     store: Store, bags: Iterable[str], clock: Clock, *, run_id: str, take_over: bool
-) -> Iterator[tuple[str, Position | None]]:
-    """Close and fold the bags that are open; yield (bag, its newest segment if it was folded now). Needs no tenant."""
+) -> Iterator[tuple[str, Position | LastcopyError | None]]:
+    """Close and fold the bags that are open; yield (bag, its newest segment if it was folded now, or why this one cannot be).
+
+    Needs no tenant. Raises: RunError of the store itself, which concerns every bag.
+    """
     run = Run(run_id, clock, UnitMeter(None).take, take_over)
     for bag in bags:
-        with open_bag(store, bag, {"bag": bag}, run) as writer:
-            needed = writer.needs_fold
-            if needed:
-                writer.load()
-                writer.close("folded")
-            yield bag, writer.position if needed else None
+        try:
+            folded = _fold_bag(store, bag, run)
+        except LastcopyError as error:
+            damage = _damage_of(error, store, bag)
+            if isinstance(error, (RunError, ConfigurationError)) and not (damage or _only_this_source(error)):
+                raise
+            yield bag, damage or error
+        else:
+            yield bag, folded
+
+
+def _fold_bag(store: Store, bag: str, run: Run) -> Position | None:
+    with open_bag(store, bag, {"bag": bag}, run) as writer:
+        if not writer.needs_fold:
+            return None
+        writer.load()
+        writer.close("folded")
+        return writer.position

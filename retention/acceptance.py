@@ -63,6 +63,8 @@ class Acceptances:
     shown: dict[str, dict[str, str]] = field(default_factory=dict)
     _runs: dict[str, _Run] = field(default_factory=dict)
     _accepted: list[_Accepted] = field(default_factory=list)
+    _looks: dict[str, list[int]] = field(default_factory=dict)
+    """Of each bag: the rows in which runs ended that had looked at it, and shown what it holds."""
     _rows: int = 0
 
     @classmethod
@@ -81,7 +83,7 @@ class Acceptances:
         names: list[str] = []
         entries = [entry for entry in self._accepted if entry.code == code and entry.source in {None, bag}]
         for run, newest in runs.items():
-            by = [e.by for e in entries if self._had_shown(run, newest, e.number, e.at)]
+            by = [e.by for e in entries if self._had_shown(run, bag, newest, e.number, e.at)]
             if not by:
                 return []
             names += by
@@ -96,18 +98,19 @@ class Acceptances:
         found = (e.by for e in self._accepted if e.code == NOT_BUILT and e.source in {None, name})
         return list(dict.fromkeys(found))
 
-    def is_shown(self, run: str, found: datetime, now: datetime) -> bool:
-        """Whether an exception that this run found would be covered by an acceptance that is given now."""
-        return self._had_shown(run, found, self._rows, now)
+    def is_shown(self, run: str, bag: str, found: datetime, now: datetime) -> bool:
+        """Whether an exception that this run found in a bag would be covered by an acceptance that is given now."""
+        return self._had_shown(run, bag, found, self._rows, now)
 
-    def _had_shown(self, run: str, newest: datetime, number: int, at: datetime | None) -> bool:
-        """A run that was cut off showed nothing itself, later ones did; what it found by then counts by the clock."""
+    def _had_shown(self, run: str, bag: str, newest: datetime, number: int, at: datetime | None) -> bool:
+        """Whether it was shown by then: by the run that found it, or by a later one if that was cut off, or ended in an error
+        before it came to this bag. What a run without an end found by then counts by the clock."""
         known = self._runs.get(run)
-        if known is None:
+        if known is None or not any(known.started < look < number for look in self._looks.get(bag, ())):
             return False
         if known.ended is not None:
             return known.ended < number
-        return known.started < number and at is not None and newest <= at
+        return at is not None and newest <= at
 
     def _read(self, row: JsonObject) -> None:
         kind, run = row.get("type"), str(row.get("run"))
@@ -115,6 +118,8 @@ class Acceptances:
             self._runs.setdefault(run, _Run(self._rows))
         elif kind == "run_ended":
             self._runs.setdefault(run, _Run(self._rows)).ended = self._rows
+            for bag in row.get("bags") or {}:
+                self._looks.setdefault(bag, []).append(self._rows)
             self._end_what_is_over(self._show(row))
         elif kind == "accepted":
             at = datetime.fromisoformat(row["at"]) if "at" in row else None

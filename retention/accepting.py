@@ -79,7 +79,7 @@ def _items(store: Store, bags: Iterable[str], told: Acceptances, now: datetime) 
     found: dict[str, int] = {}
     for bag in bags:
         for row in _exceptions(store, bag):
-            if told.is_shown(str(row.get("run")), datetime.fromisoformat(row["captured"]), now):
+            if told.is_shown(str(row.get("run")), bag, datetime.fromisoformat(row["captured"]), now):
                 found[row["code"]] = found.get(row["code"], 0) + 1
     return found
 

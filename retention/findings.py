@@ -4,7 +4,7 @@ Rules of this file: no I/O. Exceptions of items and findings about a whole sourc
 who accepts the one has not accepted the other. Source: design §4 (Whole), §6 (exit codes), docs/decisions/0022.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -28,8 +28,12 @@ REASONS = {
     "moving": "it changed while it was read; run the export again",
 }
 """By code: one sentence on a finding about a whole source that could be copied."""
+CONTENT = frozenset({UNRECONCILED, "content_differs", "count_unavailable", "item_without_id", "parts_not_listed"})
+"""Codes that tell of what a source holds: true as long as no later run has looked at it and found otherwise."""
+COUNTED = frozenset({UNRECONCILED, "count_unavailable"})
+"""Those of them that every run works out from the rows, whether or not the service answers."""
 PASSING = frozenset({"pending", "moving", *OTHER_WRITERS})
-"""Codes that nobody can accept: another run will do better."""
+"""Codes that nobody can accept: another run will do better (but see `_left`)."""
 Heard = Literal["answered", "refused", "unanswered"]
 
 
@@ -76,12 +80,19 @@ def found_of(result: SourceResult, acceptances: Acceptances) -> Found:
     row.update({name: getattr(result, name) for name in COUNTS})
     found = Found(row, place_of(result.bag, source.label), _heard(result), dict(result.exceptions), problem=problem)
     wholes = list(_wholes(result))
+    if found.heard != "answered":
+        wholes += _told_before(result, acceptances.shown.get(found.place, {}), {whole.code for whole in wholes})
     row["coverage"] = [*result.coverage, *(_coverage(whole) for whole in wholes)]
     if problem is not None:
-        wholes.insert(0, Whole(problem.code, digest_of(problem.code), str(problem)))
+        wholes.insert(0, Whole(problem.code, digest_of(problem.code, *_left(result)), str(problem)))
+    if _left(result):
+        row["coverage"][0] = {
+            **row["coverage"][0],
+            "reason": f"{problem} {result.pending:,} items that it listed are not copied.",
+        }
     _judge_items(found, result, acceptances)
     _judge_wholes(found, wholes, acceptances, is_one=result.has_refused)
-    if result.pending:
+    if result.pending and not (_left(result) and wholes[0].code in found.accepted_wholes):
         found.open_wholes.append("pending")
     return found
 
@@ -114,11 +125,17 @@ def _heard(result: SourceResult) -> Heard:
     return "answered" if result.has_answered else "unanswered"
 
 
+def _left(result: SourceResult) -> list[str]:
+    """How many items are pending of a source that refuses: no other run may ever do better, so they are part of that finding, and
+    whoever accepts it accepts them; another number is another finding. Nothing where nothing is pending."""
+    return [f"{result.pending} pending"] if result.pending and _heard(result) == "refused" else []
+
+
 def _wholes(result: SourceResult) -> Iterator[Whole]:
     """Findings about a whole source, each code once, beside the error that ended its copy."""
     problem = result.problem
     codes = dict.fromkeys(result.problems)
-    if problem is None and not result.reconciled:
+    if UNRECONCILED in result.digests or (problem is None and not result.reconciled):
         codes[UNRECONCILED] = None
     for code in codes:
         if not (code == MASS and result.has_refused):
@@ -128,7 +145,15 @@ def _wholes(result: SourceResult) -> Iterator[Whole]:
         now = "its user has another now, copied beside it" if result.is_replaced else "refuses now"
         reason = f"it was copied before, and {now}: nothing of it is marked gone"
         mass = result.digests.get(MASS) if MASS in codes else None
-        yield Whole(MASS, digest_of(MASS, problem.code, mass), reason)
+        yield Whole(MASS, digest_of(MASS, problem.code, mass, *_left(result)), reason)
+
+
+def _told_before(result: SourceResult, shown: Mapping[str, str], told: Set[str]) -> Iterator[Whole]:
+    """What the newest run that looked at a source showed of its content, which this one could not look at: who accepts that the
+    source refuses has not accepted that."""
+    over = COUNTED if result.reconciled or UNRECONCILED in result.digests else frozenset()
+    for code in sorted(CONTENT & shown.keys() - told - over):
+        yield Whole(code, shown[code], REASONS[code])
 
 
 def _coverage(whole: Whole) -> JsonObject:

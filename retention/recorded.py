@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from exporters.bag.formats import LEDGER, JsonObject, segment_key
+from exporters.bag.formats import LEDGER, JsonObject, dump_json, segment_key
 from exporters.bag.verify import RootVerification
+from exporters.bag.verify_reading import loaded
+from exporters.bag.verify_root import ROOT
 from exporters.errors import LastcopyError
 from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
@@ -24,11 +26,14 @@ _PROBLEM = "What the last runs left is not known"
 @dataclass(slots=True)
 class Recorded:
     """What the journal says. bags: where the last run (or fold) that touched each left it; runs: all that began; records: {run:
-    SHA-256 of its record}; problem: why not all of the journal could be read."""
+    SHA-256 of its record}; entries, root: SHA-256 of what stood below `sources/`, and in `lastcopy.json`, when a run last ended;
+    problem: why not all of the journal could be read."""
 
     bags: dict[str, JsonObject] = field(default_factory=dict)
     runs: set[str] = field(default_factory=set)
     records: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, str] = field(default_factory=dict)
+    root: str | None = None
     problem: str | None = None
 
 
@@ -42,6 +47,9 @@ def recorded(rows: Iterable[JsonObject]) -> Recorded:
             found.runs.add(str(row.get("run")))
             if isinstance(row.get("bags"), dict):
                 found.bags.update(row["bags"])
+            if isinstance(row.get("entries"), dict):
+                found.entries.update(row["entries"])
+            found.root = row["root"] if isinstance(row.get("root"), str) else found.root
             if isinstance(row.get("record"), str):
                 found.records[str(row.get("run"))] = row["record"]
     except LastcopyError as error:
@@ -59,7 +67,7 @@ def noting_bags(rows: Iterable[JsonObject], bags: set[str]) -> Iterator[JsonObje
 
 def check_recorded(store: Store, found: Recorded, root: RootVerification, *, has_bags: bool) -> None:
     """Each bag is where the last run left it, or further (one that is gone, or was rolled back, is whole in itself); each run has
-    the record that it wrote, and each record its run."""
+    the record that it wrote, and each record its run; `lastcopy.json` and the entries are as the last run found them."""
     named = {finding.name for finding in (*root.missing.first, *root.changed.first)}
     wanted = {
         segment_key(f"{bag}/{LEDGER}", int(left["segment"])): (str(left["sha256"]), "the last run wrote")
@@ -67,9 +75,15 @@ def check_recorded(store: Store, found: Recorded, root: RootVerification, *, has
     }
     wanted |= {f"{RUNS}{run}.json": (sha256, "the run wrote") for run, sha256 in found.records.items()}
 
+    wanted |= {key: (sha256, "the last run left") for key, sha256 in found.entries.items()}
+    wanted |= {ROOT: (found.root, "the last run found")} if found.root is not None else {}
+
     def digest(key: str) -> tuple[str, str | None]:
         try:
-            return key, hashlib.sha256(store.read(key)).hexdigest()
+            data = store.read(key)
+            if key in found.entries and _grew_from(data, found.entries[key]):
+                return key, found.entries[key]
+            return key, hashlib.sha256(data).hexdigest()
         except ObjectMissingError:
             return key, None
 
@@ -86,3 +100,13 @@ def check_recorded(store: Store, found: Recorded, root: RootVerification, *, has
                 root.unexpected.add(info.key, "the journal knows no such run")
     if not found.runs and has_bags and next(store.list("journal/"), None) is None:
         root.missing.add("journal/", "a store with bags has a journal")
+
+
+def _grew_from(data: bytes, sha256: str) -> bool:
+    """Whether an entry of `sources/` is the one with this digest, but for names that a run without an end has added."""
+    record = loaded(data)
+    names = (record or {}).get("names")
+    if record is None or not isinstance(names, list):
+        return False
+    shorter = (dump_json({**record, "names": names[:kept]}) for kept in range(1, len(names)))
+    return any(hashlib.sha256(content).hexdigest() == sha256 for content in shorter)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 
 from exporters.bag.catalogue import Catalogue
+from exporters.bag.digests import Hashed
 from exporters.bag.fence import Process
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.clock import Clock, timestamp
@@ -32,7 +33,7 @@ from retention.config import Config
 from retention.coverage import listed_names, no_drives, not_built
 from retention.findings import COUNTS, OTHER_WRITERS, Found, for_journal, found_of, unreached
 from retention.journal import Journal
-from retention.opening import claim_root, configured_store, opened_state, read_root, refuse_foreign
+from retention.opening import ROOT, claim_root, configured_store, opened_state, read_root, refuse_foreign
 from retention.recorded import noting_bags
 from retention.rivals import Rivals
 from retention.selection import Names, is_asked, means, unknown_source
@@ -193,6 +194,7 @@ class _Run:
         self._undiscovered: list[Undiscovered] = []
         self._unseen = set(listed_names(config))
         self._left: dict[str, JsonObject] = {}
+        self._entries: dict[str, str] = {}
         self._saw_all = False
 
     def go(
@@ -276,6 +278,8 @@ class _Run:
     def _found(self, result: SourceResult) -> Found:
         if result.bag is not None and result.segment:
             self._left[result.bag] = {"segment": result.segment, "sha256": result.segment_sha256}
+            if (entry := self._catalogue.digest_of(result.source.key)) is not None:
+                self._entries[result.source.key] = entry
         return found_of(result, self._acceptances)
 
     def _accepts_mass(self, source: Source, digest: str) -> bool:
@@ -329,7 +333,8 @@ class _Run:
         try:
             kept = self._store.put(f"runs/{outcome.run}.json", dump_json(record), if_absent=True, durable=True)
             ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals, "bags": self._left}
-            ended |= {"record": kept.sha256, **for_journal(outcome.found)}
+            ended |= {"record": kept.sha256, "entries": self._entries, **for_journal(outcome.found)}
+            ended["root"] = Hashed.of(self._store.read(ROOT))
             if self._saw_all and outcome.error is None and not outcome.stopped:
                 ended["all_sources"] = True
             self._journal.append([ended], run=outcome.run)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from exporters.bag.digests import Hashed
 from exporters.bag.formats import SOURCE, JsonObject, dump_json, load_json
 from exporters.bag.keys import component_for, folded
 from exporters.bag.ledger import claim_source, source_of
@@ -67,6 +68,12 @@ class Catalogue:
         with self._lock:
             records = [self._records[key] for key in sorted(self._records)]
         return iter(records)
+
+    def digest_of(self, key: str) -> str | None:
+        """SHA-256 of the record under a key; None if there is none that can be read."""
+        with self._lock:
+            record = self._records.get(key)
+        return None if record is None else Hashed.of(dump_json(record))
 
     def damaged(self) -> list[str]:
         """Keys below `sources/` that cannot be read as a record, so that nothing is known of their source."""

@@ -40,7 +40,8 @@ class Attached:
         try:
             listed = [v for page in self._graph.pages(path, cost=Cost.LISTING) for v in page]
             nameless = [v for v in listed if identifier_of(v.get("id")) is None]
-            listed = newest_first([v for v in listed if identifier_of(v.get("id")) is not None])
+            named = {v["id"]: v for v in listed if identifier_of(v.get("id")) is not None}  # pages may overlap
+            listed = newest_first(list(named.values()))
         except (ItemError, SourceError, TransientError) as error:
             if _says_no_more(task, error):
                 self._settle_list(task, done)
@@ -71,13 +72,15 @@ class Attached:
 
     def _without_current(self, rows: list[JsonObject], first: JsonObject) -> list[JsonObject]:
         """Rows of versions of which the service calls one the current one (Q-030), and that of the version listed first: if that
-        one has content of its own, it was not the newest, and the other has none to give."""
-        if first["outcome"] == Outcome.COPIED:
-            return [first, *(row for row in rows if row.get("code") != _CURRENT)]
-        for row in rows:
-            if row.get("code") == _CURRENT:
-                row["code"] = ExceptionCode.VERSION_UNAVAILABLE.value
-        return rows
+        one has content of its own, it was not the newest, and the other has none to give. Of several that it calls so, at most
+        one is: each is an exception."""
+        current = [row for row in rows if row.get("code") == _CURRENT]
+        has_content = first["outcome"] == Outcome.COPIED
+        if has_content and len(current) == 1:
+            return [first, *(row for row in rows if row is not current[0])]
+        for row in current:
+            row["code"] = ExceptionCode.VERSION_UNAVAILABLE.value
+        return [first, *rows] if has_content else rows
 
     def _settle_list(self, task: Task, done: Done) -> None:
         """A list that was refused once is no exception any more."""

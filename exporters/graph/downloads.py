@@ -74,13 +74,15 @@ class Download:
         if self.coding not in ("gzip", "x-gzip", "deflate"):
             yield from self.chunks(size)
             return
-        inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its head says
+        inflate = _inflate()
         try:
             for chunk in self.chunks(size):
                 rest = chunk
                 while rest:
+                    if inflate.eof:  # of one member; more may follow
+                        inflate = _inflate()
                     yield inflate.decompress(rest, size)
-                    rest = inflate.unconsumed_tail
+                    rest = inflate.unused_data if inflate.eof else inflate.unconsumed_tail
             yield inflate.flush()
         except zlib.error:
             raise MalformedAnswerError("The content is not coded as its answer says.", code="malformed") from None
@@ -131,6 +133,10 @@ def open_download(
         yield download
     finally:
         download.close()
+
+
+def _inflate() -> "zlib._Decompress":
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as its head says
 
 
 def _failed(error: GraphError) -> DownloadFailedError:

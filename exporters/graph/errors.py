@@ -129,6 +129,10 @@ class NoDriveError(GraphError, SourceError):
     says so in so many words, `drive_not_found` for a plain 404."""
 
 
+class NoLicenceError(NoDriveError):
+    """The service says of the whole tenant that it has no SharePoint licence: nothing about this user."""
+
+
 class NoMailboxError(GraphError, SourceError):
     """The user has no mailbox in the cloud: a normal result (Q-057)."""
 

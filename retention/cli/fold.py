@@ -3,6 +3,7 @@
 import argparse
 
 from exporters.bag.verify import list_bags
+from exporters.errors import LastcopyError
 from exporters.export import new_run_id
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
@@ -24,23 +25,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(context: Context) -> int:
-    """Close and fold what is open; needs no tenant."""
+    """Close and fold what is open; needs no tenant. 1 if a bag could not be folded, though the others were."""
     args, output, config = context.args, context.output, context.config()
     folded: list[str] = []
+    failed: list[LastcopyError] = []
     run_id, seen = new_run_id(context.clock), 0
     with opened_store(config, context.clock, holding=True) as store:
         wanted = bags_of(store, args.source)
         bags = list_bags(store) if wanted is None else wanted
         for bag, was_open in fold_store(store, bags, context.clock, run_id=run_id, take_over=args.take_over):
             seen += 1
-            if was_open:
+            if isinstance(was_open, LastcopyError):
+                failed.append(was_open)
+                output.mark("bad", f"{bag}: {was_open}. {was_open.action}")
+            elif was_open:
                 folded.append(bag)
                 output.mark("good", f"{bag} folded")
-    output.document({"run": run_id, "bags": seen, "folded": folded, "exit": int(Exit.COMPLETE)})
+    status = Exit.FAILED if failed else Exit.COMPLETE
+    document = {"run": run_id, "bags": seen, "folded": folded, "exit": int(status)}
+    if failed:
+        output.error(failed[0], {**document, "failed": len(failed)})
+        return status
+    output.document(document)
     output.say(
         f"{len(folded):,} of {seen:,} bags were open and are folded now."
         if folded
         else f"None of {seen:,} bags was open."
     )
     output.say("Next: lastcopy verify")
-    return Exit.COMPLETE
+    return status

@@ -244,3 +244,30 @@ def test_a_clock_that_goes_back_makes_nothing_accepted(made: Made, tmp_path: Pat
         tenant.faults(rule("403", "drives/*/items/*/content"))
         exported(product, code=3)
         exported(product, code=3)
+
+
+# ----------------------------------------------------------------------------------------------------------- pending
+
+
+def test_a_drive_that_is_gone_for_good_and_half_copied_can_be_accepted(tmp_path: Path) -> None:
+    """What was listed and never copied is part of that finding: it is said, and covered as long as it is the same."""
+    folder = tiny.make(tmp_path / "tenant", drives=1, files=20, odd=False)
+    with Tenant(folder, clock=CLOCK) as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current")
+        tenant.settings(delta_page=5, empty_pages=False)
+        tenant.faults(rule("404", DELTA, after=1))
+        first = exported(product, code=3)
+        assert first["totals"]["pending"] > 0 and tenant.fired()
+        tenant.faults(rule("404", DELTA))
+        assert problems(exported(product, code=3)) >= {"not_found"}
+        accept(product, "pending", code_of_exit=2)
+        accept(product, "not_found")
+        document = exported(product, code=0)
+        assert document["totals"]["pending"] == first["totals"]["pending"], "it is still said"
+        said = product.run("export", code=0).out
+        assert f"{first['totals']['pending']} items that it listed are not copied" in said
+        product.run("verify", "--json", code=3)
+        tenant.faults(rule("404", DELTA, after=1))
+        exported(product, code=3)
+        tenant.faults(rule("404", DELTA))
+        exported(product, code=3)

@@ -95,6 +95,19 @@ def test_any_flipped_byte_is_found(here: Product, capsys: pytest.CaptureFixture[
     assert verified(capsys)[0] == 0
 
 
+def test_any_flipped_byte_beside_the_bags_is_found(here: Product, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whose the store is, and how its sources are called, stands in two small files alone; the journal has their sums."""
+    draw = random.Random(SEED)
+    for path in [here.store / "lastcopy.json", *sorted((here.store / "sources").iterdir())]:
+        for at in sorted(draw.sample(range(path.stat().st_size), 40)):
+            flip(path, at, 1 << draw.randrange(8))
+            held = path.read_bytes()
+            code, document = verified(capsys)
+            assert held == path.read_bytes() and code == 3, f"not found: {path.name} byte {at}: {document}"
+            shutil.copy(here.folder / "pristine" / path.relative_to(here.store), path)
+    assert verified(capsys)[0] == 0
+
+
 def test_a_flipped_byte_is_found_by_the_command_itself(copied: Product) -> None:
     path = next(copied.store.glob("onedrive/*/data/files/large.bin"))
     flip(path, 2_000_000)

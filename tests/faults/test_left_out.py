@@ -70,3 +70,42 @@ def test_a_notebook_whose_parts_nobody_counts(made: Made, tmp_path: Path) -> Non
         (entry,) = independent_of(product)
         assert (entry["verdict"], entry["unavailable"]) == ("unavailable", {"package": 1})
         assert product.run("verify", "--json", code=0).document["reconciled"]
+
+
+def test_a_refusal_that_is_accepted_hides_no_count_that_differs(made: Made, tmp_path: Path) -> None:
+    """A file was left out, and then the drive is locked: who accepts the lock has not accepted that the copy is not whole."""
+    folder = made.drive.folder_in("F", made.drive.root)
+    made.drive.file_in("a.txt", folder)
+    with made.serve() as tenant:
+        product = Desk(tmp_path, tenant, versions="current")
+        tenant.faults(rule("edit", DELTA, edits=[{"at": "value/0", "drop": True}]))
+        assert problems(exported(product, code=3)) == {"not_reconciled"} and tenant.fired()
+        tenant.faults(rule("423", DELTA))
+        document = exported(product, code=3)
+        product.run("accept", "locked", "--by", "Anna Berg", "--reason", "it is archived", code=0)
+        assert product.run("verify", "--json", code=3).document["reconciled"] is False
+        exported(product, code=3)
+        assert problems(document) == {"locked", "mass_disappearance", "not_reconciled"}
+        product.run("accept", "not_reconciled", "--by", "Anna Berg", "--reason", "known", code=0)
+        exported(product, code=0)
+
+
+def test_a_refusal_that_is_accepted_hides_nothing_that_a_listing_told(made: Made, tmp_path: Path) -> None:
+    """An item without an id leaves no row: the run that is refused knows of it by the journal alone."""
+    for name in ("a.txt", "b.txt"):
+        made.drive.file_in(name, made.drive.root)
+    with made.serve() as tenant:
+        product = Desk(tmp_path, tenant, versions="current")
+        count = [{"at": "folder/childCount", "to": 1}]
+        listed = [
+            {"at": "value/[name=b.txt]/id", "drop": True},
+            {**count[0], "at": "value/[name=root]/folder/childCount"},
+        ]
+        tenant.faults(rule("edit", DELTA, edits=listed), rule("edit", "drives/*/items/*", edits=count))
+        assert problems(exported(product, code=3)) == {"item_without_id"} and tenant.fired()
+        tenant.faults(rule("423", DELTA))
+        exported(product, code=3)
+        product.run("accept", "locked", "--by", "Anna Berg", "--reason", "it is archived", code=0)
+        assert problems(exported(product, code=3)) >= {"locked", "item_without_id"}
+        product.run("accept", "item_without_id", "--by", "Anna Berg", "--reason", "looked at", code=0)
+        exported(product, code=0)

@@ -1,5 +1,6 @@
 """Downloads: one continuous stream or an exception, whatever the hosts do."""
 
+import gzip
 import random
 from itertools import count
 
@@ -14,6 +15,7 @@ from exporters.graph.errors import (
     DownloadFailedError,
     ForeignHostError,
     ItemGaveUpError,
+    MalformedAnswerError,
     MalwareError,
     NotFoundError,
     RightsProtectedError,
@@ -280,3 +282,16 @@ def test_q020_a_range_without_content_length_that_ends_early_goes_on(
     service.downloads = host
     assert fetch(session, start=7, end=3_000_000, etag='"{ABC},2"') == CONTENT[7:3_000_000]
     assert len(service.of("download")) == 2
+
+
+def test_a_coded_content_of_several_members_is_never_the_first_alone(
+    service: FakeService, session: GraphSession
+) -> None:
+    """A gzip stream may have several members (RFC 1952 2.2); a short content that looks whole is the worst of all answers."""
+    body = gzip.compress(b"first ") + gzip.compress(b"second")
+    service.graph = lambda asked: Reply(200, body, {"Content-Encoding": "gzip"})
+    with session.download(PATH) as download:
+        assert b"".join(download.decoded()) == b"first second"
+    service.graph = lambda asked: Reply(200, gzip.compress(b"first ") + b"rest", {"Content-Encoding": "gzip"})
+    with session.download(PATH) as download, pytest.raises(MalformedAnswerError):
+        b"".join(download.decoded())

@@ -97,7 +97,7 @@ OWN = [
     ("q049-not-mail", 400, JSON, body("invalidRequest"), MESSAGE, e.RefusedError, ItemError),
     ("q054", 403, JSON, body("x", "This indicate that a subscription within the tenant has lapsed, or"), ITEM, e.TenantLapsedError, RunError),
     ("q056-url", 400, JSON, body("invalidRequest", "Unable to retrieve user's mysite URL."), "/users/u/drive", e.NoDriveError, SourceError),
-    ("q056-spo", 400, JSON, body("BadRequest", "Tenant does not have a SPO license."), "/users/u/drive", e.NoDriveError, SourceError),
+    ("q056-spo", 400, JSON, body("BadRequest", "Tenant does not have a SPO license."), "/users/u/drive", e.NoLicenceError, SourceError),
     ("q056-file", 404, {"Content-Type": "text/html"}, b"404 FILE NOT FOUND", "/users/u/drive", e.NoDriveError, SourceError),
     ("q056-code-only", 404, JSON, body("itemNotFound"), "/users/u@x/drive?$select=id", e.NoDriveError, SourceError),
     ("q058-one", 404, JSON, body("ResourceNotFound"), "/users/u", e.UserNotFoundError, ItemError),

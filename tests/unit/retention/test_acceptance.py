@@ -53,6 +53,18 @@ def test_of_a_run_that_was_cut_off_counts_what_it_found_before_the_acceptance() 
     assert not acceptances.of_items("malware", ANNA, {"r3": NOW - timedelta(hours=1)}), "it began later"
 
 
+def test_what_no_run_has_shown_of_a_bag_is_not_accepted_with_what_was_shown_of_another() -> None:
+    """A run that failed, or was cut off, found something in a bag of which neither it nor a later one has told."""
+    found = {"r1": NOW - timedelta(hours=1)}
+    failed = [started("r1"), {**ended("r1"), "bags": {ANNA: {}}}, accepted("malware")]
+    assert Acceptances.of(failed).of_items("malware", ANNA, found)
+    assert not Acceptances.of(failed).of_items("malware", BOB, found)
+    shown = [*failed, started("r2"), ended("r2"), accepted("malware", by="Bo Carl")]
+    assert Acceptances.of(shown).of_items("malware", BOB, found) == ["Bo Carl"]
+    cut = [started("r0"), ended("r0"), started("r1"), accepted("malware")]
+    assert not Acceptances.of(cut).of_items("malware", ANNA, found)
+
+
 def test_each_run_that_found_items_has_to_be_covered_by_some_acceptance() -> None:
     rows = [started("r1"), ended("r1"), accepted("malware"), started("r2"), ended("r2")]
     both = {"r1": NOW, "r2": NOW}
