@@ -127,7 +127,7 @@ class _Composer:
         if self._entity.get_content_type() in _TNEF:
             return self._tnef()
         self._report()
-        return self._parts(contents(self._entity, self._losses))
+        return self._parts(contents(self._source, self._entity, self._losses))
 
     def _parts(self, found: Contents) -> list[Attachment]:
         body = joined(found, self._losses)
@@ -151,10 +151,10 @@ class _Composer:
             return
         properties[_HTML] = html.stored(body.html)
         properties[_NATIVE] = 3
-        if body.part is None:
+        if body.html_part is None:
             return
         for field, tag in (("content-id", _BODY_ID), ("content-location", _BODY_LOCATION)):
-            value = body.part.fields.get(field)
+            value = body.html_part.fields.get(field)
             if value is not None:
                 text = storable(unescaped(value).strip(), self._losses, field)
                 properties[tag] = text.strip("<>") if tag == _BODY_ID else text
@@ -173,7 +173,7 @@ class _Composer:
         if protected.content_type:
             self._properties[CONTENT_TYPE] = protected.content_type
         if protected.readable is not None:
-            self._set_body(joined(contents(protected.readable, self._losses), self._losses))
+            self._set_body(joined(contents(self._source, protected.readable, self._losses), self._losses))
         return [protected.attachment]
 
     def _unparsed(self) -> list[Attachment]:

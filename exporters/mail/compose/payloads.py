@@ -26,7 +26,7 @@ def decoded(part: Entity, losses: Losses | None) -> bytes:
     """The body of a part without parts inside. Never raises; notes what is not decoded (None: was noted before)."""
     name = encoding(part)
     data = part.text.encode("ascii", "surrogateescape")
-    if name in _AS_IS:
+    if name.strip() in _AS_IS:
         return data
     if name == "base64":
         bare = data.translate(None, b"\r\n")

@@ -243,6 +243,11 @@ def test_multiparts_without_boundary_are_shown_as_text() -> None:
         assert codes(made) == {"structure-unreadable"}
 
 
+def test_what_email_drops_behind_an_end_without_beginning_is_kept() -> None:
+    made = convert(mail(f"{HEAD}Content-Type: multipart/mixed; boundary=b\n\nwords\n--b--\nmore\n"))
+    assert made.message.properties[0x1000001F] == "words\r\n--b--\r\nmore\r\n"
+
+
 def test_facts_of_the_outer_mail_are_not_those_of_the_inner() -> None:
     made = convert(EMBEDDED, facts=Facts(is_draft=True, is_read=False, message_class="IPM.Post", search_key=b"1" * 16))
     inner = files(made)[0].message

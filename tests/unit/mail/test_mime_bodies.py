@@ -175,6 +175,16 @@ def test_the_last_html_wins_and_the_first_becomes_a_file() -> None:
     assert "alternative-attached" in codes(made)
 
 
+def test_an_alternative_inside_another_loses_no_text() -> None:
+    made = converted(
+        "Content-Type: multipart/alternative; boundary=a\n\n--a\n\nouter\n--a\n"
+        "Content-Type: multipart/alternative; boundary=b\n\n--b\n\ninner\n--b\nContent-Type: text/html\n\n<p>x\n--b--\n--a--\n"
+    )
+    assert (made.message.properties[0x1000001F], made.message.properties[0x10130102]) == ("outer", b"<p>x")
+    assert [a.data for a in made.message.attachments] == [b"inner"]
+    assert "alternative-attached" in codes(made)
+
+
 def test_apple_mail_puts_files_inside_the_alternative() -> None:
     made = converted(
         "Content-Type: multipart/alternative; boundary=a\n\n--a\n\nplain\n--a\nContent-Type: multipart/mixed; boundary=m\n\n--m\n"

@@ -184,6 +184,7 @@ def test_file_names_that_the_library_writes_come_back(name: str) -> None:
         ("Mon May  6 07:08:09 2024", WHEN),
         ("6 May 2024 07:08:60 Z", WHEN.replace(second=59)),
         ("Mon, 6 May 2024 07(x): 08 : 09 +0000", WHEN),
+        ("6 May 2024 at 08:08:09 GMT+1", WHEN),
         ("Mon, 32 May 2024 07:08:09 +0000", None),
         ("Mon, 6 May 2024 25:08:09 +0000", None),
         ("Fri, 31 Dec 9999 23:59:59 -2359", None),
