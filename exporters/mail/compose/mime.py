@@ -146,7 +146,7 @@ class _Composer:
         properties = self._properties
         if body.text:
             properties[_BODY] = headers.with_crlf(body.text)
-        if body.html is None:
+        if not body.html:  # libpff refuses an empty binary value
             properties[_NATIVE] = 1
             return
         properties[_HTML] = html.stored(body.html)

@@ -124,6 +124,12 @@ def test_html_alone_gets_a_rendering() -> None:
     assert have[0x1000001F] == "日本\r\n€"
 
 
+def test_an_empty_html_body_is_none() -> None:
+    assert 0x10130102 not in properties(
+        b"Content-Type: text/html\n\n"
+    )  # libpff cannot read a message with an empty one
+
+
 def test_html_that_is_utf_8_is_not_touched() -> None:
     raw = b"<!DOCTYPE html><META CHARSET='UTF-8'>\n\t<b>\xe2\x82\xac</b>\r\n"
     assert properties(b"Content-Type: text/html; charset=utf-8\n\n" + raw)[0x10130102] == raw

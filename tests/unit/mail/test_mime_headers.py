@@ -250,6 +250,11 @@ def test_senders_recipients_and_replies() -> None:
     assert have[0x0076001F] == "Bob@example.com"
 
 
+def test_a_blind_copy_to_me_is_to_me_all_the_same() -> None:
+    have = properties(PLAIN, own_addresses=["x@y", "HIDDEN@example.com"])
+    assert have[0x0059000B] is True and not {0x0057000B, 0x0058000B} & set(have)
+
+
 def test_the_sending_account_may_be_another() -> None:
     have = properties(mail("From: Boss <boss@x.com>\nSender: Sec <sec@x.com>\n\n"), own_addresses=["SEC@x.com"])
     assert (have[0x0C1F001F], have[0x0065001F]) == ("sec@x.com", "boss@x.com")
