@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporters.mail.compose import headers, html, names, neighbours, payloads
-from exporters.mail.compose.attachments import Shown, attachments, named, size_hint
+from exporters.mail.compose.attachments import Shown, attachments, is_protected, named, size_hint
 from exporters.mail.compose.bodies import Body, Contents, contents, joined
 from exporters.mail.compose.charsets import codec, decode, storable, unescaped
 from exporters.mail.compose.errors import MimeRefused
@@ -138,7 +138,7 @@ class _Composer:
         self._meeting(found.files)
         self._hint += size_hint(found.files)
         made = attachments(self._source, found.files, shown, self._embed, self._losses)
-        if any(loss.code == "irm" for loss in self._losses.all()):
+        if any(is_protected(part.properties) for part in made):
             self._properties[_CONTENT_CLASS] = "rpmsg.message"
         return made
 

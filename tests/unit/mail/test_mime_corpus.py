@@ -47,7 +47,10 @@ def _headers(want: Expected, read: Read) -> list[tuple[str, object, object]]:
         rows.append(("date", _EPOCH + timedelta(microseconds=read.properties[0x00390040] // 10), want.date))
     for kind, addresses in want.addresses.items():
         if addresses is not None:
-            rows.append((f"recipients {kind}", sorted(a for a in read.addresses(kind) if "@" in a), addresses))
+            have = sorted(a for a in read.addresses(kind) if "@" in a)
+            if str(read.properties[0x001A001F]).startswith("REPORT."):  # those whom it is about have rows behind
+                have = [address for address in have if address in addresses][: len(addresses)]
+            rows.append((f"recipients {kind}", have, addresses))
     return rows
 
 
