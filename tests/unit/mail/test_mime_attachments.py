@@ -1,6 +1,7 @@
 """Attachments: names, inline images, embedded messages, odd encodings, kinds of message/*."""
 
 import base64
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,24 @@ def test_large_data_is_decoded_when_it_is_asked_for(tmp_path: Path) -> None:
     assert read.attachments[0].data == payload
     small = one("Content-Type: application/zip; name=z.zip\nContent-Transfer-Encoding: base64", "AAEC")
     assert files(small)[0].data == b"\0\1\2"
+
+
+_ENCODED = base64.encodebytes(bytes(range(251)) * 12_000).decode()  # over three slices
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _ENCODED, _ENCODED + "AA==\n", _ENCODED + "AA==\n" + _ENCODED, _ENCODED[:-5],
+        _ENCODED + "=", _ENCODED[:90_000] + "*" + _ENCODED,
+        "A" * (1 << 20) + "==\n", "A" * ((1 << 20) - 2) + "==" + "AAAA" * 9,
+        "A" * ((1 << 20) - 1) + "=" + "\n" * (1 << 20) + "AAAA",
+    ],
+)  # fmt: skip
+def test_large_base64_is_what_email_makes_of_it(body: str) -> None:
+    raw = f"Content-Type: application/zip; name=z\nContent-Transfer-Encoding: base64\n\n{body}".encode()
+    (part,) = files(convert(raw))
+    assert data(part) == message_from_bytes(raw).get_payload(decode=True)
 
 
 def test_empty_attachments_are_kept(tmp_path: Path) -> None:
