@@ -5,7 +5,7 @@ other parts of type message/* are kept as the bytes that they are. Large data is
 Source: reference/mapi-mapping.md §1.7; [MS-OXCMSG] 2.2.2; quirks.md Q-071, Q-073, Q-084.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.parsing import Entity, Source
 from exporters.mail.compose.people import Properties
 from exporters.mail.compose.words import unfolded
-from exporters.pst import Attachment, Message
+from exporters.pst import Attachment, Message, NamedProperty, Value
 
 _LONG_NAME, _NAME, _EXTENSION, _SHOWN = 0x3707001F, 0x3704001F, 0x3703001F, 0x3001001F
 _MIME_TAG, _CONTENT_ID, _LOCATION, _BASE = 0x370E001F, 0x3712001F, 0x3713001F, 0x3711001F
@@ -41,6 +41,11 @@ class Shown(NamedTuple):
 def attachments(source: Source, files: list[Entity], shown: Shown, embed: Embed, losses: Losses) -> list[Attachment]:
     """The attachments of a message. `embed` converts a message inside, or gives None if it must stay a file."""
     return [_attachment(source, part, number, shown, embed, losses) for number, part in enumerate(files, 1)]
+
+
+def is_protected(properties: Mapping[int | NamedProperty, Value]) -> bool:
+    """Whether an attachment is a rights-managed mail (message.rpmsg)."""
+    return "rpmsg" in str(properties[_MIME_TAG]) or str(properties[_LONG_NAME]).lower().endswith(".rpmsg")
 
 
 def size_hint(files: list[Entity]) -> int:
@@ -67,13 +72,13 @@ def _attachment(source: Source, part: Entity, number: int, shown: Shown, embed: 
         losses.add("too-deep", f"attachment {number}")
     if kind in _NOTED:
         losses.add(_NOTED[kind], f"attachment {number}")
-    if "rpmsg" in kind or given.lower().endswith(".rpmsg"):
-        losses.add("irm", f"attachment {number}")
     if not given and kind in _REPORTS:
         given = "details.txt"
     name = names.file_name(given, number, kind, losses)
     properties = named(name, _clean_kind(kind, losses))
     _set_details(part, properties, shown, losses)
+    if is_protected(properties):
+        losses.add("irm", f"attachment {number}")
     if kind.startswith("message/") or part.parts:
         return Attachment(properties, payloads.apply(source.body(part), payloads.encoding(part)))
     return Attachment(properties, payloads.data_of(part, losses))

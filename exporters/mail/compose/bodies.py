@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from exporters.mail.compose import html
 from exporters.mail.compose.charsets import decode
 from exporters.mail.compose.losses import Losses
-from exporters.mail.compose.parsing import Entity
+from exporters.mail.compose.parsing import Entity, Source
 from exporters.mail.compose.payloads import decoded
 
 _CUSTOMARY = ("this is a", "mime", "multi", "if you", "content-type: text/plain")
@@ -20,11 +20,12 @@ _SHORT_PREAMBLE = 400
 
 @dataclass(slots=True)
 class Body:
-    """One body: its plain text, its HTML, or both. `part`: where it comes from, if that is a single part."""
+    """One body: its plain text, its HTML, or both, and the parts that they come from, if each is a single one."""
 
     text: str | None = None
     html: str | None = None
-    part: Entity | None = None
+    text_part: Entity | None = None
+    html_part: Entity | None = None
 
     @property
     def blank(self) -> bool:
@@ -40,8 +41,8 @@ class Contents:
     files: list[Entity] = field(default_factory=list)
 
 
-def contents(root: Entity, losses: Losses) -> Contents:
-    """Take a message apart."""
+def contents(source: Source, root: Entity, losses: Losses) -> Contents:
+    """Take a message (or a part, as one) of this source apart."""
     found = Contents()
     if not root.parts and root.get_content_maintype() != "multipart":
         if root.get_content_type() in ("text/plain", "text/html") and root.disposition.head != "attachment":
@@ -49,7 +50,7 @@ def contents(root: Entity, losses: Losses) -> Contents:
         else:
             found.files.append(root)
         return found
-    _walk(root, found, losses)
+    _Walk(source, losses).walk(root, found)
     return found
 
 
@@ -61,7 +62,7 @@ def joined(found: Contents, losses: Losses) -> Body:
     if len(bodies) == 1:
         body = bodies[0]
         if body.text is None and body.html is not None:
-            return Body(html.rendered(body.html), body.html, body.part)
+            return Body(html.rendered(body.html), body.html, None, body.html_part)
         return body
     losses.add("body-joined", f"{len(bodies)} text parts")
     texts = [body.text if body.text is not None else html.rendered(body.html or "") for body in bodies]
@@ -69,31 +70,113 @@ def joined(found: Contents, losses: Losses) -> Body:
     if all(body.html is None for body in bodies):
         return Body(text)
     shown = [body.html if body.html is not None else html.from_text(body.text or "") for body in bodies]
-    first = next((body.part for body in bodies if body.html is not None), None)
-    return Body(text, html.joined(shown), first)
+    first = next((body.html_part for body in bodies if body.html is not None), None)
+    return Body(text, html.joined(shown), None, first)
 
 
-def _walk(part: Entity, found: Contents, losses: Losses) -> None:
-    kind = part.get_content_type()
-    if not kind.startswith("multipart/"):
-        if _is_body(part, kind):
-            found.bodies.append(_leaf(part, losses))
+class _Walk:
+    """Goes over the parts of one message."""
+
+    def __init__(self, source: Source, losses: Losses) -> None:
+        self._source = source
+        self._losses = losses
+
+    def walk(self, part: Entity, found: Contents) -> None:
+        kind = part.get_content_type()
+        if not kind.startswith("multipart/"):
+            if _is_body(part, kind):
+                found.bodies.append(_leaf(part, self._losses))
+            else:
+                found.files.append(part)
+            return
+        if not part.parts:
+            self._unreadable(part, found)
+            return
+        _outside(part, self._losses)
+        if kind == "multipart/alternative":
+            self._alternative(part, found)
+        elif kind == "multipart/related":
+            self._related(part, found)
         else:
-            found.files.append(part)
-        return
-    if not part.parts:
-        _unreadable(part, found, losses)
-        return
-    _outside(part, losses)
-    if kind == "multipart/alternative":
-        _alternative(part, found, losses)
-    elif kind == "multipart/related":
-        _related(part, found, losses)
-    else:
-        if kind == "multipart/signed" and part.number:
-            losses.add("signature-detached", part.content_type.plain("protocol"))
+            if kind == "multipart/signed" and part.number:
+                self._losses.add("signature-detached", part.content_type.plain("protocol"))
+            for child in part.parts:
+                self.walk(child, found)
+
+    def _unreadable(self, part: Entity, found: Contents) -> None:
+        """A multipart in which `email` found no parts: all that is there is shown as text (`email` drops what follows an end)."""
+        data = self._source.body(part)
+        if data.strip():
+            self._losses.add("structure-unreadable", part.get_content_type())
+            found.bodies.append(Body(decode(data, "", self._losses, "text body"), None))
+
+    def _alternative(self, part: Entity, found: Contents) -> None:
+        text: Body | None = None
+        shown: Body | None = None
         for child in part.parts:
-            _walk(child, found, losses)
+            inner = Contents()
+            self.walk(child, inner)
+            found.files.extend(inner.files)
+            if not inner.bodies:
+                continue
+            body = inner.bodies[0]
+            if len(inner.bodies) > 1:
+                body = joined(inner, self._losses)
+                if body.html is not None:  # shows the texts, too
+                    body = Body(None, body.html, None, body.html_part)
+            if body.html is None:
+                self._displace(text, found)
+                text = body
+            else:
+                self._displace(shown, found)
+                shown = body
+        if shown is None and text is None:
+            return
+        if shown is None:
+            found.bodies.append(text or Body())
+        elif text is None:
+            found.bodies.append(shown)
+        else:
+            if shown.text is not None:
+                self._displace(Body(shown.text, None, shown.text_part), found)
+            found.bodies.append(Body(text.text, shown.html, text.text_part, shown.html_part))
+
+    def _displace(self, body: Body | None, found: Contents) -> None:
+        """What another part of the alternative replaces: attached if it is parts of its own, else shown as well."""
+        if body is None or body.blank:
+            return
+        parts = [
+            part
+            for content, part in ((body.text, body.text_part), (body.html, body.html_part))
+            if content is not None and content.strip()
+        ]
+        known = [part for part in parts if part is not None]
+        if len(known) < len(parts):
+            found.bodies.append(body)
+            return
+        for part in known:
+            self._losses.add("alternative-attached", part.get_content_type())
+            found.files.append(part)
+
+    def _related(self, part: Entity, found: Contents) -> None:
+        start = part.content_type.plain("start").strip("<> ")
+        children = part.parts
+        root = children[0]
+        if start:
+            for child in children:
+                if child.fields.get("content-id", "").strip("<> \t\r\n") == start:
+                    root = child
+                    break
+        self.walk(root, found)
+        for child in children:
+            if child is root:
+                continue
+            if child.get_content_maintype() == "text" and (
+                "content-id" in child.fields or "content-location" in child.fields
+            ):
+                found.files.append(child)
+            else:
+                self.walk(child, found)
 
 
 def _is_body(part: Entity, kind: str) -> bool:
@@ -111,16 +194,8 @@ def _leaf(part: Entity, losses: Losses) -> Body:
     data = decoded(part, losses)
     label = part.content_type.plain("charset")
     if part.get_content_type() == "text/html":
-        return Body(None, html.text_of(data, label, losses, "HTML body"), part)
+        return Body(None, html.text_of(data, label, losses, "HTML body"), None, part)
     return Body(decode(data, label, losses, "text body"), None, part)
-
-
-def _unreadable(part: Entity, found: Contents, losses: Losses) -> None:
-    """A multipart in which `email` found no parts: what is there is shown as text."""
-    if part.text.strip():
-        losses.add("structure-unreadable", part.get_content_type())
-        data = part.text.encode("ascii", "surrogateescape")
-        found.bodies.append(Body(decode(data, "", losses, "text body"), None, part))
 
 
 def _outside(part: Entity, losses: Losses) -> None:
@@ -131,60 +206,3 @@ def _outside(part: Entity, losses: Losses) -> None:
             losses.add("outside-parts", f"before the first part: {start[:40]!a}")
     if epilogue and epilogue.strip():
         losses.add("outside-parts", f"after the last part: {epilogue.strip()[:40]!a}")
-
-
-def _alternative(part: Entity, found: Contents, losses: Losses) -> None:
-    text: Body | None = None
-    shown: Body | None = None
-    for child in part.parts:
-        inner = Contents()
-        _walk(child, inner, losses)
-        found.files.extend(inner.files)
-        if not inner.bodies:
-            continue
-        body = inner.bodies[0] if len(inner.bodies) == 1 else joined(inner, losses)
-        if body.html is None:
-            _displace(text, found, losses)
-            text = body
-        else:
-            _displace(shown, found, losses)
-            shown = body
-    if shown is None and text is None:
-        return
-    if shown is None:
-        found.bodies.append(text or Body())
-    elif text is None:
-        found.bodies.append(shown)
-    else:
-        found.bodies.append(Body(text.text, shown.html, shown.part))
-
-
-def _displace(body: Body | None, found: Contents, losses: Losses) -> None:
-    if body is None or body.blank:
-        return
-    if body.part is not None and not body.part.parts:
-        losses.add("alternative-attached", body.part.get_content_type())
-        found.files.append(body.part)
-    else:
-        found.bodies.append(body)
-
-
-def _related(part: Entity, found: Contents, losses: Losses) -> None:
-    start = part.content_type.plain("start").strip("<> ")
-    children = part.parts
-    root = children[0]
-    if start:
-        for child in children:
-            if child.fields.get("content-id", "").strip("<> \t\r\n") == start:
-                root = child
-                break
-    _walk(root, found, losses)
-    for child in children:
-        if child is root:
-            continue
-        if child.get_content_maintype() == "text" and (
-            "content-id" in child.fields or "content-location" in child.fields
-        ):
-            found.files.append(child)
-        else:
-            _walk(child, found, losses)

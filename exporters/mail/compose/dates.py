@@ -18,6 +18,7 @@ _MONTHS = {
     for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)  # noqa: SIM905
 }
 _COMMENT, _AROUND_COLON = re.compile(r"\([^()]*\)"), re.compile(r"\s*:\s*")
+_GMT_OFFSET = re.compile(r"\b(?:GMT|UTC)\s?([+-])0?(\d)(?::?00)?\b")
 _MAX_LENGTH = 500
 FIRST, LAST = datetime(1601, 1, 1, tzinfo=UTC), datetime(4500, 12, 31, tzinfo=UTC)
 
@@ -59,6 +60,7 @@ def _zone(hours: str, minutes: str) -> timezone | None:
 
 
 def _lenient(value: str) -> datetime | None:
+    value = _GMT_OFFSET.sub(r" \g<1>0\g<2>00", value.replace(" at ", " "))
     if "(" in value:
         value = _AROUND_COLON.sub(":", _COMMENT.sub(" ", value))
     try:

@@ -37,7 +37,7 @@ _NAMED = tuple(
 )
 _LEVELS = {"high": 2, "urgent": 2, "normal": 1, "low": 0, "non-urgent": 0, "1": 2, "2": 2, "3": 1, "4": 0, "5": 0}
 _SENSITIVITIES = {"personal": 1, "private": 2, "company-confidential": 3, "confidential": 3}
-_PREFIX = re.compile(r"\s*[^\W\d_]{1,3}:\s")
+_PREFIX = re.compile(r"\A[^\W\d_]{1,3}:\s")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -26,7 +26,33 @@ CODES = {
     "structure-unreadable": "own: a multipart without usable boundary; its text is kept as one body or file",
     "text-replaced": "characters that cannot be stored or decoded became U+FFFD",
     "tnef-unreadable": "own: winmail.dat cannot be decoded; it is kept as an attachment",
+    "timezone-approximate": "an event's time zone changes in ways that Outlook's structures cannot say",
     "too-deep": "own: parts inside each other too deeply; what is below is kept as a file with its raw bytes",
+}
+# Given by tnef.py, reports.py and meetings.py beside those above
+CODES |= {
+    "attachment-by-reference": "own: winmail.dat names a file elsewhere; only the reference is kept",
+    "attachment-method": "own: winmail.dat has an attachment of an unknown method",
+    "calendar-attachment": "own: a file inside a calendar is not taken out; it is in the attached calendar",
+    "calendar-line": "own: lines of a calendar that are none",
+    "calendar-number": "own: a number of a calendar that cannot be read",
+    "calendar-several": "own: a second event of the same identity is not shown",
+    "charset-unknown": "own: winmail.dat names a code page that nobody knows",
+    "date-without-zone": "own: a local time was taken as UTC",
+    "embedded-raw": "own: messages of winmail.dat too deep inside each other; kept as the TNEF that they are",
+    "event-detail": "a detail of an event that Outlook's properties cannot say",
+    "event-exception": "an exception of a series that cannot be stored",
+    "event-recurrence": "own: a rule of recurrence that cannot be stored; shown as a single event",
+    "event-without-start": "own: an event without a start",
+    "event-without-uid": "own: an event without identity; its updates cannot be joined",
+    "recipient-without-name": "own: a recipient of winmail.dat with neither name nor address",
+    "report-key": "own: the correlation key of a report cannot be read",
+    "report-recipient": "own: recipients of a report with a milder outcome have no row",
+    "tnef-attribute": "own: an attribute of winmail.dat that cannot be read",
+    "tnef-checksum": "own: an attribute of winmail.dat with a wrong checksum",
+    "tnef-garbage": "own: bytes after the last attribute of winmail.dat",
+    "tnef-property": "own: a property of winmail.dat that cannot be stored",
+    "tnef-truncated": "own: winmail.dat ends too early",
 }
 _MAX_DETAIL = 200
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exporters.mail.compose import headers, html, names, neighbours, payloads
-from exporters.mail.compose.attachments import Shown, attachments, named, size_hint
+from exporters.mail.compose.attachments import Shown, attachments, is_protected, named, size_hint
 from exporters.mail.compose.bodies import Body, Contents, contents, joined
-from exporters.mail.compose.charsets import storable, unescaped
+from exporters.mail.compose.charsets import codec, decode, storable, unescaped
 from exporters.mail.compose.errors import MimeRefused
 from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.losses import Loss, Losses
@@ -26,6 +26,7 @@ MAX_DEPTH = 30  # messages inside each other that the writer takes
 _CLASS, _FLAGS, _HAS_ATTACHMENTS, _SEARCH_KEY = 0x001A001F, 0x0E070003, 0x0E1B000B, 0x300B0102
 _BODY, _HTML, _CODEPAGE, _NATIVE = 0x1000001F, 0x10130102, 0x3FDE0003, 0x10160003
 _BODY_ID, _BODY_LOCATION = 0x1015001F, 0x1014001F
+_ADDRESS = 0x3003001F
 _READ, _DRAFT, _FROM_ME = 0x01, 0x08, 0x20
 _UTF_8 = 65001
 _SIDE_EFFECTS = NamedProperty(headers.COMMON, 0x8510, 0x0003)
@@ -126,7 +127,7 @@ class _Composer:
         if self._entity.get_content_type() in _TNEF:
             return self._tnef()
         self._report()
-        return self._parts(contents(self._entity, self._losses))
+        return self._parts(contents(self._source, self._entity, self._losses))
 
     def _parts(self, found: Contents) -> list[Attachment]:
         body = joined(found, self._losses)
@@ -137,7 +138,7 @@ class _Composer:
         self._meeting(found.files)
         self._hint += size_hint(found.files)
         made = attachments(self._source, found.files, shown, self._embed, self._losses)
-        if any(loss.code == "irm" for loss in self._losses.all()):
+        if any(is_protected(part.properties) for part in made):
             self._properties[_CONTENT_CLASS] = "rpmsg.message"
         return made
 
@@ -145,15 +146,15 @@ class _Composer:
         properties = self._properties
         if body.text:
             properties[_BODY] = headers.with_crlf(body.text)
-        if body.html is None:
+        if not body.html:  # libpff refuses an empty binary value
             properties[_NATIVE] = 1
             return
         properties[_HTML] = html.stored(body.html)
         properties[_NATIVE] = 3
-        if body.part is None:
+        if body.html_part is None:
             return
         for field, tag in (("content-id", _BODY_ID), ("content-location", _BODY_LOCATION)):
-            value = body.part.fields.get(field)
+            value = body.html_part.fields.get(field)
             if value is not None:
                 text = storable(unescaped(value).strip(), self._losses, field)
                 properties[tag] = text.strip("<>") if tag == _BODY_ID else text
@@ -172,7 +173,7 @@ class _Composer:
         if protected.content_type:
             self._properties[CONTENT_TYPE] = protected.content_type
         if protected.readable is not None:
-            self._set_body(joined(contents(protected.readable, self._losses), self._losses))
+            self._set_body(joined(contents(self._source, protected.readable, self._losses), self._losses))
         return [protected.attachment]
 
     def _unparsed(self) -> list[Attachment]:
@@ -202,14 +203,24 @@ class _Composer:
             self._properties[_CLASS] = content.message_class
             self._losses.extend(content.losses)
             self._merge(content.properties)
+            self._rows = [*self._rows, *content.recipients]
 
     def _meeting(self, files: list[Entity]) -> None:
+        """An invitation or answer: the mail's own rows stay, completed by what the calendar says of the same persons."""
         part = next((part for part in files if part.get_content_type() == "text/calendar" and not part.parts), None)
         if part is None or self._properties[_CLASS] != "IPM.Note":
             return
-        method = part.content_type.plain("method").upper()
-        content = neighbours.meeting(payloads.decoded(part, self._losses), method)
-        if content is not None:
-            self._properties[_CLASS] = content.message_class
-            self._losses.extend(content.losses)
-            self._merge(content.properties)
+        calendar = payloads.decoded(part, self._losses)
+        label = part.content_type.plain("charset")
+        if not calendar.isascii() and codec(label) not in (None, "utf-8", "ascii"):
+            calendar = decode(calendar, label, self._losses, "calendar").encode()
+        content = neighbours.meeting(calendar, part.content_type.plain("method").upper())
+        if content is None:
+            return
+        self._properties[_CLASS] = content.message_class
+        self._losses.extend(content.losses)
+        self._merge(content.properties)
+        known = {str(row.get(_ADDRESS, "")).lower(): row for row in content.recipients}
+        self._rows = [{**known.get(str(row.get(_ADDRESS, "")).lower(), {}), **row} for row in self._rows]
+        if content.description and _BODY not in self._properties and _HTML not in self._properties:
+            self._properties[_BODY] = headers.with_crlf(storable(content.description, self._losses, "description"))

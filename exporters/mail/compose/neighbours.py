@@ -30,10 +30,10 @@ def tnef(data: bytes) -> Any:
 
 
 def report(entity: Entity) -> Any:
-    """ReportContent(message_class, properties, losses), or None if the mail is no usable report."""
+    """ReportContent(message_class, properties, recipients, losses), or None if the mail is no usable report."""
     return None if _reports is None else _reports.report(entity)
 
 
 def meeting(calendar: bytes, method: str) -> Any:
-    """MeetingContent(message_class, properties, losses), or None if the calendar is no meeting mail."""
+    """MeetingContent(message_class, properties, recipients, losses, description), or None if the calendar is no meeting mail."""
     return None if _meetings is None else _meetings.meeting(calendar, method=method)

@@ -26,7 +26,7 @@ def decoded(part: Entity, losses: Losses | None) -> bytes:
     """The body of a part without parts inside. Never raises; notes what is not decoded (None: was noted before)."""
     name = encoding(part)
     data = part.text.encode("ascii", "surrogateescape")
-    if name in _AS_IS:
+    if name.strip() in _AS_IS:
         return data
     if name == "base64":
         bare = data.translate(None, b"\r\n")
@@ -65,6 +65,32 @@ def _padded(data: bytes) -> bool:
     return True
 
 
+def _base64_pieces(text: str) -> Iterator[bytes]:
+    """Base64 decoded piece by piece. Raises binascii.Error if it is not well-formed."""
+    rest = b""
+    ended = False
+    for at in range(0, len(text), _SLICE):
+        data = rest + text[at : at + _SLICE].encode("ascii", "surrogateescape").translate(None, b"\r\n")
+        if ended and data:
+            raise binascii.Error("data behind the padding")
+        whole = len(data) & ~3
+        rest = data[whole:]
+        ended = ended or data[max(whole - 1, 0) : whole] == b"="
+        yield binascii.a2b_base64(data[:whole], strict_mode=True)
+    if rest:
+        raise binascii.Error("not a multiple of four characters")
+
+
+def _is_well_formed(text: str) -> bool:
+    """Looked at beforehand: what `email` makes of other base64 is known only from the whole."""
+    try:
+        for _ in _base64_pieces(text):
+            pass
+    except binascii.Error:
+        return False
+    return True
+
+
 class Deferred:
     """The bytes of a large part, decoded anew each time that they are asked for."""
 
@@ -72,6 +98,9 @@ class Deferred:
         self._part = part
 
     def __iter__(self) -> Iterator[bytes]:
+        if encoding(self._part) == "base64" and _is_well_formed(self._part.text):
+            yield from _base64_pieces(self._part.text)
+            return
         data = decoded(self._part, None)
         for at in range(0, len(data), _SLICE):
             yield data[at : at + _SLICE]

@@ -22,9 +22,10 @@ _SENDER = (0x0C1A001F, 0x0C1E001F, 0x0C1F001F, 0x0C190102, 0x0C1D0102, 0x5D01001
 _FROM = (0x0042001F, 0x0064001F, 0x0065001F, 0x00410102, 0x003B0102, 0x5D02001F)
 _RECEIVED_BY = (0x0040001F, 0x0075001F, 0x0076001F, 0x003F0102, 0x00510102, 0x5D07001F)
 _RECEIVED_FOR = (0x0044001F, 0x0077001F, 0x0078001F, 0x00430102, 0x00520102, 0x5D08001F)
-_KINDS = (("to", 1, 0x0E04001F), ("cc", 2, 0x0E03001F), ("bcc", 3, 0x0E02001F))
 _REPLY_NAMES, _REPLY_ENTRIES = 0x0050001F, 0x004F0102
-_TO_ME, _CC_ME, _RECIPIENT_ME = 0x0057000B, 0x0058000B, 0x0059000B
+_RECIPIENT_ME = 0x0059000B
+# header, recipient type, names shown, "is it me" (none for Bcc)
+_KINDS = (("to", 1, 0x0E04001F, 0x0057000B), ("cc", 2, 0x0E03001F, 0x0058000B), ("bcc", 3, 0x0E02001F, None))
 
 
 class People(NamedTuple):
@@ -39,15 +40,16 @@ def people(entity: Entity, own: Iterable[str], *, is_draft: bool, properties: Pr
     mine = frozenset(address.lower() for address in own)
     sender = _senders(entity, properties, losses)
     rows: list[dict[int, Value]] = []
-    for field, kind, shown in _KINDS:
+    for field, kind, shown, me in _KINDS:
         found = _of(entity, field, losses)
         properties[shown] = "; ".join([person.name or person.address for person in found])
         for person in found:
             _note(person, field, losses)
             rows.append(_row(kind, is_draft, *person))
-        if mine and kind < 3 and any(person.address.lower() in mine for person in found):
-            properties[(_TO_ME, _CC_ME)[kind - 1]] = True
+        if mine and any(person.address.lower() in mine for person in found):
             properties[_RECIPIENT_ME] = True
+            if me is not None:
+                properties[me] = True
     _reply_to(entity, properties, losses)
     return People(rows, sender is not None and sender.address.lower() in mine)
 
