@@ -19,9 +19,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from exporters.clock import Clock, SystemClock
-from exporters.mail.compose.facts import Facts
-from exporters.mail.compose.losses import Loss
-from exporters.mail.compose.mime import convert
+from exporters.mail.compose import Facts, Loss, MimeError, convert
 from exporters.pst import FileSink, Folder, FolderRefused, Part, PstError, SinkFailed, SpillFailed, Writer
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
@@ -240,7 +238,7 @@ def _write(tree: Tree, writer: Writer, ledger: Ledger, progress: Progress) -> Fo
             _add(mail, name, writer, folders, ledger)
         except (SinkFailed, SpillFailed):
             raise
-        except (PstError, OSError) as error:
+        except (PstError, MimeError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             ledger.refuse(name, reason)
         progress.tell(number)

@@ -5,17 +5,18 @@ loss. Never raises for any bytes, but for more than a PST can hold. Source: refe
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from exporters.mail.compose import headers, html, names, neighbours, payloads
+from exporters.mail.compose import headers, html, names, payloads, reports, tnef
 from exporters.mail.compose.attachments import Shown, attachments, is_protected, named, size_hint
 from exporters.mail.compose.bodies import Body, Contents, contents, joined
 from exporters.mail.compose.charsets import codec, decode, storable, unescaped
 from exporters.mail.compose.errors import MimeRefused
 from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.losses import Loss, Losses
+from exporters.mail.compose.meetings import meeting
 from exporters.mail.compose.parsing import Entity, Source
 from exporters.mail.compose.people import Properties, people, received_by
 from exporters.mail.compose.secured import CONTENT_TYPE, Secured, secured
@@ -182,12 +183,12 @@ class _Composer:
         name = names.file_name("", 1, "message/rfc822", self._losses)
         return [Attachment(named(name, "message/rfc822"), self._source.raw)]
 
-    # SEAM (neighbours.py): winmail.dat as the whole mail, reports, meeting requests
-
     def _tnef(self) -> list[Attachment]:
-        content = neighbours.tnef(payloads.decoded(self._entity, self._losses))
-        if content is None:
-            self._losses.add("tnef-unreadable", "the whole mail is winmail.dat")
+        """The whole mail is winmail.dat: its properties, with the persons and dates of the MIME headers."""
+        try:
+            content = tnef.read(payloads.decoded(self._entity, self._losses), depth=self._depth)
+        except tnef.TnefRefused as error:
+            self._losses.add("tnef-unreadable", f"the whole mail is winmail.dat: {error}")
             return self._parts(Contents(files=[self._entity]))
         self._losses.extend(content.losses)
         mine = self._properties
@@ -199,11 +200,18 @@ class _Composer:
         return list(content.attachments)
 
     def _report(self) -> None:
-        if self._entity.get_content_type() == "multipart/report" and (content := neighbours.report(self._entity)):
+        """A delivery or read report. As in Outlook's own, the table holds those whom the report was sent to and no others."""
+        if self._entity.get_content_type() == "multipart/report" and (content := reports.report(self._entity)):
             self._properties[_CLASS] = content.message_class
             self._losses.extend(content.losses)
             self._merge(content.properties)
-            self._rows = [*self._rows, *content.recipients]
+            self._complete_rows(content.recipients)
+
+    def _complete_rows(self, facts: Iterable[Mapping[int, Value]]) -> None:
+        """Add to the rows of the mail's own recipients what is known of the same addresses."""
+        known = {str(row.get(_ADDRESS, "")).lower(): row for row in facts}
+        known.pop("", None)
+        self._rows = [{**known.get(str(row.get(_ADDRESS, "")).lower(), {}), **row} for row in self._rows]
 
     def _meeting(self, files: list[Entity]) -> None:
         """An invitation or answer: the mail's own rows stay, completed by what the calendar says of the same persons."""
@@ -214,13 +222,12 @@ class _Composer:
         label = part.content_type.plain("charset")
         if not calendar.isascii() and codec(label) not in (None, "utf-8", "ascii"):
             calendar = decode(calendar, label, self._losses, "calendar").encode()
-        content = neighbours.meeting(calendar, part.content_type.plain("method").upper())
+        content = meeting(calendar, method=part.content_type.plain("method").upper())
         if content is None:
             return
         self._properties[_CLASS] = content.message_class
         self._losses.extend(content.losses)
         self._merge(content.properties)
-        known = {str(row.get(_ADDRESS, "")).lower(): row for row in content.recipients}
-        self._rows = [{**known.get(str(row.get(_ADDRESS, "")).lower(), {}), **row} for row in self._rows]
+        self._complete_rows(content.recipients)
         if content.description and _BODY not in self._properties and _HTML not in self._properties:
             self._properties[_BODY] = headers.with_crlf(storable(content.description, self._losses, "description"))

@@ -60,8 +60,9 @@ Fields = dict[str, str]
 class ReportContent:
     """What a report has beside an ordinary mail.
 
-    `recipients` are rows to be ADDED behind those of the mail's own headers: the persons whom a delivery report is about
-    ([MS-OXCMAIL] 2.2.3.7.1, "adds an entry"), type To, only those with the worst outcome; a read report adds none.
+    `recipients`: the persons whom a delivery report is about, only those with the worst outcome; none of a read report.
+    [MS-OXCMAIL] 2.2.3.7.1 adds them to the table; the reports in Outlook-written stores hold only those whom the report
+    was sent to, so the composer completes the rows of the same addresses and adds none (docs/decisions/0042).
     """
 
     message_class: str
