@@ -50,9 +50,11 @@ class Attached:
             make_exception(row, version_code(error), str(error))
             done.add_exception(row, task.attached.get(("versions", "list")))
             return False
-        if nameless:
+        is_whole = bool(listed) and not nameless  # the current one is always listed (graph.md 5)
+        if not is_whole:
             row = self._versions_row(task, Outcome.EXCEPTED)
-            make_exception(row, ExceptionCode.VERSION_UNAVAILABLE, "The service lists versions without an id.")
+            what = "versions without an id" if nameless else "no version, not even the current one"
+            make_exception(row, ExceptionCode.VERSION_UNAVAILABLE, f"The service lists {what}.")
             done.add_exception(row, task.attached.get(("versions", "list")))
         else:
             self._settle_list(task, done)
@@ -66,7 +68,7 @@ class Attached:
             rows = self._without_current(rows, self._version(task, key, listed[0], done))
         for row in rows:
             done.add_exception(row, before[row["id"]])
-        return not nameless and all(
+        return is_whole and all(
             row["outcome"] == Outcome.COPIED or CAUSES[ExceptionCode(row["code"])].permanent for row in rows
         )
 

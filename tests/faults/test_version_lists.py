@@ -55,3 +55,17 @@ def test_of_several_versions_that_call_themselves_the_current_none_is_left_out(m
         )
         product.export(code=3)
         assert {"b", "c"} & versions_of(product).keys()
+
+
+def test_an_empty_list_of_versions_is_no_answer(made: Made, tmp_path: Path) -> None:
+    """The current one is always listed: a list without it says nothing of the earlier ones, and is asked for again."""
+    listed(made)
+    with made.serve() as tenant:
+        product, file = Desk(tmp_path, tenant), item(tenant, "/versions.txt")
+        tenant.faults(rule("status", f"drives/*/items/{file}/versions", status=200, body={"value": []}))
+        told = product.export(code=3)
+        assert told["exceptions"] == {"version_unavailable": 1}
+        tenant.faults()
+        product.export(code=0)
+        assert versions_of(product) == dict.fromkeys(("1.0", "2.0", "3.0"), "copied")
+        product.run("verify", "--json", code=0)
