@@ -1,7 +1,9 @@
 """Folders, messages, attachments and names in whole stores: judged by pst_check, libpff, readpst and Outlook's empty store."""
 
 import hashlib
+import importlib.util
 import struct
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -333,7 +335,9 @@ _slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
 def test_stores_of_any_shape(
     tmp_path_factory: pytest.TempPathFactory, messages: list[tuple[int, Message]], parents: list[int]
 ) -> None:
-    _any_shape(tmp_path_factory, messages, parents)
+    path = _any_shape(tmp_path_factory, messages, parents)
+    if importlib.util.find_spec("pypff"):
+        _agrees_with_libpff(path, [message for _, message in messages])
 
 
 @pytest.mark.soak
@@ -342,12 +346,41 @@ def test_stores_of_any_shape(
 def test_a_thousand_stores(
     tmp_path_factory: pytest.TempPathFactory, messages: list[tuple[int, Message]], parents: list[int]
 ) -> None:
-    _any_shape(tmp_path_factory, messages, parents)
+    path = _any_shape(tmp_path_factory, messages, parents)
+    _agrees_with_libpff(path, [message for _, message in messages])
+    assert len(readpst(path, path.parent / "out")) == len(messages)
+
+
+def _agrees_with_libpff(path: Path, messages: list[Message]) -> None:
+    """What libpff finds in all folders: subjects, texts, attachments and recipients of the messages, no more and no fewer."""
+    file = pypff().file()
+    file.open(str(path))
+    found: Counter[tuple[Any, ...]] = Counter()
+
+    def walk(folder: Any) -> None:
+        for message in folder.sub_messages:
+            data = [message.get_attachment(number) for number in range(message.number_of_attachments)]
+            sizes = sorted(len(part.read_buffer(part.get_size())) if part.get_size() else 0 for part in data)
+            text = (message.plain_text_body or b"").decode()
+            people = message.recipients.number_of_record_sets if message.recipients is not None else 0
+            found[message.subject or "", text, tuple(sizes), people] += 1
+        for child in folder.sub_folders:
+            walk(child)
+
+    walk(file.get_root_folder())
+    assert file.get_number_of_orphan_items() == 0
+    file.close()
+    wanted: Counter[tuple[Any, ...]] = Counter()
+    for message in messages:
+        sizes = sorted(len(part.data) for part in message.attachments if isinstance(part.data, bytes))
+        texts = message.properties.get(SUBJECT, ""), message.properties.get(BODY, "")
+        wanted[*texts, tuple(sizes), len(message.recipients)] += 1
+    assert found == wanted
 
 
 def _any_shape(
     tmp_path_factory: pytest.TempPathFactory, messages: list[tuple[int, Message]], parents: list[int]
-) -> None:
+) -> Path:
     def fill(writer: Writer) -> None:
         folders = [writer.top]
         for number, parent in enumerate(parents):
@@ -355,6 +388,8 @@ def _any_shape(
         for folder, message in messages:
             writer.add_message(folders[folder % len(folders)], message)
 
-    checked = store(tmp_path_factory.mktemp("any") / "a.pst", fill)
+    path = tmp_path_factory.mktemp("any") / "a.pst"
+    checked = store(path, fill)
     assert checked.stats.get("messages", 0) == len(messages)
     assert checked.stats["folders"] == 6 + len(parents)
+    return path
