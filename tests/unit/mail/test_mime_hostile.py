@@ -1,0 +1,72 @@
+"""Odd, broken and hostile mails: nothing goes without a loss, nothing raises, nothing takes long.
+
+Each test is a fault that a fresh reader found. Source: issue 5, "Bad input" and part 6.
+"""
+
+import base64
+import struct
+import time
+
+from exporters.mail.compose import Converted, Facts, convert
+from tests.unit.mail.own_mails import mail
+
+HEAD = "From: Ann <a@b.example>\nTo: c@d.example\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n"
+
+
+def codes(made: Converted) -> set[str]:
+    return {loss.code for loss in made.losses}
+
+
+def in_time(raw: bytes) -> Converted:
+    begun = time.process_time()
+    made = convert(raw)
+    took = time.process_time() - begun
+    assert took < 2, f"{len(raw)} bytes took {took:.1f} s"
+    return made
+
+
+# -- winmail.dat ----------------------------------------------------------------------------------------------------------
+
+
+def _attribute(number: int, body: bytes) -> bytes:
+    return struct.pack("<BII", 1, number, len(body)) + body + struct.pack("<H", sum(body) & 0xFFFF)
+
+
+def _property(tag: int, value: bytes | int) -> bytes:
+    head = struct.pack("<HH", tag & 0xFFFF, tag >> 16)
+    if isinstance(value, int):
+        return head + struct.pack("<i", value)
+    return head + struct.pack("<II", 1, len(value)) + value + bytes(-len(value) % 4)
+
+
+def _winmail(*properties: bytes, head: str = HEAD) -> bytes:
+    listed = struct.pack("<I", len(properties)) + b"".join(properties)
+    data = struct.pack("<IH", 0x223E9F78, 1) + _attribute(0x69007, struct.pack("<II", 1251, 0))
+    data += _attribute(0x69003, listed)
+    kind = "Content-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n"
+    return mail(head + kind) + base64.encodebytes(data)
+
+
+def test_what_winmail_holds_is_in_the_message() -> None:
+    html = "<p>Привет</p>".encode("cp1251")
+    raw = _winmail(
+        _property(0x0037001E, b"From TNEF\0"),
+        _property(0x1000001E, "Привет".encode("cp1251") + b"\0"),
+        _property(0x10130102, html),
+        _property(0x3FDE0003, 1251),
+        _property(0x00170003, 2),
+        _property(0x0E04001E, b"Nobody\0"),
+        _property(0x001A001E, b"IPM.Task\0"),
+    )
+    have = convert(raw).message.properties
+    assert (have[0x0037001F], have[0x1000001F], have[0x001A001F]) == ("From TNEF", "Привет", "IPM.Task")
+    assert (have[0x10130102], have[0x3FDE0003]) == (html, 1251)  # the bytes and the code page that they are in
+    assert have[0x00170003] == 2
+    assert (have[0x0C1F001F], have[0x0E04001F]) == ("a@b.example", "c@d.example")  # persons are those of the headers
+    assert have[0x0E070003] == 1 and 0x007D001F in have
+
+
+def test_what_is_known_of_a_mail_wins_over_winmail() -> None:
+    raw = _winmail(_property(0x00170003, 2), _property(0x0037001E, b"x\0"))
+    have = convert(raw, facts=Facts(importance=0, is_read=False)).message.properties
+    assert (have[0x00170003], have[0x00260003], have[0x0E070003]) == (0, -1, 0)
