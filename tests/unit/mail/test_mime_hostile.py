@@ -70,3 +70,11 @@ def test_what_is_known_of_a_mail_wins_over_winmail() -> None:
     raw = _winmail(_property(0x00170003, 2), _property(0x0037001E, b"x\0"))
     have = convert(raw, facts=Facts(importance=0, is_read=False)).message.properties
     assert (have[0x00170003], have[0x00260003], have[0x0E070003]) == (0, -1, 0)
+
+
+# -- what raised, and what took long ------------------------------------------------------------------------------------------
+
+
+def test_a_character_reference_of_thousands_of_digits() -> None:
+    made = convert(b"Content-Type: text/html\r\n\r\n<p>&#" + b"0" * 5000 + b"65;&#" + b"1" * 5000 + b"; text &#66;</p>")
+    assert made.message.properties[0x1000001F] == "A\ufffd text B"
