@@ -14,7 +14,9 @@ from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.words import text_of, unfolded
 
 _CACHED = 1000  # characters of a header worth keeping
-_SIMPLE = re.compile(r"[ \t]*(?:([^\s<>@()\[\]=.][^<>@()\[\]=]*?)[ \t]*)?<([^\s<>@()\[\]]+@[^\s<>@()\[\]]+)>[ \t]*\Z")
+_SIMPLE = re.compile(
+    r"[ \t]*(?:([^\s<>@()\[\]=.](?:[^<>@()\[\]=]*[^ \t<>@()\[\]=])?)[ \t]*)?<([^\s<>@()\[\]]+@[^\s<>@()\[\]]+)>[ \t]*\Z"
+)
 _BARE = re.compile(r"[ \t]*([^\s<>@()\[\]]+@[^\s<>@()\[\]]+)[ \t]*\Z")
 _FORMS = r"""(?P<blank>\s+)
     | (?P<word>=\?[^?\s]+\?[bBqQ]\?[^?]*\?=)
@@ -28,7 +30,7 @@ _TOKEN_UNQUOTED = re.compile(_FORMS.format(quoted=""), re.VERBOSE | re.DOTALL)  
 _COMMENT = re.compile(r"\([^()]*\)")
 _COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_AROUND_AT, _BEFORE_DOT = re.compile(r"\s*@\s*"), re.compile(r"(?<=\S)\s+\.\s*(?=\S)")
+_AROUND_AT, _BEFORE_DOT = re.compile(r"(?<!\s)\s*@\s*"), re.compile(r"(?<=\S)\s+\.\s*(?=\S)")
 _X500 = re.compile(r"/o=", re.IGNORECASE)
 
 

@@ -7,6 +7,8 @@ import base64
 import struct
 import time
 
+import pytest
+
 from exporters.mail.compose import Converted, Facts, convert
 from tests.unit.mail.own_mails import mail
 
@@ -78,3 +80,10 @@ def test_what_is_known_of_a_mail_wins_over_winmail() -> None:
 def test_a_character_reference_of_thousands_of_digits() -> None:
     made = convert(b"Content-Type: text/html\r\n\r\n<p>&#" + b"0" * 5000 + b"65;&#" + b"1" * 5000 + b"; text &#66;</p>")
     assert made.message.properties[0x1000001F] == "A\ufffd text B"
+
+
+@pytest.mark.parametrize(
+    "value", [b"a" + b" " * 60_000 + b"b", b'"a' + b" " * 60_000 + b'" x@y.example z', b"a b " * 60_000]
+)
+def test_blanks_in_a_name(value: bytes) -> None:
+    in_time(b"From: " + value + b"\r\n\r\n")
