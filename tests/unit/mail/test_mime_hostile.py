@@ -87,3 +87,9 @@ def test_a_character_reference_of_thousands_of_digits() -> None:
 )
 def test_blanks_in_a_name(value: bytes) -> None:
     in_time(b"From: " + value + b"\r\n\r\n")
+
+
+def test_components_of_a_calendar_that_others_end() -> None:
+    head = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:u\r\n"
+    made = in_time(head + b"BEGIN:A\r\n" * 60_000 + b"END:B\r\n" * 60_000)
+    assert "calendar-line" in codes(made)
