@@ -93,3 +93,24 @@ def test_components_of_a_calendar_that_others_end() -> None:
     head = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:u\r\n"
     made = in_time(head + b"BEGIN:A\r\n" * 60_000 + b"END:B\r\n" * 60_000)
     assert "calendar-line" in codes(made)
+
+
+_REPORT = (
+    b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain%s\r\n\r\n"
+    b"text\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a\r\n\r\nFinal-Recipient: rfc822; a@b\r\n"
+    b"Action: failed\r\n%s\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n%s\r\n\r\n--b--\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"", b"", b"To: " + b"(" * 60_000),
+        (b"", b"Remote-MTA: dns; f" + b" " * 60_000 + b"x", b"To: a@b"),
+        (b"", b"Diagnostic-Code: " + b"=?utf-8?q?a?= " * 20_000, b"To: a@b"),
+        (b"", b"", b"Subject: " + b"=?utf-8?q?a?= " * 20_000),
+        (b'; x="' + b";" * 60_000 + b'"', b"", b"To: a@b"),
+    ],
+)
+def test_fields_of_a_report(parts: tuple[bytes, bytes, bytes]) -> None:
+    assert in_time(_REPORT % parts).message.properties[0x001A001F] == "REPORT.IPM.Note.NDR"
