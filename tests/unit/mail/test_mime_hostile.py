@@ -114,3 +114,29 @@ _REPORT = (
 )
 def test_fields_of_a_report(parts: tuple[bytes, bytes, bytes]) -> None:
     assert in_time(_REPORT % parts).message.properties[0x001A001F] == "REPORT.IPM.Note.NDR"
+
+
+# -- what went in silence -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "code"),
+    [
+        ("base64", "SGVsbG8=\nV29ybGQ=\n", "encoding-damaged"),  # two pieces, each with padding
+        ("base64", "SGVsbG8gV29ybGQ=\n\n-- \nFooter of the list\n", "encoding-damaged"),
+        ("base64", "SGVsbG8gV29yb\n", "encoding-unknown"),  # stays as it is
+        ("base64", "SGVs bG8\n", ""),  # blanks and missing padding lose nothing
+        ("uue", "Hello\nbegin 644 a.txt\n#0V%T\n`\nend\n", "encoding-damaged"),
+        ("uue", "begin 644 a.txt\n#0V%T\n`\nend\nafter\n", "encoding-damaged"),
+        ("uue", "begin 644 a.txt\n#0V%T\n`\nend\n", ""),
+    ],
+)
+def test_what_is_outside_of_a_transfer_encoding(encoding: str, body: str, code: str) -> None:
+    made = convert(mail(f"{HEAD}Content-Transfer-Encoding: {encoding}\n\n{body}"))
+    assert codes(made) == ({code} if code else set())
+
+
+def test_a_large_attachment_in_two_pieces() -> None:
+    piece = base64.encodebytes(bytes(70_000)).decode()
+    made = convert(mail(f"{HEAD}Content-Type: a/b; name=x.b\nContent-Transfer-Encoding: base64\n\n{piece}{piece}"))
+    assert codes(made) == {"encoding-damaged"}
