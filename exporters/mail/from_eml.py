@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -246,6 +247,8 @@ def _write(tree: Tree, writer: Writer, ledger: Ledger, progress: Progress) -> Fo
 
 
 def _add(mail: Mail, name: str, writer: Writer, folders: Folders, ledger: Ledger) -> None:
+    if not stat.S_ISREG(mail.path.stat().st_mode):  # a pipe would never end, /dev/zero neither
+        raise OSError(None, "no regular file")
     with mail.path.open("rb") as file:
         status = os.fstat(file.fileno())
         if status.st_size > _LARGEST:

@@ -80,6 +80,14 @@ def test_a_mail_that_cannot_be_read_is_named(tree: Path, tmp_path: Path) -> None
     assert sum(folders_of(tmp_path / "ann.pst").values()) == 5
 
 
+def test_pipes_and_devices_are_no_mails(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tree / "a" / "pipe.eml")
+    (tree / "a" / "zero.eml").symlink_to("/dev/zero")
+    told = run(tree, tmp_path / "ann.pst")
+    assert told.returncode == 3
+    assert told.stderr.count("no regular file") == 2
+
+
 def test_what_is_there_is_replaced_only_when_told_to(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "ann.pst"
     out.write_text("mine")
