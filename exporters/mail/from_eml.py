@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -38,7 +39,7 @@ def part_size(words: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", words)
     if match is None or match[2].upper() not in _UNITS:
         raise UsageError(f"--part-size {words}: allowed is a size such as 10GiB, 500MiB or 2GB")
-    size = int(float(match[1]) * _UNITS[match[2].upper()])
+    size = int(Decimal(match[1]) * _UNITS[match[2].upper()])
     if size < _LEAST_PART:
         raise UsageError(f"--part-size {words}: a PST of less than 1 MiB holds nothing")
     return size
@@ -254,9 +255,17 @@ def _add(mail: Mail, name: str, writer: Writer, folders: Folders, ledger: Ledger
         if status.st_size > _LARGEST:
             raise OSError(None, f"a mail of {status.st_size:,} bytes; up to {_LARGEST:,} are read")
         raw = file.read()
-    converted = convert(raw, facts=Facts(modified=datetime.fromtimestamp(int(status.st_mtime), UTC), label=name))
+    converted = convert(raw, facts=Facts(modified=_time(status.st_mtime), label=name))
     writer.add_message(folders.of(mail.folders), converted.message)
     ledger.lost(name, converted.losses)
+
+
+def _time(seconds: float) -> datetime | None:
+    """The time of a file; None for one that nobody can have meant."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _report(tree: Tree, folders: Folders, ledger: Ledger, parts: Sequence[Part], paths: list[Path]) -> int:

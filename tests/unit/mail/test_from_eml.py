@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from exporters.mail.from_eml import _time, part_size
 from exporters.pst.inventory import Inventory
 from tests.unit.pst.judges import Checked
 
@@ -142,3 +143,8 @@ def test_nothing_is_left_where_the_disk_is_full(tree: Path) -> None:
     told = run(tree, "/dev/full")
     assert told.returncode in (1, 2)
     assert "Traceback" not in told.stderr
+
+
+def test_times_and_sizes_beyond_all_bounds() -> None:
+    assert _time(1e12) is None and _time(float(1 << 62)) is None
+    assert part_size("9" * 400) > 1 << 60
