@@ -203,6 +203,8 @@ def main(args: argparse.Namespace, clock: Clock | None = None) -> int:
         if not args.folder.is_dir():
             raise UsageError(f"{args.folder} is no folder")
         output = Output(args.out, force=args.force)
+        if args.losses is not None:
+            _check_losses(args.losses, args.out, force=args.force)
     except UsageError as error:
         print(f"exporters.pst: {error}", file=sys.stderr)
         return 2
@@ -230,6 +232,13 @@ def main(args: argparse.Namespace, clock: Clock | None = None) -> int:
         paths = output.publish()
     progress.end()
     return _report(tree, folders, ledger, parts, paths)
+
+
+def _check_losses(losses: Path, out: Path, *, force: bool) -> None:
+    if losses.resolve() == out.resolve():
+        raise UsageError(f"--losses {losses}: that is the PST")
+    if losses.is_file() and losses.stat().st_size and not force:
+        raise UsageError(f"--losses {losses}: the file is there already; --force replaces it")
 
 
 def _write(tree: Tree, writer: Writer, ledger: Ledger, progress: Progress) -> Folders:

@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--losses", type=Path, metavar="FILE", help="write what was changed or left out, one JSON line each"
     )
-    make.add_argument("--force", action="store_true", help="replace OUT.pst if it is there")
+    make.add_argument(
+        "--force", action="store_true", help="replace OUT.pst, and the file of --losses, if they are there"
+    )
     make.add_argument("--quiet", action="store_true", help="no progress")
     return parser
 

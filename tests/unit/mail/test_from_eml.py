@@ -99,6 +99,15 @@ def test_what_is_there_is_replaced_only_when_told_to(tree: Path, tmp_path: Path)
     assert sum(folders_of(out).values()) == 5
 
 
+def test_the_losses_replace_no_file_unless_told_to(tree: Path, tmp_path: Path) -> None:
+    mine, out = tree / "a" / "1.eml", tmp_path / "ann.pst"
+    before = mine.read_bytes()
+    told = run(tree, out, "--losses", mine)
+    assert (told.returncode, mine.read_bytes(), out.exists()) == (2, before, False)
+    assert run(tree, out, "--losses", out).returncode == 2 and not out.exists()
+    assert run(tree, out, "--losses", "/dev/null").returncode == 0
+
+
 def test_parts(tree: Path, tmp_path: Path) -> None:
     for number in range(60):
         body = b"".join(hashlib.sha256(b"%d %d" % (number, n)).hexdigest().encode() + b"\r\n" for n in range(600))
