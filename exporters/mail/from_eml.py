@@ -27,6 +27,7 @@ from exporters.pst import FileSink, Folder, FolderRefused, Part, PstError, SinkF
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 _LEAST_PART = 1 << 20
 _LONGEST_NAME = 255
+_DEEPEST = 200  # folders inside each other; libpff opens no file with more than 250
 _LARGEST = 1 << 30  # bytes of a mail; what mail systems carry ends far below
 
 
@@ -83,18 +84,30 @@ class Tree:
 
 
 class Folders:
-    """The folders of the PST, made when the first mail needs them; names that clash or cannot be stored are changed."""
+    """The folders of the PST, made when the first mail needs them.
+
+    Names that clash or cannot be stored are changed; what lies deeper than `_DEEPEST` goes into the folder at that depth.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._made: dict[tuple[str, ...], Folder] = {(): writer.top}
+        self._flattened: set[tuple[str, ...]] = set()
         self.renamed: list[str] = []
 
     def of(self, path: tuple[str, ...]) -> Folder:
         """The folder of this path. Raises SinkFailed and SpillFailed."""
-        folder = self._made.get(path)
-        if folder is None:
-            folder = self._made[path] = self._make(self.of(path[:-1]), path[-1])
+        if len(path) > _DEEPEST:
+            if path not in self._flattened:
+                self._flattened.add(path)
+                self.renamed.append(f"{'/'.join(path[_DEEPEST - 1 :])!a} -> {path[_DEEPEST - 1]} (too deep)")
+            path = path[:_DEEPEST]
+        known = len(path)
+        while path[:known] not in self._made:
+            known -= 1
+        folder = self._made[path[:known]]
+        for depth in range(known + 1, len(path) + 1):
+            folder = self._made[path[:depth]] = self._make(folder, path[depth - 1])
         return folder
 
     def _make(self, parent: Folder, name: str) -> Folder:

@@ -157,3 +157,18 @@ def test_nothing_is_left_where_the_disk_is_full(tree: Path) -> None:
 def test_times_and_sizes_beyond_all_bounds() -> None:
     assert _time(1e12) is None and _time(float(1 << 62)) is None
     assert part_size("9" * 400) > 1 << 60
+
+
+def test_a_thousand_folders_inside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "top").mkdir()
+    monkeypatch.chdir(tmp_path / "top")
+    for _ in range(1100):
+        Path("a").mkdir()
+        os.chdir("a")
+    Path("deep.eml").write_bytes(MAIL % b"deep")
+    os.chdir(tmp_path)
+    out = tmp_path / "deep.pst"
+    told = run(tmp_path / "top", out, PYTHONPATH=str(Path(__file__).parents[3]))
+    assert told.returncode == 0, told.stderr
+    assert "folder renamed" in told.stderr and "(too deep)" in told.stderr
+    assert max(path.count("/") for path, items in folders_of(out).items() if items) == 199
