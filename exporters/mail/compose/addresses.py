@@ -48,9 +48,13 @@ class _Raw(NamedTuple):
 
 
 def addresses(value: str, losses: Losses, where: str) -> list[Address]:
-    """All persons of an address header, in order, storable. Several headers: joined with a comma."""
+    """All persons of an address header, in order, storable. Several headers: joined with a comma.
+
+    Who has neither name nor address, once blanks are gone and encoded words decoded, is nobody.
+    """
     found = _cached(value) if len(value) <= _CACHED else _found(value)
-    return [_decoded(raw, losses, where) for raw in found]
+    persons = [_decoded(raw, losses, where) for raw in found]
+    return [person for person in persons if person.name.strip() or person.address.strip()]
 
 
 def _decoded(raw: _Raw, losses: Losses, where: str) -> Address:

@@ -6,11 +6,13 @@ Each test is a fault that a fresh reader found. Source: issue 5, "Bad input" and
 import base64
 import struct
 import time
+from pathlib import Path
 
 import pytest
 
 from exporters.mail.compose import Converted, Facts, convert
 from tests.unit.mail.own_mails import mail
+from tests.unit.mail.written import write
 
 HEAD = "From: Ann <a@b.example>\nTo: c@d.example\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n"
 
@@ -140,3 +142,14 @@ def test_a_large_attachment_in_two_pieces() -> None:
     piece = base64.encodebytes(bytes(70_000)).decode()
     made = convert(mail(f"{HEAD}Content-Type: a/b; name=x.b\nContent-Transfer-Encoding: base64\n\n{piece}{piece}"))
     assert codes(made) == {"encoding-damaged"}
+
+
+# -- what a reader refuses ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", ['"  " <>', "=?utf-8?q??= <>", '"" <>', "=?utf-8?q?=20?=", "( ) <>"])
+def test_a_recipient_without_name_and_address_has_no_row(value: str, tmp_path: Path) -> None:
+    read = write(
+        [convert(mail(f"{HEAD}Cc: {value}\nFrom: {value}\nReply-To: {value}\n\n")).message], tmp_path / "x.pst"
+    )
+    assert read[0].addresses(2) == []
