@@ -3,6 +3,8 @@
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -284,3 +286,28 @@ def test_memory_does_not_grow_with_the_number_of_messages(tmp_path: Path) -> Non
         peaks.append(int(ran.stdout))
     assert peaks[1] < 1.1 * peaks[0]
     assert peaks[1] < 150 << 10  # KiB
+
+
+@pytest.mark.parametrize("misuse", ["add", "close", "abort"])
+def test_the_streams_of_a_message_do_not_use_the_writer(misuse: str, tmp_path: Path) -> None:
+    file, writer = to_memory()
+
+    def stream() -> Iterator[bytes]:
+        yield b"x" * 10_000
+        if misuse == "add":
+            writer.add_message(writer.top, plain())
+        elif misuse == "close":
+            writer.close()
+        else:
+            writer.abort()
+
+    with pytest.raises(WriterUnusable):
+        writer.add_message(writer.top, replace(plain(), attachments=[Attachment({}, data=stream())]))
+    if misuse == "abort":
+        assert not any(file.getvalue()[:4])
+        return
+    writer.add_message(writer.top, plain())
+    writer.close()
+    path = tmp_path / "x.pst"
+    path.write_bytes(file.getvalue())
+    assert Checked(path)
