@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
+from uuid import UUID
 
 import pytest
 
@@ -16,6 +17,7 @@ from exporters.pst import (
     Folder,
     FolderRefused,
     Message,
+    NamedProperty,
     PartsSink,
     PstError,
     SinkFailed,
@@ -311,3 +313,25 @@ def test_the_streams_of_a_message_do_not_use_the_writer(misuse: str, tmp_path: P
     path = tmp_path / "x.pst"
     path.write_bytes(file.getvalue())
     assert Checked(path)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        NamedProperty("no set", "a", 0x001F),  # type: ignore[arg-type]
+        NamedProperty(UUID(int=1), None, 0x001F),  # type: ignore[arg-type]
+        NamedProperty(UUID(int=1), "a", 0x10001F),
+        NamedProperty(UUID(int=1), "a", -1),
+        "0x0037001F",
+        None,
+    ],
+)
+def test_what_is_no_key_of_a_property_is_refused_and_the_writer_goes_on(key: NamedProperty, tmp_path: Path) -> None:
+    file, writer = to_memory()
+    message = plain()
+    with pytest.raises(ValueRefused):
+        writer.add_message(writer.top, replace(message, properties={**message.properties, key: "x"}))
+    writer.add_message(writer.top, replace(message, properties={**message.properties, 0x001A001F: ""}))
+    writer.close()
+    (tmp_path / "x.pst").write_bytes(file.getvalue())
+    assert Checked(tmp_path / "x.pst")  # the empty class, too: the checker asks for one
