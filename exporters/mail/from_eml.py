@@ -6,6 +6,7 @@ is whole. Source: issue 5; docs/decisions/0041.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -150,7 +151,7 @@ class Output:
         path = self._out if number == 1 else self._out.with_name(f"{self._out.stem}-{number}{self._out.suffix}")
         self._check(path)
         draft = path.with_name(f".{path.name}.writing")
-        file = draft.open("w+b")
+        file = _locked(draft)
         self._files.append((file, draft, path))
         return FileSink(file)
 
@@ -171,6 +172,23 @@ class Output:
         for file, draft, _ in self._files:
             file.close()
             draft.unlink(missing_ok=True)
+
+
+def _locked(draft: Path) -> BinaryIO:
+    """An empty file that no other run writes; what a killed run left is taken over. Raises OSError."""
+    file = os.fdopen(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not draft.exists() or not os.path.samestat(os.fstat(file.fileno()), draft.stat()):
+            raise BlockingIOError
+        file.truncate()
+    except BlockingIOError as error:
+        file.close()
+        raise OSError(None, f"another run is writing {draft}") from error
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 class Progress:

@@ -1,5 +1,6 @@
 """A tree of mails into a PST, by the command as a person types it."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -106,6 +107,19 @@ def test_the_losses_replace_no_file_unless_told_to(tree: Path, tmp_path: Path) -
     assert (told.returncode, mine.read_bytes(), out.exists()) == (2, before, False)
     assert run(tree, out, "--losses", out).returncode == 2 and not out.exists()
     assert run(tree, out, "--losses", "/dev/null").returncode == 0
+
+
+def test_two_runs_do_not_write_the_same_file(tree: Path, tmp_path: Path) -> None:
+    out, draft = tmp_path / "ann.pst", tmp_path / ".ann.pst.writing"
+    draft.write_bytes(b"left by a run that was killed" * 100_000)
+    with draft.open("r+b") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        told = run(tree, out)
+        assert told.returncode == 1 and "another run is writing" in told.stderr
+        assert draft.stat().st_size == 2_900_000
+    assert run(tree, out).returncode == 0
+    Checked(out)
+    assert not draft.exists()
 
 
 def test_parts(tree: Path, tmp_path: Path) -> None:
