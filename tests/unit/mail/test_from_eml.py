@@ -187,3 +187,15 @@ def test_a_thousand_folders_inside_each_other(tmp_path: Path, monkeypatch: pytes
     assert told.returncode == 0, told.stderr
     assert "folder renamed" in told.stderr and "(too deep)" in told.stderr
     assert max(path.count("/") for path, items in folders_of(out).items() if items) == 199
+
+
+def test_info_where_the_terminal_lacks_the_letters(tmp_path: Path) -> None:
+    (tmp_path / "Привет 😀").mkdir()
+    out = tmp_path / "x.pst"
+    assert run(tmp_path / "Привет 😀", out).returncode == 0
+    for options in ([], ["--json"]):
+        command = [sys.executable, "-m", "exporters.pst", "info", *options, str(out)]
+        environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+        told = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["name"] == "Привет 😀"
