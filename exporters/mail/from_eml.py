@@ -160,10 +160,11 @@ class Output:
         for file, _, _ in self._files:
             file.flush()
             os.fsync(file.fileno())
-            file.close()
         for _, draft, path in self._files:
             draft.replace(path)
         paths = [path for _, _, path in self._files]
+        for file, _, _ in self._files:  # only now: an open file is locked
+            file.close()
         self._files = []
         return paths
 
