@@ -184,7 +184,7 @@ class _Scanner:
         self._begin()
         if route is not None:
             route = _COMMENT.sub("", route) if "(" in route else route
-            address = "".join(route.split()) if not _X500.match(route.strip()) else route.strip()
+            address = route.strip() if _X500.match(route.strip()) else _without_blanks(route)
             if address[:1] == "@" and ":" in address:
                 address = address.rpartition(":")[2]
             name = " ".join(words)
@@ -206,6 +206,14 @@ class _Scanner:
             self.found.append(_Raw(comment, text))
         else:
             self.found.append(_Raw(f"{text} ({comment})" if comment else text, ""))
+
+
+def _without_blanks(route: str) -> str:
+    """What stands in angle brackets without its blanks, but for those of a quoted local part."""
+    if '"' not in route:
+        return "".join(route.split())
+    local, at, domain = route.strip().rpartition("@")
+    return f"{local.strip()}{at}{''.join(domain.split())}" if local.strip()[:1] == '"' else "".join(route.split())
 
 
 def _named(name: str, address: str) -> _Raw:

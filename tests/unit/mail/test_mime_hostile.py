@@ -6,14 +6,18 @@ Each test is a fault that a fresh reader found. Source: issue 5, "Bad input" and
 import base64
 import struct
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from exporters.mail.compose import Converted, Facts, convert
+from exporters.pst import NamedProperty
 from tests.unit.mail.own_mails import mail
 from tests.unit.mail.written import write
 
+PUBLIC = UUID("00020329-0000-0000-c000-000000000046")
 HEAD = "From: Ann <a@b.example>\nTo: c@d.example\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n"
 
 
@@ -153,3 +157,21 @@ def test_a_recipient_without_name_and_address_has_no_row(value: str, tmp_path: P
         [convert(mail(f"{HEAD}Cc: {value}\nFrom: {value}\nReply-To: {value}\n\n")).message], tmp_path / "x.pst"
     )
     assert read[0].addresses(2) == []
+
+
+# -- what was changed in silence ----------------------------------------------------------------------------------------------
+
+
+def test_all_keywords_are_categories() -> None:
+    made = convert(mail(f"{HEAD}Keywords: a, b\nKeywords: c\n\n"))
+    assert made.message.properties[NamedProperty(PUBLIC, "Keywords", 0x101F)] == ["a", "b", "c"]
+
+
+def test_an_offset_with_a_colon_counts() -> None:
+    made = convert(mail("Date: Mon, 1 Jan 2024 10:00:00 +01:00\n\n"))
+    assert made.message.properties[0x00390040] == datetime(2024, 1, 1, 9, tzinfo=UTC)
+
+
+def test_a_quoted_local_part_keeps_its_quotes_and_blanks() -> None:
+    made = convert(mail(f'{HEAD}Cc: Ann <"a b"@c.example>, < x@ y.example >\n\n'))
+    assert [row[0x3003001F] for row in made.message.recipients][1:] == ['"a b"@c.example', "x@y.example"]
