@@ -68,6 +68,12 @@ def references(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def quoted(text: str) -> frozenset[str]:
+    """All that stands between two quotes of one kind, without a blank: what may be the location of a part."""
+    pieces = (*text.split('"')[1:-1], *text.split("'")[1:-1])
+    return frozenset(piece for piece in pieces if not any(blank in piece for blank in " \t\r\n"))
+
+
 def rendered(text: str) -> str:
     """The HTML as plain text with bare LF: blocks on lines of their own, tags left out, references resolved."""
     text = _without_hidden(text)

@@ -138,9 +138,10 @@ class _Composer:
     def _parts(self, found: Contents) -> list[Attachment]:
         body = joined(found, self._losses)
         self._set_body(body)
-        shown = Shown(frozenset(), "")
+        shown = Shown(frozenset(), frozenset())
         if body.html is not None and found.files:
-            shown = Shown(html.references(body.html), body.html)
+            located = any("content-location" in part.fields for part in found.files)
+            shown = Shown(html.references(body.html), html.quoted(body.html) if located else frozenset())
         self._meeting(found.files)
         self._hint += size_hint(found.files)
         made = attachments(self._source, found.files, shown, self._embed, self._losses)

@@ -101,6 +101,23 @@ def test_components_of_a_calendar_that_others_end() -> None:
     assert "calendar-line" in codes(made)
 
 
+def test_a_zone_of_thousands_of_offsets() -> None:
+    part = b"BEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0100\r\nTZOFFSETTO:+%02d%02d%02d\r\nEND:STANDARD\r\n"
+    zone = b"".join(part % (n // 3600, n // 60 % 60, n % 60) for n in range(5000))
+    head = b"Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nBEGIN:VTIMEZONE\r\nTZID:x\r\n"
+    event = (
+        b"END:VTIMEZONE\r\nBEGIN:VEVENT\r\nUID:u\r\nDTSTART;TZID=x:20240101T100000\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    assert "timezone-approximate" in codes(in_time(head + zone + event))
+
+
+def test_many_locations_beside_a_large_html() -> None:
+    head = b"Content-Type: multipart/related; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+    parts = b"".join(b"--b\r\nContent-Type: image/png\r\nContent-Location: x%d\r\n\r\nx\r\n" % n for n in range(4000))
+    made = in_time(head + b"<img src='x7'> text" * 100_000 + b"\r\n" + parts)
+    assert [a.properties[0x7FFE000B] for a in made.message.attachments].index(True) == 7
+
+
 _REPORT = (
     b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain%s\r\n\r\n"
     b"text\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; a\r\n\r\nFinal-Recipient: rfc822; a@b\r\n"
