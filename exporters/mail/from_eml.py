@@ -6,15 +6,18 @@ is whole. Source: issue 5; docs/decisions/0041.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import re
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -25,6 +28,7 @@ from exporters.pst import FileSink, Folder, FolderRefused, Part, PstError, SinkF
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30}
 _LEAST_PART = 1 << 20
 _LONGEST_NAME = 255
+_DEEPEST = 200  # folders inside each other; libpff opens no file with more than 250
 _LARGEST = 1 << 30  # bytes of a mail; what mail systems carry ends far below
 
 
@@ -37,7 +41,7 @@ def part_size(words: str) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", words)
     if match is None or match[2].upper() not in _UNITS:
         raise UsageError(f"--part-size {words}: allowed is a size such as 10GiB, 500MiB or 2GB")
-    size = int(float(match[1]) * _UNITS[match[2].upper()])
+    size = int(Decimal(match[1]) * _UNITS[match[2].upper()])
     if size < _LEAST_PART:
         raise UsageError(f"--part-size {words}: a PST of less than 1 MiB holds nothing")
     return size
@@ -81,18 +85,30 @@ class Tree:
 
 
 class Folders:
-    """The folders of the PST, made when the first mail needs them; names that clash or cannot be stored are changed."""
+    """The folders of the PST, made when the first mail needs them.
+
+    Names that clash or cannot be stored are changed; what lies deeper than `_DEEPEST` goes into the folder at that depth.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._made: dict[tuple[str, ...], Folder] = {(): writer.top}
+        self._flattened: set[tuple[str, ...]] = set()
         self.renamed: list[str] = []
 
     def of(self, path: tuple[str, ...]) -> Folder:
         """The folder of this path. Raises SinkFailed and SpillFailed."""
-        folder = self._made.get(path)
-        if folder is None:
-            folder = self._made[path] = self._make(self.of(path[:-1]), path[-1])
+        if len(path) > _DEEPEST:
+            if path not in self._flattened:
+                self._flattened.add(path)
+                self.renamed.append(f"{'/'.join(path[_DEEPEST - 1 :])!a} -> {path[_DEEPEST - 1]} (too deep)")
+            path = path[:_DEEPEST]
+        known = len(path)
+        while path[:known] not in self._made:
+            known -= 1
+        folder = self._made[path[:known]]
+        for depth in range(known + 1, len(path) + 1):
+            folder = self._made[path[:depth]] = self._make(folder, path[depth - 1])
         return folder
 
     def _make(self, parent: Folder, name: str) -> Folder:
@@ -135,7 +151,7 @@ class Output:
         path = self._out if number == 1 else self._out.with_name(f"{self._out.stem}-{number}{self._out.suffix}")
         self._check(path)
         draft = path.with_name(f".{path.name}.writing")
-        file = draft.open("w+b")
+        file = _locked(draft)
         self._files.append((file, draft, path))
         return FileSink(file)
 
@@ -144,10 +160,11 @@ class Output:
         for file, _, _ in self._files:
             file.flush()
             os.fsync(file.fileno())
-            file.close()
         for _, draft, path in self._files:
             draft.replace(path)
         paths = [path for _, _, path in self._files]
+        for file, _, _ in self._files:  # only now: an open file is locked
+            file.close()
         self._files = []
         return paths
 
@@ -156,6 +173,23 @@ class Output:
         for file, draft, _ in self._files:
             file.close()
             draft.unlink(missing_ok=True)
+
+
+def _locked(draft: Path) -> BinaryIO:
+    """An empty file that no other run writes; what a killed run left is taken over. Raises OSError."""
+    file = os.fdopen(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666), "r+b")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not draft.exists() or not os.path.samestat(os.fstat(file.fileno()), draft.stat()):
+            raise BlockingIOError
+        file.truncate()
+    except BlockingIOError as error:
+        file.close()
+        raise OSError(None, f"another run is writing {draft}") from error
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 class Progress:
@@ -201,6 +235,8 @@ def main(args: argparse.Namespace, clock: Clock | None = None) -> int:
         if not args.folder.is_dir():
             raise UsageError(f"{args.folder} is no folder")
         output = Output(args.out, force=args.force)
+        if args.losses is not None:
+            _check_losses(args.losses, args.out, force=args.force)
     except UsageError as error:
         print(f"exporters.pst: {error}", file=sys.stderr)
         return 2
@@ -230,6 +266,13 @@ def main(args: argparse.Namespace, clock: Clock | None = None) -> int:
     return _report(tree, folders, ledger, parts, paths)
 
 
+def _check_losses(losses: Path, out: Path, *, force: bool) -> None:
+    if losses.resolve() == out.resolve():
+        raise UsageError(f"--losses {losses}: that is the PST")
+    if losses.is_file() and losses.stat().st_size and not force:
+        raise UsageError(f"--losses {losses}: the file is there already; --force replaces it")
+
+
 def _write(tree: Tree, writer: Writer, ledger: Ledger, progress: Progress) -> Folders:
     folders = Folders(writer)
     for number, mail in enumerate(tree.mails(), 1):
@@ -246,14 +289,24 @@ def _write(tree: Tree, writer: Writer, ledger: Ledger, progress: Progress) -> Fo
 
 
 def _add(mail: Mail, name: str, writer: Writer, folders: Folders, ledger: Ledger) -> None:
+    if not stat.S_ISREG(mail.path.stat().st_mode):  # a pipe would never end, /dev/zero neither
+        raise OSError(None, "no regular file")
     with mail.path.open("rb") as file:
         status = os.fstat(file.fileno())
         if status.st_size > _LARGEST:
             raise OSError(None, f"a mail of {status.st_size:,} bytes; up to {_LARGEST:,} are read")
         raw = file.read()
-    converted = convert(raw, facts=Facts(modified=datetime.fromtimestamp(int(status.st_mtime), UTC), label=name))
+    converted = convert(raw, facts=Facts(modified=_time(status.st_mtime), label=name))
     writer.add_message(folders.of(mail.folders), converted.message)
     ledger.lost(name, converted.losses)
+
+
+def _time(seconds: float) -> datetime | None:
+    """The time of a file; None for one that nobody can have meant."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _report(tree: Tree, folders: Folders, ledger: Ledger, parts: Sequence[Part], paths: list[Path]) -> int:

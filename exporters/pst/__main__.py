@@ -6,6 +6,7 @@ only by `from-eml`.
 """
 
 import argparse
+import io
 import json
 import sys
 from collections import Counter
@@ -30,6 +31,10 @@ exit status: 0 done, 1 failed, 2 usage, 3 done in part: a mail could not be put 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status."""
     args = _parser().parse_args(argv)
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # names that the terminal's encoding does not have are no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _info(args) if args.command == "info" else _from_eml(args)
     except (PstError, OSError) as error:
@@ -61,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--losses", type=Path, metavar="FILE", help="write what was changed or left out, one JSON line each"
     )
-    make.add_argument("--force", action="store_true", help="replace OUT.pst if it is there")
+    make.add_argument(
+        "--force", action="store_true", help="replace OUT.pst, and the file of --losses, if they are there"
+    )
     make.add_argument("--quiet", action="store_true", help="no progress")
     return parser
 
@@ -88,11 +95,12 @@ def _info(args: argparse.Namespace) -> int:
     shown = [folder for folder in folders if not folder.is_internal or folder.items or folder.hidden]
     differing = [folder for folder in folders if folder.told != folder.items]
     if args.json:
-        print(json.dumps(_as_json(inventory.facts, folders), ensure_ascii=False, indent=1))
+        is_unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+        print(json.dumps(_as_json(inventory.facts, folders), ensure_ascii=not is_unicode, indent=1))
     else:
         print(_as_text(args.file.name, inventory.facts, shown))
     for folder in differing:
-        path = "/".join(folder.path)
+        path = _printable("/".join(folder.path))
         print(f"folder {path}: it says {folder.told} items, and {folder.items} are listed", file=sys.stderr)
     return 3 if differing else 0
 

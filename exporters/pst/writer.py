@@ -78,6 +78,7 @@ class Writer:
         self._nids = {folder.nid for folder in BUILT_IN}
         self._parts: list[Part] = []
         self._usable = True
+        self._is_writing = False
         self._sink, self._store = self._begin()
 
     def _begin(self) -> tuple[Sink, MessageStore]:
@@ -135,21 +136,28 @@ class Writer:
         """Write a message into a folder.
 
         Raises ValueRefused, LimitReached, MessageRefused (the writer goes on without the message), whatever the message's own
-        streams raise (likewise), SinkFailed and SpillFailed (the writer is at its end), WriterUnusable after those.
+        streams raise (likewise), SinkFailed and SpillFailed (the writer is at its end), WriterUnusable after those, and where
+        a message's streams write or close themselves.
         """
         self._check_usable()
+        self._check_not_writing()
         if folder.nid not in self._nids:
             raise FolderRefused("not a folder of this writer").inside(f"folder {folder.name!r}")
         if self._must_split(folder, message):
             self._split()
+        self._is_writing = True
         try:
-            return Place(len(self._parts) + 1, self._store.add_message(folder, message))
+            place = Place(len(self._parts) + 1, self._store.add_message(folder, message))
+            self._check_usable()  # a stream of the message could have given up
+            return place
         except (SinkFailed, SpillFailed):
             self.abort()
             raise
         except PstError as error:
             label = message.label or f"message {self._store.message_count + 1}"
             raise error.inside(label).inside(f"folder {folder.name!r}") from error.__cause__
+        finally:
+            self._is_writing = False
 
     def _split(self) -> None:
         try:
@@ -179,6 +187,7 @@ class Writer:
     def close(self) -> Sequence[Part]:
         """Finish the part in work: its sink gets the beginning and the file is whole. The parts, in order."""
         self._check_usable()
+        self._check_not_writing()
         try:
             self._end_part()
         except BaseException:
@@ -197,6 +206,10 @@ class Writer:
     def _check_usable(self) -> None:
         if not self._usable:
             raise WriterUnusable("the writer was closed, or its sink or temporary folder failed before")
+
+    def _check_not_writing(self) -> None:
+        if self._is_writing:
+            raise WriterUnusable("a message is being written; its streams cannot use the writer")
 
     def __enter__(self) -> Self:
         return self

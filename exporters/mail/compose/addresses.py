@@ -14,7 +14,9 @@ from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.words import text_of, unfolded
 
 _CACHED = 1000  # characters of a header worth keeping
-_SIMPLE = re.compile(r"[ \t]*(?:([^\s<>@()\[\]=.][^<>@()\[\]=]*?)[ \t]*)?<([^\s<>@()\[\]]+@[^\s<>@()\[\]]+)>[ \t]*\Z")
+_SIMPLE = re.compile(
+    r"[ \t]*(?:([^\s<>@()\[\]=.](?:[^<>@()\[\]=]*[^ \t<>@()\[\]=])?)[ \t]*)?<([^\s<>@()\[\]]+@[^\s<>@()\[\]]+)>[ \t]*\Z"
+)
 _BARE = re.compile(r"[ \t]*([^\s<>@()\[\]]+@[^\s<>@()\[\]]+)[ \t]*\Z")
 _FORMS = r"""(?P<blank>\s+)
     | (?P<word>=\?[^?\s]+\?[bBqQ]\?[^?]*\?=)
@@ -28,7 +30,7 @@ _TOKEN_UNQUOTED = re.compile(_FORMS.format(quoted=""), re.VERBOSE | re.DOTALL)  
 _COMMENT = re.compile(r"\([^()]*\)")
 _COMMENT_MARK = re.compile(r"\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_AROUND_AT, _BEFORE_DOT = re.compile(r"\s*@\s*"), re.compile(r"(?<=\S)\s+\.\s*(?=\S)")
+_AROUND_AT, _BEFORE_DOT = re.compile(r"(?<!\s)\s*@\s*"), re.compile(r"(?<=\S)\s+\.\s*(?=\S)")
 _X500 = re.compile(r"/o=", re.IGNORECASE)
 
 
@@ -46,9 +48,13 @@ class _Raw(NamedTuple):
 
 
 def addresses(value: str, losses: Losses, where: str) -> list[Address]:
-    """All persons of an address header, in order, storable. Several headers: joined with a comma."""
+    """All persons of an address header, in order, storable. Several headers: joined with a comma.
+
+    Who has neither name nor address, once blanks are gone and encoded words decoded, is nobody.
+    """
     found = _cached(value) if len(value) <= _CACHED else _found(value)
-    return [_decoded(raw, losses, where) for raw in found]
+    persons = [_decoded(raw, losses, where) for raw in found]
+    return [person for person in persons if person.name.strip() or person.address.strip()]
 
 
 def _decoded(raw: _Raw, losses: Losses, where: str) -> Address:
@@ -178,7 +184,7 @@ class _Scanner:
         self._begin()
         if route is not None:
             route = _COMMENT.sub("", route) if "(" in route else route
-            address = "".join(route.split()) if not _X500.match(route.strip()) else route.strip()
+            address = route.strip() if _X500.match(route.strip()) else _without_blanks(route)
             if address[:1] == "@" and ":" in address:
                 address = address.rpartition(":")[2]
             name = " ".join(words)
@@ -200,6 +206,14 @@ class _Scanner:
             self.found.append(_Raw(comment, text))
         else:
             self.found.append(_Raw(f"{text} ({comment})" if comment else text, ""))
+
+
+def _without_blanks(route: str) -> str:
+    """What stands in angle brackets without its blanks, but for those of a quoted local part."""
+    if '"' not in route:
+        return "".join(route.split())
+    local, at, domain = route.strip().rpartition("@")
+    return f"{local.strip()}{at}{''.join(domain.split())}" if local.strip()[:1] == '"' else "".join(route.split())
 
 
 def _named(name: str, address: str) -> _Raw:

@@ -32,10 +32,10 @@ Embed = Callable[[Source, Entity], Message | None]
 
 
 class Shown(NamedTuple):
-    """What the HTML body refers to: content ids, and its text ("" if there is no HTML) for locations."""
+    """What the HTML body refers to: content ids and locations."""
 
     ids: frozenset[str]
-    html: str
+    locations: frozenset[str]
 
 
 def attachments(source: Source, files: list[Entity], shown: Shown, embed: Embed, losses: Losses) -> list[Attachment]:
@@ -102,7 +102,7 @@ def _with_message(message: Message, part: Entity, given: str, number: int, kind:
     quiet = Losses()  # a name made from the subject is no loss
     name = names.file_name(given, number, kind, losses) if given else names.file_name(title, number, kind, quiet)
     properties: Properties = {_NAME: name, _LONG_NAME: name, _SHOWN: title or name, _MIME_TAG: kind}
-    _set_details(part, properties, Shown(frozenset(), ""), losses)
+    _set_details(part, properties, Shown(frozenset(), frozenset()), losses)
     return Attachment(properties, message=message)
 
 
@@ -122,7 +122,7 @@ def _set_details(part: Entity, properties: Properties, shown: Shown, losses: Los
         location = "".join(_line(fields["content-location"], losses).split())
         if location:
             properties[_LOCATION] = location
-            referenced = referenced or f'"{location}"' in shown.html or f"'{location}'" in shown.html
+            referenced = referenced or location in shown.locations
     if "content-base" in fields:
         properties[_BASE] = _line(fields["content-base"], losses)
     properties[_FLAGS] = _REFERENCED if referenced else 0

@@ -6,6 +6,7 @@ Source: RFC 5545 3.1, 3.2, 3.3.11; RFC 6868 (carets in parameters).
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -75,6 +76,7 @@ def parse(data: bytes) -> Calendar:
     text, replaced = _decoded(data)
     top = Component("")
     stack = [top]
+    opened: Counter[str] = Counter()
     broken = 0
     for raw in text.split("\n"):
         if not raw.strip():
@@ -86,13 +88,15 @@ def parse(data: bytes) -> Calendar:
             component = Component(line.value.strip().upper())
             stack[-1].children.append(component)
             stack.append(component)
+            opened[component.name] += 1
         elif line.name == "END":
             name = line.value.strip().upper()
-            if any(open_.name == name for open_ in stack[1:]):
-                while stack.pop().name != name:
-                    pass
-            else:
+            if not opened[name]:
                 broken += 1
+                continue
+            before = opened[name]
+            while opened[name] == before:
+                opened[stack.pop().name] -= 1
         else:
             stack[-1].lines.append(line)
     return Calendar(top.children, broken + len(top.lines), replaced)

@@ -18,6 +18,7 @@ from exporters.mail.compose.timezones import named_zone
 WEEKDAYS = {"SU": 0, "MO": 1, "TU": 2, "WE": 3, "TH": 4, "FR": 5, "SA": 6}
 _FLOATING = "(none)"  # what is said of times without a zone, in a calendar that names none
 FIRST, LAST = datetime(1601, 1, 2), datetime(4500, 8, 31)  # noqa: DTZ001 - what Outlook's calendar can show
+_MOST_OBSERVANCES = 300  # the whole history of a zone has far fewer; each time of an event asks all of them
 _MOMENT = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ](\d\d):?(\d\d)(?::?(\d\d))?(?:\.\d+)?(Z)?)?$", re.IGNORECASE)
 _DURATION = re.compile(r"([+-])?P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$", re.IGNORECASE)
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)(?::?(\d\d))?$")
@@ -164,8 +165,10 @@ def _offset_of(value: str) -> timedelta | None:
 
 
 def observed_zone(component: Component) -> ObservedZone | None:
-    """The zone of a VTIMEZONE; None if no part of it can be used. The same text gives the same zone."""
-    parts = (child for child in component.children if child.name in ("STANDARD", "DAYLIGHT"))
+    """The zone of a VTIMEZONE; None if no part of it, or too many to look at, can be used. The same text gives the same zone."""
+    parts = [child for child in component.children if child.name in ("STANDARD", "DAYLIGHT")]
+    if len(parts) > _MOST_OBSERVANCES:
+        return None
     text = tuple(tuple((line.name, line.value) for line in part.lines) for part in parts)
     return _zone_of_text(component.text("TZID"), text)
 

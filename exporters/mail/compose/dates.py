@@ -19,6 +19,7 @@ _MONTHS = {
 }
 _COMMENT, _AROUND_COLON = re.compile(r"\([^()]*\)"), re.compile(r"\s*:\s*")
 _GMT_OFFSET = re.compile(r"\b(?:GMT|UTC)\s?([+-])0?(\d)(?::?00)?\b")
+_COLON_OFFSET = re.compile(r"([+-]\d\d):(\d\d)(?=\s*(?:\(|\Z))")
 _MAX_LENGTH = 500
 FIRST, LAST = datetime(1601, 1, 1, tzinfo=UTC), datetime(4500, 12, 31, tzinfo=UTC)
 
@@ -60,7 +61,7 @@ def _zone(hours: str, minutes: str) -> timezone | None:
 
 
 def _lenient(value: str) -> datetime | None:
-    value = _GMT_OFFSET.sub(r" \g<1>0\g<2>00", value.replace(" at ", " "))
+    value = _COLON_OFFSET.sub(r"\1\2", _GMT_OFFSET.sub(r" \g<1>0\g<2>00", value.replace(" at ", " ")))
     if "(" in value:
         value = _AROUND_COLON.sub(":", _COMMENT.sub(" ", value))
     try:

@@ -74,7 +74,7 @@ def set_texts(entity: Entity, facts: Facts, properties: Properties, losses: Loss
     for name, key in _NAMED:
         if name in fields and (value := _line(fields[name], losses, name)):
             properties[key] = value
-    categories = list(facts.categories) or _keywords(fields, losses)
+    categories = list(facts.categories) or _keywords(entity, losses)
     if categories:
         properties[_KEYWORDS] = categories
 
@@ -84,8 +84,11 @@ def _line(value: str, losses: Losses, where: str) -> str:
     return storable(" ".join(unescaped(unfolded(value)).split()), losses, where)
 
 
-def _keywords(fields: dict[str, str], losses: Losses) -> list[str]:
-    words = text_of(fields.get("keywords", ""), losses, "keywords").split(",")
+def _keywords(entity: Entity, losses: Losses) -> list[str]:
+    value = entity.fields.get("keywords", "")
+    if "keywords" in entity.repeated:  # RFC 5322 section 3.6 allows any number of them
+        value = ",".join(text for name, text in entity.raw_items() if name.lower() == "keywords")
+    words = text_of(value, losses, "keywords").split(",")
     return [word.strip() for word in words if word.strip()]
 
 

@@ -25,6 +25,7 @@ _BREAK = re.compile(
 _CELL = re.compile(r"</t[dh]\s*>", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z!?][^<>]*>")
 _BLANKS, _LINES = re.compile(r"[ \t\xa0]+"), re.compile(r" ?\n ?(?:\n ?)+")
+_LONG_NUMBER = re.compile(r"&#[0-9]{8,}")
 _BODY_END = re.compile(r"</body\s*>", re.IGNORECASE)
 
 
@@ -62,9 +63,15 @@ def references(text: str) -> frozenset[str]:
         return frozenset()
     found: set[str] = set()
     for match in _CID.finditer(text):
-        name = unescape(match[1])
+        name = _unescaped(match[1])
         found.update((name, unquote(name)))
     return frozenset(found)
+
+
+def quoted(text: str) -> frozenset[str]:
+    """All that stands between two quotes of one kind, without a blank: what may be the location of a part."""
+    pieces = (*text.split('"')[1:-1], *text.split("'")[1:-1])
+    return frozenset(piece for piece in pieces if not any(blank in piece for blank in " \t\r\n"))
 
 
 def rendered(text: str) -> str:
@@ -74,10 +81,20 @@ def rendered(text: str) -> str:
     text = _CELL.sub("\t", _BREAK.sub("\n", text))
     text = _TAG.sub("", text)
     if "&" in text:
-        text = unescape(text)
+        text = _unescaped(text)
     text = _BLANKS.sub(" ", text)
     text = _LINES.sub("\n\n", text).replace(" \n", "\n").replace("\n ", "\n")
     return text.strip()
+
+
+def _unescaped(text: str) -> str:
+    """References resolved; Python's own raises for numbers of thousands of digits."""
+    return unescape(_LONG_NUMBER.sub(_shortened, text))
+
+
+def _shortened(match: re.Match[str]) -> str:
+    digits = match[0][2:].lstrip("0") or "0"
+    return f"&#{digits}" if len(digits) <= 7 else "&#1114112"  # beyond Unicode: U+FFFD
 
 
 def _without_hidden(text: str) -> str:

@@ -16,6 +16,7 @@ CODES = {
     "charset-fallback": "own: the named character set is unknown or wrong, and another was used",
     "date-fallback": "the delivery time is not the one of the mail: another date had to be taken",
     "date-unreadable": "own: a date cannot be read, or is outside the years 1601 to 4500; it was left out",
+    "encoding-damaged": "own: base64 or uuencode with text that does not belong to it; some of it may be left out",
     "encoding-unknown": "own: a transfer encoding that is unknown or broken; the bytes were kept as they came",
     "external-body": "own: the part names contents that are elsewhere (message/external-body); only the reference is kept",
     "irm": "rights-managed: the contents cannot be read without a licence",

@@ -32,6 +32,12 @@ _READ, _DRAFT, _FROM_ME = 0x01, 0x08, 0x20
 _UTF_8 = 65001
 _SIDE_EFFECTS = NamedProperty(headers.COMMON, 0x8510, 0x0003)
 _CONTENT_CLASS = NamedProperty(headers.INET, "content-class", 0x001F)
+_SHOWN_PERSONS = frozenset({0x0E02001F, 0x0E03001F, 0x0E04001F})
+_LEVELS, _SENSITIVITY, _TOPIC, _INDEX = frozenset({0x00170003, 0x00260003}), 0x00360003, 0x0070001F, 0x00710102
+# What every mail gets, whatever its headers say: winmail.dat knows better
+_DERIVED: frozenset[int | NamedProperty] = frozenset(
+    {_CLASS, _CODEPAGE, _SIDE_EFFECTS, _SENSITIVITY, _TOPIC, _INDEX, *_LEVELS}
+)
 _TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 _INSIDE = Facts()
 
@@ -88,6 +94,7 @@ class _Composer:
         self._set_header_block()
         self._hint = 0
         found = self._contents()
+        properties = self._properties  # of winmail.dat, they are others now
         properties[_FLAGS] = _READ * facts.is_read | _DRAFT * facts.is_draft | _FROM_ME * from_me
         properties[_HAS_ATTACHMENTS] = bool(found)
         if facts.message_class:
@@ -99,16 +106,14 @@ class _Composer:
         self._merge(facts.properties)
         return Message(properties, self._rows, found, label=facts.label, size_hint=self._hint)
 
-    def _merge(self, winners: Mapping[int | NamedProperty, Value], *, but: frozenset[int] = frozenset()) -> None:
-        """Set properties over those of the same id, of whatever type, except those ids in `but`."""
+    def _merge(self, winners: Mapping[int | NamedProperty, Value]) -> None:
+        """Set properties over those of the same id, of whatever type."""
         if not winners:
             return
-        ids = {key >> 16 for key in winners if isinstance(key, int)} - but
+        ids = {key >> 16 for key in winners if isinstance(key, int)}
         for key in [key for key in self._properties if isinstance(key, int) and key >> 16 in ids]:
             del self._properties[key]
-        for name, value in winners.items():
-            if not isinstance(name, int) or name >> 16 in ids:
-                self._properties[name] = value
+        self._properties.update(winners)
 
     def _set_header_block(self) -> None:
         if self._entity is self._source.root:
@@ -133,9 +138,10 @@ class _Composer:
     def _parts(self, found: Contents) -> list[Attachment]:
         body = joined(found, self._losses)
         self._set_body(body)
-        shown = Shown(frozenset(), "")
+        shown = Shown(frozenset(), frozenset())
         if body.html is not None and found.files:
-            shown = Shown(html.references(body.html), body.html)
+            located = any("content-location" in part.fields for part in found.files)
+            shown = Shown(html.references(body.html), html.quoted(body.html) if located else frozenset())
         self._meeting(found.files)
         self._hint += size_hint(found.files)
         made = attachments(self._source, found.files, shown, self._embed, self._losses)
@@ -184,7 +190,10 @@ class _Composer:
         return [Attachment(named(name, "message/rfc822"), self._source.raw)]
 
     def _tnef(self) -> list[Attachment]:
-        """The whole mail is winmail.dat: its properties, with the persons and dates of the MIME headers."""
+        """The whole mail is winmail.dat: its properties, with the persons and dates of the MIME headers.
+
+        What is set for every mail (code page, importance) or derived from the headers yields to what the file says.
+        """
         try:
             content = tnef.read(payloads.decoded(self._entity, self._losses), depth=self._depth)
         except tnef.TnefRefused as error:
@@ -194,7 +203,14 @@ class _Composer:
         mine = self._properties
         self._properties = {key: value for key, value in content.properties.items() if key != _FLAGS}
         kind = self._properties.get(_CLASS)
-        self._merge(mine)  # MIME headers win for persons and dates
+        yielding = _DERIVED.intersection(self._properties)
+        if not self._rows and content.recipients:
+            yielding |= _SHOWN_PERSONS.intersection(self._properties)
+        if self._facts.importance is not None:
+            yielding -= _LEVELS
+        if self._facts.conversation_index:
+            yielding -= {_INDEX}
+        self._merge({key: value for key, value in mine.items() if key not in yielding})
         self._properties[_CLASS] = kind or "IPM.Note"
         self._rows = self._rows or list(content.recipients)
         return list(content.attachments)

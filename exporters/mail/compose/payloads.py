@@ -1,11 +1,13 @@
 """Transfer encodings: the bytes of a part's body.
 
 Rules of this file: the result is what `email` (get_payload(decode=True)) gives, faster for what is well-formed; where `email`
-raises, and for encodings nobody knows, the bytes stay as they came and the loss is noted. Large bodies are decoded when the
-writer asks for them, one at a time. Source: RFC 2045 section 6; CPython Lib/email/message.py (get_payload).
+raises, and for encodings nobody knows, the bytes stay as they came and the loss is noted; so is what `email` leaves out.
+Large bodies are decoded when the writer asks for them, one at a time.
+Source: RFC 2045 section 6; CPython Lib/email/message.py (get_payload).
 """
 
 import binascii
+import re
 from collections.abc import Iterator
 
 from exporters.mail.compose.losses import Losses
@@ -14,7 +16,10 @@ from exporters.mail.compose.parsing import Entity
 LAZY = 1 << 16  # characters of an encoded body that is not decoded at once
 _SLICE = 1 << 20
 _AS_IS = frozenset({"", "7bit", "8bit", "binary"})
-_KNOWN = frozenset({*_AS_IS, "base64", "quoted-printable", "x-uuencode", "uuencode", "uue", "x-uue"})
+_UUENCODE = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
+_KNOWN = frozenset({*_AS_IS, "base64", "quoted-printable", *_UUENCODE})
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*")
+_UU_BEGIN, _UU_END = re.compile(r"^begin [0-7]{3,} ", re.MULTILINE), re.compile(r"^end[ \t\r]*$", re.MULTILINE)
 
 
 def encoding(part: Entity) -> str:
@@ -37,8 +42,13 @@ def decoded(part: Entity, losses: Losses | None) -> bytes:
                 pass  # not well-formed: `email` knows what to make of it
     elif name == "quoted-printable":
         return binascii.a2b_qp(data)
-    if losses is not None and name not in _KNOWN:
-        losses.add("encoding-unknown", f"Content-Transfer-Encoding: {name}")
+    if losses is not None:
+        if name == "base64":
+            _note_base64(part.text, losses)
+        elif name in _UUENCODE:
+            _note_uuencode(part.text, losses)
+        elif name not in _KNOWN:
+            losses.add("encoding-unknown", f"Content-Transfer-Encoding: {name}")
     try:
         found = part.get_payload(decode=True)
     except (ValueError, IndexError, LookupError) as error:  # binascii.Error of broken uuencoded lines, too
@@ -46,6 +56,26 @@ def decoded(part: Entity, losses: Losses | None) -> bytes:
             losses.add("encoding-unknown", f"{name}: {error}")
         return data
     return found if isinstance(found, bytes) else data
+
+
+def _note_base64(text: str, losses: Losses) -> None:
+    """What `email` makes of base64 that is not well-formed: it stops at the padding, and skips what is no base64."""
+    match = _BASE64.match(text)
+    end = match.end() if match is not None else 0
+    rest = text[end:].strip("= \t\r\n")
+    if rest:
+        losses.add("encoding-damaged", f"base64: from character {end} on, {len(rest)} may be left out: {rest[:40]!a}")
+    elif len("".join(text[:end].split())) % 4 == 1:
+        losses.add("encoding-unknown", "base64: one character too many; it was not decoded")
+
+
+def _note_uuencode(text: str, losses: Losses) -> None:
+    begin, end = _UU_BEGIN.search(text), None
+    if begin is not None:
+        end = _UU_END.search(text, begin.end())
+    outside = text[: begin.start()] + (text[end.end() :] if end is not None else "") if begin is not None else ""
+    if outside.strip():
+        losses.add("encoding-damaged", f"uuencode: outside of the file: {outside.strip()[:40]!a}")
 
 
 def apply(data: bytes, name: str) -> bytes:
@@ -92,13 +122,14 @@ def _is_well_formed(text: str) -> bool:
 
 
 class Deferred:
-    """The bytes of a large part, decoded anew each time that they are asked for."""
+    """The bytes of a large part, decoded anew each time that they are asked for. `well_formed`: base64 without a fault."""
 
-    def __init__(self, part: Entity) -> None:
+    def __init__(self, part: Entity, *, well_formed: bool) -> None:
         self._part = part
+        self._well_formed = well_formed
 
     def __iter__(self) -> Iterator[bytes]:
-        if encoding(self._part) == "base64" and _is_well_formed(self._part.text):
+        if self._well_formed:
             yield from _base64_pieces(self._part.text)
             return
         data = decoded(self._part, None)
@@ -109,5 +140,8 @@ class Deferred:
 def data_of(part: Entity, losses: Losses) -> bytes | Deferred:
     """What an attachment holds: its bytes, or, if they are many and of a usual encoding, what gives them later."""
     if len(part.text) > LAZY and encoding(part) in (*_AS_IS, "base64", "quoted-printable"):
-        return Deferred(part)
+        well_formed = encoding(part) == "base64" and _is_well_formed(part.text)
+        if encoding(part) == "base64" and not well_formed:
+            _note_base64(part.text, losses)
+        return Deferred(part, well_formed=well_formed)
     return decoded(part, losses)

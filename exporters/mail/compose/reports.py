@@ -12,14 +12,15 @@ import contextlib
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import HeaderParser
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
-from exporters.mail.compose.losses import Loss
+from exporters.mail.compose.addresses import addresses
+from exporters.mail.compose.losses import Loss, Losses
+from exporters.mail.compose.parameters import parse
 from exporters.mail.compose.status_codes import diagnostic_and_reason, status_code
+from exporters.mail.compose.words import text_of
 from exporters.pst import NamedProperty, Value, recipient
 
 # Action, by growing weight: the worst names the class ([MS-OXCMAIL] 2.2.3.7.1.1)
@@ -50,7 +51,6 @@ _SUPPLEMENTARY, _REMOTE_MTA, _DELIVER_TIME = 0x0C1B001F, 0x0C21001F, 0x00100040
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _XTEXT = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
-_COMMENT = re.compile(r"\s*\([^()]*\)\s*$")
 _FIRST, _LAST = datetime(1601, 1, 2, tzinfo=UTC), datetime(4500, 1, 1, tzinfo=UTC)
 _MAX_TEXT = 1 << 20  # characters of PidTagReportText: the body holds the whole text anyway
 Fields = dict[str, str]
@@ -144,7 +144,7 @@ def _delivery(message: Message, blocks: list[Fields]) -> ReportContent | None:
 
 def _action(block: Fields) -> str:
     """The action of a block about a recipient, "" if it is none. Without a known word, the status decides."""
-    named = _COMMENT.sub("", block.get("action", "")).strip().lower()
+    named = _uncommented(block.get("action", "")).lower()
     if named in _ACTIONS:
         return named
     if "final-recipient" in block or "original-recipient" in block:
@@ -221,8 +221,8 @@ def _original(found: _Report) -> None:
     found.put(_ORIGINAL_SUBJECT, _text(head.get("Subject", "")))
     found.put(_ORIGINAL_ID, _text(head.get("Message-ID", "")))
     for tag, name in ((_ORIGINAL_TO, "To"), (_ORIGINAL_CC, "Cc")):
-        pairs = getaddresses([_plain(value) for value in head.get_all(name, [])])
-        found.put(tag, "; ".join(_decoded(shown) or address for shown, address in pairs if shown or address))
+        persons = addresses(", ".join(_plain(value) for value in head.get_all(name, [])), Losses(), "report")
+        found.put(tag, "; ".join(person.name or person.address for person in persons))
     if (sent := found.time(_text(head.get("Date", "")))) is not None:
         found.properties[_ORIGINAL_SUBMIT] = sent
 
@@ -243,10 +243,15 @@ def _human_text(message: Message) -> str:
     for part in message.walk():
         if part.get_content_type() == "text/plain" and not part.is_multipart():
             raw = part.get_payload(decode=True)
-            return _decoded_bytes(raw, part.get_content_charset()) if isinstance(raw, bytes) else ""
+            return _decoded_bytes(raw, _charset(part)) if isinstance(raw, bytes) else ""
         if part.get_content_type() in _RETURNED | _DELIVERY | _DISPOSITION:
             break
     return ""
+
+
+def _charset(part: Message) -> str:
+    """The character set that a part names, found in linear time."""
+    return parse(_plain(part.get("Content-Type", ""))).plain("charset")
 
 
 def _decoded_bytes(raw: bytes, charset: str | None) -> str:
@@ -281,7 +286,7 @@ def _content(part: Message) -> str:
 
 
 def _flat(part: Message) -> bytes:
-    payload = part.get_payload()
+    payload = part.get_payload() if part.is_multipart() else None
     if not isinstance(payload, list):
         raw = part.get_payload(decode=True)
         return raw if isinstance(raw, bytes) else b""
@@ -306,13 +311,8 @@ def _plain(value: object) -> str:
 
 
 def _decoded(text: str) -> str:
-    """A header's text with encoded words decoded; as it stands if they are broken."""
-    if "=?" not in text:
-        return text
-    try:
-        return str(make_header(decode_header(text)))
-    except (MessageError, LookupError, UnicodeError, ValueError):
-        return text
+    """A header's text with encoded words decoded; a word that is broken stays as it stands."""
+    return text_of(text, Losses(), "report") if "=?" in text else text
 
 
 def _text(value: object) -> str:
@@ -322,7 +322,16 @@ def _text(value: object) -> str:
 def _typed(value: str) -> str:
     """`dns; mx.example.com` without its type and without a comment."""
     _, semicolon, rest = value.partition(";")
-    return _COMMENT.sub("", rest if semicolon else value).strip()
+    return _uncommented(rest if semicolon else value)
+
+
+def _uncommented(value: str) -> str:
+    """A value without the comment at its end."""
+    value = value.strip()
+    start = value.rfind("(")
+    if start >= 0 and value.find(")", start) == len(value) - 1:
+        value = value[:start].rstrip()
+    return value
 
 
 def _address(value: str) -> str:

@@ -92,7 +92,8 @@ class MessageWriter:
         self._count += 1
         if SEARCH_KEY not in given:
             given[SEARCH_KEY] = hashlib.sha256(self._seed + b"search key %d" % self._count).digest()[:16]
-        given.setdefault(MESSAGE_CLASS, "IPM.Note")
+        if not given.get(MESSAGE_CLASS):  # never empty: readers choose by it how they show the item
+            given[MESSAGE_CLASS] = "IPM.Note"
         given.setdefault(MESSAGE_STATUS, 0)
         given.setdefault(MODIFICATION_TIME, times[0])
         given.setdefault(CREATION_TIME, times[0])
@@ -159,6 +160,8 @@ class MessageWriter:
 
 def checked_tag(tag: int) -> int:
     """A tag as given. Raises ValueRefused for ids that are no property's or belong to named properties."""
+    if not isinstance(tag, int):
+        raise ValueRefused("a property is given by its tag or as a NamedProperty")
     if not 0x00010000 <= tag <= 0x7FFFFFFF:
         raise ValueRefused("no tag of a property; those from 0x8000 on are given by name")
     return tag

@@ -52,6 +52,10 @@ class NameToIdMap:
         Raises ValueRefused for a name that cannot be written and LimitReached for the 32,767th name.
         """
         name = named.name
+        if not isinstance(named.property_set, UUID) or not isinstance(name, int | str):
+            raise ValueRefused("a named property has a UUID as its set, and a number or a string as its name")
+        if not isinstance(named.kind, int) or not 0 <= named.kind <= 0xFFFF:
+            raise ValueRefused(f"{named.kind!r} is no type of a property")
         if named.property_set == PS_INTERNET_HEADERS and isinstance(name, str):
             name = name.lower()
         known = self._ids.get((named.property_set, name))

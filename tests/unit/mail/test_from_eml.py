@@ -1,5 +1,6 @@
 """A tree of mails into a PST, by the command as a person types it."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from exporters.mail.from_eml import _time, part_size
 from exporters.pst.inventory import Inventory
 from tests.unit.pst.judges import Checked
 
@@ -80,6 +82,14 @@ def test_a_mail_that_cannot_be_read_is_named(tree: Path, tmp_path: Path) -> None
     assert sum(folders_of(tmp_path / "ann.pst").values()) == 5
 
 
+def test_pipes_and_devices_are_no_mails(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tree / "a" / "pipe.eml")
+    (tree / "a" / "zero.eml").symlink_to("/dev/zero")
+    told = run(tree, tmp_path / "ann.pst")
+    assert told.returncode == 3
+    assert told.stderr.count("no regular file") == 2
+
+
 def test_what_is_there_is_replaced_only_when_told_to(tree: Path, tmp_path: Path) -> None:
     out = tmp_path / "ann.pst"
     out.write_text("mine")
@@ -88,6 +98,28 @@ def test_what_is_there_is_replaced_only_when_told_to(tree: Path, tmp_path: Path)
     assert "--force replaces it" in told.stderr
     assert run(tree, out, "--force").returncode == 0
     assert sum(folders_of(out).values()) == 5
+
+
+def test_the_losses_replace_no_file_unless_told_to(tree: Path, tmp_path: Path) -> None:
+    mine, out = tree / "a" / "1.eml", tmp_path / "ann.pst"
+    before = mine.read_bytes()
+    told = run(tree, out, "--losses", mine)
+    assert (told.returncode, mine.read_bytes(), out.exists()) == (2, before, False)
+    assert run(tree, out, "--losses", out).returncode == 2 and not out.exists()
+    assert run(tree, out, "--losses", "/dev/null").returncode == 0
+
+
+def test_two_runs_do_not_write_the_same_file(tree: Path, tmp_path: Path) -> None:
+    out, draft = tmp_path / "ann.pst", tmp_path / ".ann.pst.writing"
+    draft.write_bytes(b"left by a run that was killed" * 100_000)
+    with draft.open("r+b") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        told = run(tree, out)
+        assert told.returncode == 1 and "another run is writing" in told.stderr
+        assert draft.stat().st_size == 2_900_000
+    assert run(tree, out).returncode == 0
+    Checked(out)
+    assert not draft.exists()
 
 
 def test_parts(tree: Path, tmp_path: Path) -> None:
@@ -134,3 +166,36 @@ def test_nothing_is_left_where_the_disk_is_full(tree: Path) -> None:
     told = run(tree, "/dev/full")
     assert told.returncode in (1, 2)
     assert "Traceback" not in told.stderr
+
+
+def test_times_and_sizes_beyond_all_bounds() -> None:
+    assert _time(1e12) is None and _time(float(1 << 62)) is None
+    assert part_size("9" * 400) > 1 << 60
+
+
+def test_a_thousand_folders_inside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "top").mkdir()
+    monkeypatch.chdir(tmp_path / "top")
+    for _ in range(1100):
+        Path("a").mkdir()
+        os.chdir("a")
+    Path("deep.eml").write_bytes(MAIL % b"deep")
+    os.chdir(tmp_path)
+    out = tmp_path / "deep.pst"
+    told = run(tmp_path / "top", out, PYTHONPATH=str(Path(__file__).parents[3]))
+    subprocess.run(["rm", "-rf", "top"], check=True)  # Python cannot: it recurses
+    assert told.returncode == 0, told.stderr
+    assert "folder renamed" in told.stderr and "(too deep)" in told.stderr
+    assert max(path.count("/") for path, items in folders_of(out).items() if items) == 199
+
+
+def test_info_where_the_terminal_lacks_the_letters(tmp_path: Path) -> None:
+    (tmp_path / "Привет 😀").mkdir()
+    out = tmp_path / "x.pst"
+    assert run(tmp_path / "Привет 😀", out).returncode == 0
+    for options in ([], ["--json"]):
+        command = [sys.executable, "-m", "exporters.pst", "info", *options, str(out)]
+        environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+        told = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert told.returncode == 0, told.stderr
+    assert json.loads(told.stdout)["name"] == "Привет 😀"

@@ -3,8 +3,11 @@
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +17,7 @@ from exporters.pst import (
     Folder,
     FolderRefused,
     Message,
+    NamedProperty,
     PartsSink,
     PstError,
     SinkFailed,
@@ -284,3 +288,50 @@ def test_memory_does_not_grow_with_the_number_of_messages(tmp_path: Path) -> Non
         peaks.append(int(ran.stdout))
     assert peaks[1] < 1.1 * peaks[0]
     assert peaks[1] < 150 << 10  # KiB
+
+
+@pytest.mark.parametrize("misuse", ["add", "close", "abort"])
+def test_the_streams_of_a_message_do_not_use_the_writer(misuse: str, tmp_path: Path) -> None:
+    file, writer = to_memory()
+
+    def stream() -> Iterator[bytes]:
+        yield b"x" * 10_000
+        if misuse == "add":
+            writer.add_message(writer.top, plain())
+        elif misuse == "close":
+            writer.close()
+        else:
+            writer.abort()
+
+    with pytest.raises(WriterUnusable):
+        writer.add_message(writer.top, replace(plain(), attachments=[Attachment({}, data=stream())]))
+    if misuse == "abort":
+        assert not any(file.getvalue()[:4])
+        return
+    writer.add_message(writer.top, plain())
+    writer.close()
+    path = tmp_path / "x.pst"
+    path.write_bytes(file.getvalue())
+    assert Checked(path)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        NamedProperty("no set", "a", 0x001F),  # type: ignore[arg-type]
+        NamedProperty(UUID(int=1), None, 0x001F),  # type: ignore[arg-type]
+        NamedProperty(UUID(int=1), "a", 0x10001F),
+        NamedProperty(UUID(int=1), "a", -1),
+        "0x0037001F",
+        None,
+    ],
+)
+def test_what_is_no_key_of_a_property_is_refused_and_the_writer_goes_on(key: NamedProperty, tmp_path: Path) -> None:
+    file, writer = to_memory()
+    message = plain()
+    with pytest.raises(ValueRefused):
+        writer.add_message(writer.top, replace(message, properties={**message.properties, key: "x"}))
+    writer.add_message(writer.top, replace(message, properties={**message.properties, 0x001A001F: ""}))
+    writer.close()
+    (tmp_path / "x.pst").write_bytes(file.getvalue())
+    assert Checked(tmp_path / "x.pst")  # the empty class, too: the checker asks for one
