@@ -77,7 +77,9 @@ class Tree:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     continue
-                if entry.name.lower().endswith(".eml"):
+                if entry.is_dir():
+                    self.unreadable.append(f"{entry.path}: a link to a folder, which is not followed")
+                elif entry.name.lower().endswith(".eml"):
                     yield Mail(folders, Path(entry.path))
                 else:
                     self.others += 1

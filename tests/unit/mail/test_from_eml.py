@@ -199,3 +199,11 @@ def test_info_where_the_terminal_lacks_the_letters(tmp_path: Path) -> None:
         told = subprocess.run(command, capture_output=True, check=False, env=environment)
         assert told.returncode == 0, told.stderr
     assert json.loads(told.stdout)["name"] == "Привет 😀"
+
+
+def test_a_link_to_a_folder_is_named(tree: Path, tmp_path: Path) -> None:
+    """What lies behind it is not in the PST, so the exit status says so."""
+    (tree / "round").symlink_to(tree)
+    told = run(tree, tmp_path / "ann.pst")
+    assert told.returncode == 3
+    assert "round: a link to a folder, which is not followed" in told.stderr
