@@ -434,8 +434,9 @@ def test_q053_an_assertion_out_of_its_time_names_both_clocks(hours: int, tenant:
     product.export()
 
 
-@pytest.mark.parametrize("hours", [-9, 9])
+@pytest.mark.parametrize("hours", [-400, 400])
 def test_q053_check_names_both_times(hours: int, tenant: Tenant, tmp_path: Path) -> None:
+    """More hours than the tenant's hurried clock gains on the store's while all tests run on a slow machine."""
     product = Desk(tmp_path, tenant)
     product.clock = HurriedClock(1, timedelta(hours=hours))
     result = product.run("check", "--json", code=3)
