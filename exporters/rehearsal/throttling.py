@@ -114,7 +114,7 @@ class Throttle:
         self._until: dict[str, float] = {}
         self._told: dict[str, float] = {}
         self._refused: dict[str, set[str]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a turn may be given up in the middle of another call
 
     def charge(self, family: Family, cost: int, what: str, mailbox: str = "") -> Verdict:
         """Charge one request of `cost` units to its budgets. what: tells a repetition from another request."""
@@ -232,3 +232,20 @@ class Throttle:
             "RateLimit-Remaining": str(max(0, self._minute.limit - self._minute.used)),
             "RateLimit-Reset": str(max(1, math.ceil(self._minute.reset_after(now)))),
         }
+
+
+class Turn:
+    """One of the four places at a mailbox. It is left with the last byte of the answer, or when the answer is given up."""
+
+    def __init__(self, throttle: Throttle, mailbox: str) -> None:
+        self._throttle, self._mailbox, self._left = throttle, mailbox, False
+        self.fits = throttle.enter(mailbox)
+
+    def leave(self) -> None:
+        """Twice is as once."""
+        if not self._left:
+            self._left = True
+            self._throttle.leave(self._mailbox)
+
+    def __del__(self) -> None:
+        self.leave()
