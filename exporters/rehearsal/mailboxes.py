@@ -73,6 +73,7 @@ class Mailbox:
         self._base: dict[Kind, dict[int, array[int]]] = {}
         self._base_of: dict[Kind, array[int]] = {}
         self._unread: dict[int, int] = {}
+        self._exceptions: tuple[int, dict[str, list[int]]] = (-1, {})
         self._load_folders()
 
     def _load_folders(self) -> None:
@@ -154,6 +155,18 @@ class Mailbox:
             found.append(n)
             waiting.extend(self.members("folder", n))
         return found
+
+    def exceptions(self, series: str) -> list[int]:
+        """Live events that stand in place of an occurrence of the series with this id."""
+        with self.lock:
+            at, found = self._exceptions
+            if at != len(self.log):
+                found = {}
+                for n in self.live("event"):
+                    if (above := self.row("event", n).get("seriesMasterId")) is not None:
+                        found.setdefault(above, []).append(n)
+                self._exceptions = (len(self.log), found)
+            return found.get(series, [])
 
     def _base_places(self, kind: Kind) -> "array[int]":
         """Places of the data's own items of a kind, read once."""

@@ -3,11 +3,19 @@
 Source: reference/graph.md 3, 4.
 """
 
-from exporters.rehearsal.routes import mail_attachments, mail_folders, mail_messages
+from exporters.rehearsal.routes import (
+    calendars,
+    contacts,
+    mail_attachments,
+    mail_folders,
+    mail_messages,
+    mailbox_settings,
+    todo,
+)
 from exporters.rehearsal.routes.router import Route
 
 
 def routes() -> list[Route]:
     """The routes of mailboxes."""
-    parts = (mail_folders, mail_messages, mail_attachments)
+    parts = (mail_folders, mail_messages, mail_attachments, calendars, contacts, todo, mailbox_settings)
     return [route for part in parts for route in part.routes()]
