@@ -12,6 +12,7 @@ from exporters.rehearsal.changes import ChangeError, apply_changes, rename_users
 from exporters.rehearsal.dispatch import Dispatcher
 from exporters.rehearsal.documents import parse, render
 from exporters.rehearsal.faults import FaultPlan, FaultPlanError
+from exporters.rehearsal.group_truth import find_group, threads_of
 from exporters.rehearsal.mailbox_truth import mailbox_truth
 from exporters.rehearsal.service import Service
 from exporters.rehearsal.truth import drive_truth, tenant_truth
@@ -40,11 +41,15 @@ class Control:
                     return _lines(drive_truth(self.service.tenant, drive))
                 case "GET", ["truth", "mailboxes", name]:
                     return _lines(self._mailbox_truth(name))
+                case "GET", ["truth", "groups", name]:
+                    return _lines(self._group_truth(name))
                 case method, [*segments]:
                     action = self._actions().get((method, "/".join(segments)))
             if action is None:
                 known = ", ".join(f"{method} /{path}" for method, path in self._actions())
-                raise ControlError(f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER")
+                raise ControlError(
+                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID"
+                )
             return action(request)
         except (ControlError, ChangeError, FaultPlanError, ValueError, TypeError, KeyError, OSError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
@@ -69,6 +74,12 @@ class Control:
         if box is None:
             raise ControlError(f"there is no active mailbox of {name}")
         return mailbox_truth(box)
+
+    def _group_truth(self, name: str) -> Iterator[Any]:
+        found = find_group(self.service.tenant, name)
+        if found is None:
+            raise ControlError(f"there is no group {name}")
+        return (post for thread in threads_of(self.service.tenant, *found) for post in thread.posts)
 
     def _requests(self, _: Request) -> Response:
         return Response(200, b"".join(self.service.ledger.lines()), _LINES)

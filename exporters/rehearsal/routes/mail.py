@@ -6,6 +6,7 @@ Source: reference/graph.md 3, 4.
 from exporters.rehearsal.routes import (
     calendars,
     contacts,
+    groups,
     mail_attachments,
     mail_folders,
     mail_messages,
@@ -17,5 +18,5 @@ from exporters.rehearsal.routes.router import Route
 
 def routes() -> list[Route]:
     """The routes of mailboxes."""
-    parts = (mail_folders, mail_messages, mail_attachments, calendars, contacts, todo, mailbox_settings)
+    parts = (mail_folders, mail_messages, mail_attachments, calendars, contacts, todo, mailbox_settings, groups)
     return [route for part in parts for route in part.routes()]

@@ -12,6 +12,7 @@ from exporters.rehearsal.mailbox_rows import Kind, made_id
 
 Row = dict[str, Any]
 ADA, BO, CY, DI, ED = (f"0000000{n}-0000-4000-8000-000000000000" for n in range(1, 6))
+GROUP, SECURITY = "0000000a-0000-4000-8000-000000000000", "0000000b-0000-4000-8000-000000000000"
 NAMES = (
     "Top of Information Store",
     "Inbox",
@@ -225,6 +226,17 @@ def write_tenant(root: Path, more: Any = None) -> Path:
         _user(4, ED, "Ed", "user", "onpremises", folder=True),
     ]
     (root / "users.jsonl").write_text("".join(json.dumps(user) + "\n" for user in users))
+    groups = [
+        {
+            "id": GROUP,
+            "displayName": "Harbour",
+            "mail": "harbour@rehearsal.example",
+            "groupTypes": ["Unified"],
+            "_members": [ADA, BO],
+        },
+        {"id": SECURITY, "displayName": "Door keys", "mail": None, "groupTypes": [], "_members": [ADA]},
+    ]
+    (root / "groups.jsonl").write_text("".join(json.dumps(group) + "\n" for group in groups))
     for number in (0, 1):
         writer = MailboxWriter(root, number)
         messages = [message(writer, n, INBOX) for n in range(IN_INBOX)]
