@@ -47,8 +47,9 @@ class Entry:
 class Dispatcher:
     """The front of every port but the control port."""
 
-    def __init__(self, service: Service, signin: SignIn, router: Router, real: Clock) -> None:
-        self.service, self.signin, self._router, self._real = service, signin, router, real
+    def __init__(self, service: Service, signin: SignIn, router: Router, real: Clock, beta: Router) -> None:
+        self.service, self.signin, self._real = service, signin, real
+        self._routers = {"v1.0": router, "beta": beta}
         self.faults = FaultPlan()
 
     # -------------------------------------------------------------------------------------------------- ports
@@ -71,7 +72,8 @@ class Dispatcher:
         if version == "v1.0" and rest == ["$batch"]:
             call = Call(self.service, request, {})
             return self._run(call, Entry("$batch"), lambda: batch(call, self._authorise(request, "graph"), self.graph))
-        found = self._router.find(rest) if version == "v1.0" else None
+        known = self._routers.get(version)
+        found = known.find(rest) if known is not None else None
         if found is None:
             call = Call(self.service, request, {})
             return self._run(call, Entry("unknown"), lambda: self._unknown(call, version, rest))

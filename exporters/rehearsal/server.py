@@ -112,7 +112,7 @@ class Rehearsal:
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
         router = Router([*directory.routes(), *users.routes(), *drives.routes(), *sites.routes(), *mail.routes()])
-        self.dispatcher = Dispatcher(self.service, signin, router, real)
+        self.dispatcher = Dispatcher(self.service, signin, router, real, Router(mail.beta_routes()))
         self.dispatcher.faults = self._faults
         self._listeners: list[Listener] = []
         self._date: tuple[int, str] = (0, "")

@@ -10,6 +10,7 @@ from exporters.rehearsal.routes import (
     mail_attachments,
     mail_folders,
     mail_messages,
+    mailbox_export,
     mailbox_settings,
     todo,
 )
@@ -19,4 +20,9 @@ from exporters.rehearsal.routes.router import Route
 def routes() -> list[Route]:
     """The routes of mailboxes."""
     parts = (mail_folders, mail_messages, mail_attachments, calendars, contacts, todo, mailbox_settings, groups)
-    return [route for part in parts for route in part.routes()]
+    return [*(route for part in parts for route in part.routes()), *mailbox_export.routes()]
+
+
+def beta_routes() -> list[Route]:
+    """What is served of beta: the export API, which tells of archives there."""
+    return mailbox_export.routes(beta=True)

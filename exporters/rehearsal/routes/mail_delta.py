@@ -57,11 +57,14 @@ class Listing:
     there: Callable[[int], bool]
     options: frozenset[str]
     most: int | None = None  # rows in all
+    known_as: Callable[[Happening], str] | None = None  # the id of what is gone, where ids are neither of the two
 
 
 def delta(call: Call, listing: Listing, parameters: dict[str, str]) -> Response:
     """Answer one request of a delta. parameters: with `$deltatoken` or `$skiptoken` for all but the first."""
     wants = preferences(call)
+    if listing.known_as is not None:
+        wants = replace(wants, immutable=False)
     with listing.box.lock:
         now = _begin(call, listing, parameters)
         options = dict(now.options)
@@ -118,7 +121,7 @@ def _refuse_lost(call: Call, listing: Listing, known: Round, generation: int, di
 
 
 def _where(listing: Listing) -> str:
-    return f"{listing.box.folder}/{listing.kind}/{listing.place}"
+    return f"{listing.box.folder}/{listing.name}/{listing.kind}/{listing.place}"
 
 
 def _link(call: Call, listing: Listing, state: Round, name: str) -> str:
@@ -187,7 +190,9 @@ def _told(listing: Listing, one: Happening, options: dict[str, str], wants: Pref
     if one.op != "removed" and listing.there(one.n):
         return listing.rows(one.n, options, wants)
     known = one.immutable if wants.immutable else one.id
+    if listing.known_as is not None:
+        known = listing.known_as(one)
     row: Row = {"@odata.type": f"#microsoft.graph.{listing.name}", "id": known, "@removed": {"reason": "deleted"}}
-    if listing.name == "mailFolder":
+    if listing.name in ("mailFolder", "mailboxFolder"):
         del row["@odata.type"]
     return [row]

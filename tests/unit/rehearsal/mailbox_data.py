@@ -225,6 +225,7 @@ def write_tenant(root: Path, more: Any = None) -> Path:
         _user(3, DI, "Di", "user", "inactive", folder=True),
         _user(4, ED, "Ed", "user", "onpremises", folder=True),
     ]
+    users[0]["_archive"] = "users/u00005"  # its in-place archive: as many folders and messages as a mailbox
     (root / "users.jsonl").write_text("".join(json.dumps(user) + "\n" for user in users))
     groups = [
         {
@@ -237,7 +238,7 @@ def write_tenant(root: Path, more: Any = None) -> Path:
         {"id": SECURITY, "displayName": "Door keys", "mail": None, "groupTypes": [], "_members": [ADA]},
     ]
     (root / "groups.jsonl").write_text("".join(json.dumps(group) + "\n" for group in groups))
-    for number in (0, 1):
+    for number in (0, 1, 5):
         writer = MailboxWriter(root, number)
         messages = [message(writer, n, INBOX) for n in range(IN_INBOX)]
         messages += [message(writer, n, TWIN) for n in range(TWIN_FIRST, DELETED)]
