@@ -1,6 +1,7 @@
 """What the rehearsal's mailboxes bear, and how they go wrong on demand."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,16 @@ ADA, BO = f"/users/{data.ADA}", f"/users/{data.BO}"
 INBOX = f"{ADA}/mailFolders/inbox"
 
 
+def fill(writer: data.MailboxWriter) -> None:
+    """A contact whose photo is far larger than what a connection holds."""
+    writer.rows("contactFolders", [{"id": made("contactFolder", 0), "displayName": "Contacts", "_default": True}])
+    photo = {"gen": "photo.1", "len": 100_000_000}
+    writer.rows("contacts", [{"id": made("contact", 0), "parentFolderId": made("contactFolder", 0), "_photo": photo}])
+
+
 @pytest.fixture(scope="module")
 def mail_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return data.write_tenant(tmp_path_factory.mktemp("limits") / "tenant")
+    return data.write_tenant(tmp_path_factory.mktemp("limits") / "tenant", fill)
 
 
 @pytest.fixture
@@ -99,6 +107,23 @@ def test_a_place_is_left_however_an_answer_ends(client: Client) -> None:
     )
     assert busy(client) == 0
     assert client.raw(f"{ADA}/messages/{made('message', 4)}/$value").status_code == 200
+
+
+def test_a_place_is_left_when_the_client_goes_away(client: Client) -> None:
+    for _ in range(5):
+        answer = client.send(
+            "GET",
+            client.url(f"{ADA}/contacts/{made('contact', 0)}/photo/$value"),
+            headers={"Authorization": f"Bearer {client.token}"},
+            stream=True,
+        )
+        assert answer.status_code == 200 and busy(client) == 1
+        answer.close()
+        for _ in range(100):
+            if not busy(client):
+                break
+            time.sleep(0.05)
+        assert busy(client) == 0
 
 
 def test_q044_a_batch_answers_200_with_429_inside(client: Client) -> None:
