@@ -82,7 +82,7 @@ def _days(box: Mailbox, n: int, until: date) -> Iterator[date]:
     """Days of a series on which nothing but its pattern stands."""
     row = box.row("event", n)
     cancelled = {str(one).rpartition(".")[2] for one in row.get("cancelledOccurrences", ())}
-    replaced = {str(box.row("event", other).get("_originalStartLocal"))[:10] for other in box.exceptions(row["id"])}
+    replaced = {str(box.row("event", other).get("_originalStartLocal"))[:10] for other in box.exceptions().get(n, [])}
     return (day for day in days_of(row["recurrence"], until) if day.isoformat() not in cancelled | replaced)
 
 
@@ -94,7 +94,7 @@ def unfolded(box: Mailbox, n: int, window: Window, zones: Zones) -> list[tuple[i
     else:
         until = (window.end + _FAR).date()
         found = [(n, _occurrence_row(box, n, day)) for day in _days(box, n, until)]
-        found += [(other, box.row("event", other)) for other in box.exceptions(row["id"])]
+        found += [(other, box.row("event", other)) for other in box.exceptions().get(n, [])]
     inside = [(at, one) for one in found if (at := _starts_inside(one[1], window, zones)) is not None]
     return [one for _, one in sorted(inside, key=lambda pair: pair[0])]
 

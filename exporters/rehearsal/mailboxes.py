@@ -18,7 +18,7 @@ from typing import Literal
 
 from exporters.rehearsal.content import FilePool
 from exporters.rehearsal.documents import Row, render
-from exporters.rehearsal.mailbox_rows import Kind, MailRows, made_id
+from exporters.rehearsal.mailbox_rows import Kind, MailRows, made_id, read_id
 
 _FILES: dict[Kind, str] = {
     "message": "messages",
@@ -73,7 +73,7 @@ class Mailbox:
         self._base: dict[Kind, dict[int, array[int]]] = {}
         self._base_of: dict[Kind, array[int]] = {}
         self._unread: dict[int, int] = {}
-        self._exceptions: tuple[int, dict[str, list[int]]] = (-1, {})
+        self._exceptions: tuple[int, dict[int, list[int]]] = (-1, {})
         self._load_folders()
 
     def _load_folders(self) -> None:
@@ -156,17 +156,17 @@ class Mailbox:
             waiting.extend(self.members("folder", n))
         return found
 
-    def exceptions(self, series: str) -> list[int]:
-        """Live events that stand in place of an occurrence of the series with this id."""
+    def exceptions(self) -> dict[int, list[int]]:
+        """Live events that stand in place of an occurrence, by the number of their series."""
         with self.lock:
             at, found = self._exceptions
             if at != len(self.log):
                 found = {}
                 for n in self.live("event"):
                     if (above := self.row("event", n).get("seriesMasterId")) is not None:
-                        found.setdefault(above, []).append(n)
+                        found.setdefault(read_id(above)[2], []).append(n)
                 self._exceptions = (len(self.log), found)
-            return found.get(series, [])
+            return found
 
     def _base_places(self, kind: Kind) -> "array[int]":
         """Places of the data's own items of a kind, read once."""

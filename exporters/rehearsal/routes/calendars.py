@@ -11,7 +11,7 @@ from datetime import UTC
 from exporters.rehearsal.calendar_truth import Window, masters, occurrence, original_start, unfolded
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.event_times import Zones
-from exporters.rehearsal.mailbox_rows import IdError, made_id
+from exporters.rehearsal.mailbox_rows import IdError, made_id, read_id
 from exporters.rehearsal.mailboxes import Mailbox
 from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, entity, public
 from exporters.rehearsal.routes.mail_access import (
@@ -22,6 +22,7 @@ from exporters.rehearsal.routes.mail_access import (
     exchange,
     find_item,
     find_mailbox,
+    item_id,
     page,
     preferences,
     selected,
@@ -140,7 +141,10 @@ def _event_row(
     if made is not None:
         found |= public(made)
     row = made if made is not None else box.row("event", n)
-    found.setdefault("seriesMasterId", None)
+    found["seriesMasterId"] = _series_id(box, found.get("seriesMasterId"), wants)
+    if wants.immutable and found.get("cancelledOccurrences"):
+        own, days = item_id(box, "event", n, wants), [one.rpartition(".")[2] for one in found["cancelledOccurrences"]]
+        found["cancelledOccurrences"] = [f"OID.{own}.{day}" for day in days]
     if found.get("body"):
         found.setdefault("bodyPreview", "")
     found |= {key: zones.shown(found[key], zone) for key in ("start", "end") if key in found}
@@ -153,11 +157,19 @@ def _event_row(
         raise bad_request(f"$expand={', '.join(unknown)} is not served on events here.")
     result = selected(found, names, _ONLY_WHEN_ASKED)
     if "exceptionOccurrences" in asked and names is not None and "recurrence" in row:
-        others = box.exceptions(row["id"])
+        others = box.exceptions().get(n, [])
         result["exceptionOccurrences"] = [_event_row(call, box, other, {}, wants) for other in others]
     if "attachments" in asked:
         result["attachments"] = listed_attachments(call, box, "event", n, wants, asked["attachments"])
     return with_extended(result, asked, call.service.tenant.content, box, "event", n)
+
+
+def _series_id(box: Mailbox, series: str | None, wants: Preferences) -> str | None:
+    """The id of a series in the form that is preferred, whatever form its exceptions tell it in."""
+    if series is None:
+        return None
+    n = read_id(series)[2]
+    return series if n in box.rows["event"].gone else item_id(box, "event", n, wants)
 
 
 def _without_navigation(options: dict[str, str]) -> dict[str, str]:
@@ -261,14 +273,16 @@ def view_delta(call: Call) -> Response:
         _window(parameters)
 
     def rows(n: int, given: dict[str, str], wants: Preferences) -> list[Row]:
-        if box.row("event", n).get("type") == "exception":
-            return []  # it comes with its series
+        if (above := box.row("event", n).get("seriesMasterId")) is not None:
+            n = read_id(above)[2]  # a change to one occurrence
         found = unfolded(box, n, _window(given), zones)
         series = [(n, box.row("event", n))] if found and "recurrence" in box.row("event", n) else []
         return [_instance(call, box, one, given, wants) for one in [*series, *found]]
 
     def numbers(until: int) -> Sequence[int]:
-        return [*box.base("event", place), *(n for at, n in box.arrivals("event", place) if at < until)]
+        apart = {n for some in box.exceptions().values() for n in some}  # they come with their series
+        come = [n for at, n in box.arrivals("event", place) if at < until]
+        return [n for n in (*box.base("event", place), *come) if n not in apart]
 
     listing = Listing(
         box=box,

@@ -9,6 +9,7 @@ from exporters.rehearsal.routes import (
     groups,
     mail_attachments,
     mail_folders,
+    mail_ids,
     mail_messages,
     mailbox_export,
     mailbox_settings,
@@ -19,7 +20,17 @@ from exporters.rehearsal.routes.router import Route
 
 def routes() -> list[Route]:
     """The routes of mailboxes."""
-    parts = (mail_folders, mail_messages, mail_attachments, calendars, contacts, todo, mailbox_settings, groups)
+    parts = (
+        mail_folders,
+        mail_messages,
+        mail_attachments,
+        calendars,
+        contacts,
+        todo,
+        mailbox_settings,
+        groups,
+        mail_ids,
+    )
     return [*(route for part in parts for route in part.routes()), *mailbox_export.routes()]
 
 

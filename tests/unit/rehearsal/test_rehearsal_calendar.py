@@ -232,6 +232,20 @@ def test_a_view_and_its_delta(client: Client) -> None:
     assert whole_round(client, link)[0] == []
 
 
+def test_a_change_to_one_occurrence_arrives_as_the_whole_series(client: Client) -> None:
+    _, link = whole_round(client, f"{ADA}/calendarView/delta?{MARCH}", **IMMUTABLE)
+    client.change(
+        {"kind": "event", "user": data.ADA, "id": made("event", 2), "op": "update", "set": {"subject": "new"}}
+    )
+    rows, _ = whole_round(client, link, **IMMUTABLE)
+    kinds = [row["type"] for row in rows]
+    assert sorted(kinds) == ["exception", "occurrence", "occurrence", "occurrence", "seriesMaster"]
+    master = next(row for row in rows if row["type"] == "seriesMaster")
+    assert master["id"].startswith("AAkALg")
+    assert {row["seriesMasterId"] for row in rows if row is not master} == {master["id"]}
+    assert [row["subject"] for row in rows if row["type"] == "exception"] == ["new"]
+
+
 def test_files_of_events(client: Client) -> None:
     link = f"{ADA}/events/{made('event', 0)}/attachments"
     row = client.get(f"{link}?$select=id,name,size")["value"][0]

@@ -520,3 +520,20 @@ def _compare(client: Client, user: str) -> None:
         if row["readable"]:
             content = client.raw(f"/users/{user}/messages/{quote(item_id)}/$value").content
             assert hashlib.sha256(content).hexdigest() == row["sha256"]
+
+
+def test_ids_are_translated_both_ways(client: Client) -> None:
+    ordinary = made("message", 5)
+    immutable = client.get(f"{ADA}/messages/{ordinary}", **IMMUTABLE)["id"]
+
+    def translated(*ids: str, way: tuple[str, str] = ("restId", "restImmutableEntryId")) -> list[Row]:
+        body = {"inputIds": list(ids), "sourceIdType": way[0], "targetIdType": way[1]}
+        headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
+        answer = client.send("POST", client.url(f"{ADA}/translateExchangeIds"), headers=headers, data=json.dumps(body))
+        rows: list[Row] = answer.json()["value"]
+        return rows
+
+    assert translated(ordinary) == [{"sourceId": ordinary, "targetId": immutable}]
+    assert translated(immutable, way=("restImmutableEntryId", "restId"))[0]["targetId"] == ordinary
+    assert "errorDetails" in translated("nonsense")[0]
+    assert client.control("GET", "summary")["writes"] == 0
