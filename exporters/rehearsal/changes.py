@@ -81,8 +81,11 @@ def _apply_to_mail(tenant: Tenant, change: Row, op: str) -> str:
     """What it is counted as: the operation, `skipped`, or `ignored` where there is no mailbox."""
     user = tenant.user(str(change.get("user")))
     box = tenant.mailbox(user) if user is not None else None
-    if box is None:
+    if user is None or box is None:
         return "ignored"
+    if change["kind"] == "mailbox" and op == "deactivate":
+        user["_mailbox"] = "inactive"
+        return "mailbox-deactivate"
     try:
         return f"{change['kind']}-{op}" if apply_to_mailbox(box, change, op, _date(tenant)) else "skipped"
     except KeyError as error:

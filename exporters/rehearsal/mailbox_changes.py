@@ -4,7 +4,7 @@ Rules of this file: an id that is no longer there does nothing; dates follow fro
 changes give the same mailbox. A message keeps its number through all moves, so a change finds it by its first id as well.
 Of the data: message `move`, `move-back`, `delete`, `update`. Our own: message `copy` {to}, `vanish`; folder `create` {name, to},
 `rename` {name}, `move` {to}, `delete`; event, contact and task `create` {row, to}, `update` {set}, `delete`; mailbox
-`move-server`: every delta state is lost (Q-002).
+`move-server`: every delta state is lost (Q-002), and `deactivate`: held or soft-deleted from here on (Q-057; done in `changes`).
 Source: reference/tenant-data.md, "Changes".
 """
 

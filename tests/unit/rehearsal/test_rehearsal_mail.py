@@ -424,6 +424,29 @@ def test_q057_users_without_a_mailbox_here(client: Client) -> None:
     assert client.get("/users/ADA@rehearsal.example/mailFolders/inbox")["totalItemCount"] == data.IN_INBOX
 
 
+def test_q057_a_mailbox_goes_inactive_in_mid_run(client: Client) -> None:
+    first = client.get(f"/users/{data.BO}/mailFolders/inbox/messages/delta")
+    done = client.change({"kind": "mailbox", "user": data.BO, "op": "deactivate"})
+    assert done == {"mailbox-deactivate": 1}
+    assert error(client, first["@odata.nextLink"]) == (404, "MailboxNotEnabledForRESTAPI")
+    assert client.raw(f"/users/{data.BO}").status_code == 200
+
+
+def test_a_new_message_comes_with_its_mime(client: Client) -> None:
+    """Delivered after the data was made: the row says where its bytes are."""
+    source = next(
+        row["row"] for row in client.control("GET", f"truth/mailboxes/{data.ADA}") if row["kind"] == "message"
+    )
+    _, link = whole_round(client, f"{folder(data.ARCHIVE)}/messages/delta", **IMMUTABLE)
+    row = {"subject": "new", "isRead": False, "_mime": source["_mime"], "_attachments": [], "_class": "IPM.Note"}
+    client.change({"kind": "message", "user": data.ADA, "op": "create", "row": row, "to": "archive"})
+    rows, _ = whole_round(client, link, **IMMUTABLE)
+    assert [one["subject"] for one in rows] == ["new"]
+    content = client.raw(f"{ADA}/messages/{rows[0]['id']}/$value").content
+    assert hashlib.sha256(content).hexdigest() == source["_mime"]["sha256"]
+    assert client.get(folder(data.ARCHIVE))["unreadItemCount"] == 1
+
+
 def test_what_the_app_may_not_read(client: Client) -> None:
     client.control("POST", "settings", {"denied_mailboxes": [data.BO]})
     assert error(client, f"/users/{data.BO}/mailFolders") == (403, "ErrorAccessDenied")
