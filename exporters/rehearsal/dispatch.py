@@ -241,6 +241,8 @@ class Dispatcher:
             "marks": call.marks,
             "decorated": _DECORATED.match(request.headers.get("user-agent", "")) is not None,
         }
+        if call.turn is not None:
+            row["mailbox"] = call.turn.mailbox
         if "range" in request.headers:
             row["range"] = request.headers["range"]
 

@@ -87,12 +87,14 @@ class Control:
     def _summary(self, _: Request) -> Response:
         body = self.service.ledger.summary()
         body["budget"] = self.service.throttle.usage()
+        body["mailboxes"] = self.service.throttle.occupancy()
         body["defects"] = self.service.defects
         body["faults"] = self.dispatcher.faults.report()
         return _json(body)
 
     def _reset(self, _: Request) -> Response:
         self.service.ledger.reset()
+        self.service.throttle.forget_occupancy()
         return _json({})
 
     def _changes(self, request: Request) -> Response:

@@ -78,6 +78,20 @@ def test_four_at_once_go_on_for_ever(client: Client) -> None:
     assert client.control("GET", "summary")["avoidable"] == 0
 
 
+def test_the_ledger_tells_whose_mailbox_and_how_many_at_once(client: Client) -> None:
+    client.control("POST", "settings", {"mailbox_seconds": 0.3})
+    at_once(client, *[INBOX] * 3)
+    client.raw("/users/ada@rehearsal.example/mailFolders/inbox")
+    assert {row.get("mailbox") for row in client.control("GET", "requests") if row["family"] == "exchange"} == {
+        data.ADA
+    }
+    found = client.control("GET", "summary")["mailboxes"][data.ADA]
+    assert (found["requests"], found["most"]) == (4, 3)
+    assert found["seconds"][3] > 0.1 and 0.25 < found["seconds"][1] < 2 and found["seconds"][4] == 0
+    client.control("POST", "reset-requests")
+    assert client.control("GET", "summary")["mailboxes"] == {}
+
+
 def test_ten_thousand_in_ten_minutes_of_one_mailbox(client: Client) -> None:
     throttle = client.rehearsal.service.throttle
     client.control("POST", "advance", {"seconds": 600 - client.rehearsal.service.clock.now().timestamp() % 600})
