@@ -80,7 +80,7 @@ def _apply_to_drive(tenant: Tenant, change: Row, op: str) -> bool:
 def _apply_to_mail(tenant: Tenant, change: Row, op: str) -> str:
     """What it is counted as: the operation, `skipped`, or `ignored` where there is no mailbox."""
     user = tenant.user(str(change.get("user")))
-    box = tenant.mailbox(user) if user is not None else None
+    box = tenant.mailbox(user, to_change=True) if user is not None else None
     if user is None or box is None:
         return "ignored"
     if change["kind"] == "mailbox" and op == "deactivate":

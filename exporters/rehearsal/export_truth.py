@@ -44,11 +44,15 @@ def mailbox_id(tenant: Tenant, folder: str) -> str:
 
 def find_by_id(tenant: Tenant, wanted: str) -> tuple[Row, str] | None:
     """The owner and the folder of a mailbox, primary or archive."""
-    for user in tenant.users:
-        for folder in (user.get("_dir"), user.get("_archive")):
-            if folder is not None and mailbox_id(tenant, folder).lower() == wanted.lower():
-                return user, folder
-    return None
+    known = tenant.mailboxes.folders_by_id
+    if wanted.lower() not in known:
+        for user in tenant.users:
+            for folder in (user.get("_dir"), user.get("_archive")):
+                if folder is not None:
+                    known[mailbox_id(tenant, folder).lower()] = (str(user["id"]), folder)
+    user_id, folder = known.get(wanted.lower(), ("", ""))
+    owner = tenant.user(user_id)
+    return (owner, folder) if owner is not None else None
 
 
 def exported_id(kind: Kind, user: int, n: int, ordinary: str) -> str:

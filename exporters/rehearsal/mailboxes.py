@@ -66,6 +66,7 @@ class Mailbox:
         self.log: list[Happening] = []
         self.chain: list[bytes] = [hashlib.sha256(folder.encode()).digest()]
         self.generation = 149  # of the delta states; another one after a move to another server
+        self.kept = False  # opened to be changed, so that it is never opened anew
         self._places: dict[tuple[Kind, int], int] = {}
         self._arrivals: dict[tuple[Kind, int], list[tuple[int, int]]] = {}
         self._touched: set[tuple[Kind, int]] = set()
@@ -269,16 +270,18 @@ class Mailboxes:
         self._tenant, self._files = tenant, files
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Mailbox] = OrderedDict()
+        self.folders_by_id: dict[str, tuple[str, str]] = {}  # of `export_truth`: user and folder by the id of a mailbox
 
-    def of(self, user: Row) -> Mailbox | None:
-        """The mailbox of a row of users.jsonl; None if it has none that is active."""
+    def of(self, user: Row, *, to_change: bool = False) -> Mailbox | None:
+        """The mailbox of a row of users.jsonl; None if it has none that is active. to_change: it is kept."""
         folder = user.get("_dir")
         if folder is None or user.get("_mailbox") != "active":
             return None
         with self._lock:
             found = self._open.pop(folder, None) or Mailbox(self._tenant, folder, int(user["_n"]), self._files)
             self._open[folder] = found
-            unchanged = [name for name, box in self._open.items() if not box.log and box.generation == 149]
+            found.kept = found.kept or to_change
+            unchanged = [name for name, box in self._open.items() if not box.kept]
             for name in unchanged[: max(0, len(unchanged) - _KEPT)]:
                 del self._open[name]
             return found

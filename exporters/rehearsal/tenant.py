@@ -89,9 +89,9 @@ class Tenant:
         """By id or by userPrincipalName, without regard to case."""
         return self._by_name.get(name.lower())
 
-    def mailbox(self, user: Row) -> Mailbox | None:
-        """The active mailbox of a user."""
-        return self.mailboxes.of(user)
+    def mailbox(self, user: Row, *, to_change: bool = False) -> Mailbox | None:
+        """The active mailbox of a user. to_change: it stays open with its changes."""
+        return self.mailboxes.of(user, to_change=to_change)
 
     # ------------------------------------------------------------------------------------------------- drives
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from exporters.rehearsal import mailboxes
 from tests.unit.rehearsal import mailbox_data as data
 from tests.unit.rehearsal.client import Client, Row, running
 from tests.unit.rehearsal.mailbox_data import made
@@ -457,6 +458,15 @@ def test_what_the_app_may_not_read(client: Client) -> None:
     assert client.raw(f"{ADA}/messages").request.method == "GET"
     answer = client.send("DELETE", client.url(f"{ADA}/messages/x"), headers={"Authorization": f"Bearer {client.token}"})
     assert answer.status_code == 405
+
+
+def test_what_was_changed_stays_changed_when_many_mailboxes_are_open(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailboxes, "_KEPT", 0)
+    mail_change(client, id=made("message", 6), op="vanish")
+    assert client.raw(f"/users/{data.BO}/mailFolders").status_code == 200
+    assert error(client, f"{ADA}/messages/{made('message', 6)}") == (404, "ErrorItemNotFound")
 
 
 # -- against what is known of the service ---------------------------------------------------------------------------------
