@@ -74,6 +74,7 @@ class Mailbox:
         self._base: dict[Kind, dict[int, array[int]]] = {}
         self._base_of: dict[Kind, array[int]] = {}
         self._unread: dict[int, int] = {}
+        self._everything: tuple[int, list[int]] = (-1, [])
         self._exceptions: tuple[int, dict[int, list[int]]] = (-1, {})
         self._load_folders()
 
@@ -156,6 +157,14 @@ class Mailbox:
             found.append(n)
             waiting.extend(self.members("folder", n))
         return found
+
+    def messages_below_root(self) -> list[int]:
+        """All messages but those outside of the root, in the order of their folders."""
+        with self.lock:
+            if self._everything[0] != len(self.log):
+                found = [m for n in self.below_root() for m in self.members("message", n)]
+                self._everything = (len(self.log), found)
+            return self._everything[1]
 
     def exceptions(self) -> dict[int, list[int]]:
         """Live events that stand in place of an occurrence, by the number of their series."""

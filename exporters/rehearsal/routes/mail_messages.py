@@ -118,8 +118,7 @@ def folder_messages(call: Call) -> Response:
 
 def all_messages(call: Call) -> Response:
     box = find_mailbox(call)
-    numbers = [m for n in box.below_root() if not is_search(box, n) for m in box.members("message", n)]
-    return _listed(call, box, numbers, "messages")
+    return _listed(call, box, box.messages_below_root(), "messages")
 
 
 def messages_delta(call: Call) -> Response:
