@@ -12,7 +12,7 @@ tenant. Choices where the format leaves room:
 
 Our own operations: `move` {to}, `create` {name, parent, _c} or {…, "folder": true}, `permissions` {set}, and of kind `user`:
 `rename` {userPrincipalName}, `create` {user}, `remove-drive`, `replace-drive` {drive}: the old one is gone, and the user has
-another, whose folder the data holds already.
+another, whose folder the data holds already. Those of mailboxes are in `mailbox_changes`.
 Source: reference/tenant-data.md, "Changes".
 """
 
@@ -27,6 +27,8 @@ from typing import Any
 from exporters.clock import timestamp
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.items import DriveTruth, Event, is_container
+from exporters.rehearsal.mailbox_changes import KINDS as MAIL_KINDS
+from exporters.rehearsal.mailbox_changes import apply_to_mailbox
 from exporters.rehearsal.tenant import Tenant
 
 _MISFIT_TRAITS = {"size-hash-differ", "hash-missing", "zero-byte"}
@@ -49,8 +51,8 @@ def apply_changes(tenant: Tenant, changes: list[Row]) -> dict[str, int]:
             done[op if _apply_to_drive(tenant, change, op) else "skipped"] += 1
         elif kind == "user":
             done[f"user-{op}" if _apply_to_user(tenant, change, op) else "skipped"] += 1
-        elif kind == "message":
-            done["ignored"] += 1
+        elif kind in MAIL_KINDS:
+            done[_apply_to_mail(tenant, change, op)] += 1
         else:
             raise ChangeError(f"there are no changes of kind {kind!r}")
     return dict(sorted(done.items()))
@@ -73,6 +75,21 @@ def _apply_to_drive(tenant: Tenant, change: Row, op: str) -> bool:
         if events:
             drive.record(render({key: value for key, value in change.items() if key != "n"}), events)
         return bool(events)
+
+
+def _apply_to_mail(tenant: Tenant, change: Row, op: str) -> str:
+    """What it is counted as: the operation, `skipped`, or `ignored` where there is no mailbox."""
+    user = tenant.user(str(change.get("user")))
+    box = tenant.mailbox(user, to_change=True) if user is not None else None
+    if user is None or box is None:
+        return "ignored"
+    if change["kind"] == "mailbox" and op == "deactivate":
+        user["_mailbox"] = "inactive"
+        return "mailbox-deactivate"
+    try:
+        return f"{change['kind']}-{op}" if apply_to_mailbox(box, change, op, _date(tenant)) else "skipped"
+    except KeyError as error:
+        raise ChangeError(f"there is no {op!r} of kind {change['kind']!r}, or it lacks a field: {error}") from error
 
 
 def _date(tenant: Tenant) -> str:

@@ -14,13 +14,13 @@ from exporters.clock import Clock, timestamp
 from exporters.rehearsal.faults import FaultPlan, Rule
 from exporters.rehearsal.mishaps import HINTS, damage, instead, wait_of
 from exporters.rehearsal.requests import masked
-from exporters.rehearsal.routes.answers import LAPSED, ApiError, bad_request, denied, failure
+from exporters.rehearsal.routes.answers import LAPSED, ApiError, bad_request, denied, failure, no_mailbox
 from exporters.rehearsal.routes.batch import batch
 from exporters.rehearsal.routes.downloads import download
 from exporters.rehearsal.routes.router import Call, Route, Router
 from exporters.rehearsal.routes.signin import SignIn, Token
 from exporters.rehearsal.service import Service
-from exporters.rehearsal.throttling import Verdict
+from exporters.rehearsal.throttling import Turn, Verdict
 from exporters.rehearsal.wire import Request, Response
 
 _READING = ("GET", "HEAD")
@@ -47,8 +47,9 @@ class Entry:
 class Dispatcher:
     """The front of every port but the control port."""
 
-    def __init__(self, service: Service, signin: SignIn, router: Router, real: Clock) -> None:
-        self.service, self.signin, self._router, self._real = service, signin, router, real
+    def __init__(self, service: Service, signin: SignIn, router: Router, real: Clock, beta: Router) -> None:
+        self.service, self.signin, self._real = service, signin, real
+        self._routers = {"v1.0": router, "beta": beta}
         self.faults = FaultPlan()
 
     # -------------------------------------------------------------------------------------------------- ports
@@ -71,7 +72,8 @@ class Dispatcher:
         if version == "v1.0" and rest == ["$batch"]:
             call = Call(self.service, request, {})
             return self._run(call, Entry("$batch"), lambda: batch(call, self._authorise(request, "graph"), self.graph))
-        found = self._router.find(rest) if version == "v1.0" else None
+        known = self._routers.get(version)
+        found = known.find(rest) if known is not None else None
         if found is None:
             call = Call(self.service, request, {})
             return self._run(call, Entry("unknown"), lambda: self._unknown(call, version, rest))
@@ -140,23 +142,38 @@ class Dispatcher:
             call.marks.append("throttled")
             wait = wait_of(response, rule)
             if wait and route is not None and rule.details.get("block", True):
-                self.service.throttle.block(route.family, wait, _what(call.request))
+                self.service.throttle.block(route.family, wait, _what(call.request), _mailbox(call, route))
         return response
 
     def _routed(self, call: Call, route: Route, entry: Entry) -> Response:
-        self._refuse_writes(call)
+        self._refuse_writes(call, route.method)
         token = self._authorise(call.request, "graph")
         if route.roles and not route.roles & token.roles:
             raise denied(route.area)
         self._refuse_lapsed(route)
         cost = route.cost if isinstance(route.cost, int) else route.cost(call)
         entry.cost = cost
-        verdict = self.service.throttle.charge(route.family, cost, _what(call.request))
+        mailbox = _mailbox(call, route)
+        verdict = self.service.throttle.charge(route.family, cost, _what(call.request), mailbox)
+        if not verdict.status and mailbox:
+            verdict = self._take_turn(call, mailbox) or verdict
         if verdict.status:
             raise self._refusal(call, route, entry, verdict)
         response = route.action(call)
         response.headers.update(verdict.headers)
         return response
+
+    def _take_turn(self, call: Call, mailbox: str) -> Verdict | None:
+        """A place at the mailbox for the time of the request, or the refusal if all four are taken (Q-043)."""
+        service = self.service
+        call.turn = Turn(service.throttle, mailbox)
+        if not call.turn.fits:
+            wait = service.settings.mailbox_wait
+            service.throttle.block("exchange", wait, _what(call.request), mailbox)
+            return Verdict(429, {"Retry-After": str(wait)}, True, "mailbox-concurrency")
+        if service.settings.mailbox_seconds:
+            self._real.sleep(service.settings.mailbox_seconds)
+        return None
 
     def _refusal(self, call: Call, route: Route, entry: Entry, verdict: Verdict) -> ApiError:
         entry.avoidable = verdict.avoidable
@@ -173,12 +190,16 @@ class Dispatcher:
         status = self.service.subscription_status()
         if route.family not in ("sharepoint", "exchange") or status in ("Enabled", "Warning"):
             return
+        if status == "Deleted" and route.family == "exchange":
+            raise no_mailbox()
         if status == "Deleted":
             raise ApiError(404, "ResourceNotFound", "Tenant does not have a SPO license.")
         raise ApiError(403, "accessDenied", LAPSED.format(resource=self.service.hosts.graph))
 
-    def _refuse_writes(self, call: Call) -> None:
-        if call.request.method not in _READING:
+    def _refuse_writes(self, call: Call, method: str = "GET") -> None:
+        if method == "POST" and call.request.method in _READING:
+            raise ApiError(405, "methodNotAllowed", "This takes POST.", headers={"Allow": "POST"})
+        if call.request.method not in _READING and call.request.method != method:
             call.marks.append("write")
             text = f"{call.request.method} is not served: this tenant is for reading only."
             raise ApiError(405, "methodNotAllowed", text, headers={"Allow": "GET"})
@@ -220,10 +241,14 @@ class Dispatcher:
             "marks": call.marks,
             "decorated": _DECORATED.match(request.headers.get("user-agent", "")) is not None,
         }
+        if call.turn is not None:
+            row["mailbox"] = call.turn.mailbox
         if "range" in request.headers:
             row["range"] = request.headers["range"]
 
         def add(sent: int) -> None:
+            if call.turn is not None:
+                call.turn.leave()
             row["bytes"] = sent
             self.service.ledger.add(row)
 
@@ -232,3 +257,8 @@ class Dispatcher:
 
 def _what(request: Request) -> str:
     return f"{request.method} {request.path}?{request.query}"
+
+
+def _mailbox(call: Call, route: Route) -> str:
+    """The mailbox whose limits a request is charged to; empty for none."""
+    return route.mailbox(call) if route.mailbox is not None else ""

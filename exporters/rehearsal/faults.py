@@ -48,6 +48,18 @@ KINDS: dict[str, str] = {
     "close": "the connection is closed before an answer",
     "silent": "the request is taken and never answered, for `seconds` or until the client gives up",
     "garbage": "bytes that are no HTTP; text",
+    # instead of an answer, in the words of Exchange; code: another one
+    "mail-throttled": "429 ApplicationThrottled (Q-043, Q-044); retry_after as above",
+    "mail-410": "the delta state of one place is lost (Q-002)",
+    "mail-404": "ErrorItemNotFound (Q-013)",
+    "mail-500": "ErrorInternalServerTransientError",
+    "mail-corrupt": "ErrorCorruptData of one item (Q-074)",
+    "mail-recipients": "ErrorInvalidRecipients of one item (Q-074)",
+    "mime-failed": "ErrorMimeContentConversionFailed of `$value`",
+    "value-error": "200 whose body is an error",
+    "no-mailbox": "MailboxNotEnabledForRESTAPI: inactive, on hold, on-premises (Q-057)",
+    "mailbox-moving": "ErrorMailboxMoveInProgress",
+    "mailbox-full": "ErrorQuotaExceeded, for delta and Recoverable Items (Q-007)",
     # another way of content
     "content-direct": "/content answers 200 with the bytes (Q-017)",
     "content-empty": "/content answers 204 (Q-025)",

@@ -29,6 +29,7 @@ HINTS = frozenset(
         "empty-page",
     }
 )
+_WAITING = ("429", "503", "mail-throttled")
 _HTML = b"<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
 _ERRORS: dict[str, tuple[int, str, str, str | None]] = {
     "429": (429, "activityLimitReached", "The request has been throttled", "throttledRequest"),
@@ -61,6 +62,22 @@ _ERRORS: dict[str, tuple[int, str, str, str | None]] = {
     ),
     "no-spo": (400, "BadRequest", "Tenant does not have a SPO license.", None),
     "no-delta": (400, "invalidRequest", "Parameter 'DeltaToken' not supported for this request.", None),
+    "mail-throttled": (429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.", None),
+    "mail-410": (410, "SyncStateNotFound", "The sync state generation is not found.", None),
+    "mail-404": (404, "ErrorItemNotFound", "The specified object was not found in the store.", None),
+    "mail-500": (500, "ErrorInternalServerTransientError", "An internal server error occurred. Try again later.", None),
+    "mail-corrupt": (500, "ErrorCorruptData", "Data is corrupt., Invalid global object ID", None),
+    "mail-recipients": (400, "ErrorInvalidRecipients", "At least one recipient isn't valid.", None),
+    "mime-failed": (500, "ErrorMimeContentConversionFailed", "MIME content conversion failed.", None),
+    "value-error": (200, "ErrorInternalServerError", "An internal server error occurred.", None),
+    "no-mailbox": (
+        404,
+        "MailboxNotEnabledForRESTAPI",
+        "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+        None,
+    ),
+    "mailbox-moving": (503, "ErrorMailboxMoveInProgress", "The mailbox is being moved. Try again later.", None),
+    "mailbox-full": (403, "ErrorQuotaExceeded", "The mailbox is over its quota.", None),
 }
 
 
@@ -120,7 +137,7 @@ def _any_status(rule: Rule, request: Request, now: datetime, headers: dict[str, 
 
 
 def _retry_after(rule: Rule, now: datetime) -> dict[str, str]:
-    form = rule.details.get("retry_after", "seconds" if rule.fault in ("429", "503") else None)
+    form = rule.details.get("retry_after", "seconds" if rule.fault in _WAITING else None)
     if form in (None, "none"):
         return {}
     if isinstance(form, int | float):

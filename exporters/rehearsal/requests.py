@@ -14,7 +14,7 @@ from typing import Any
 
 from exporters.rehearsal.documents import Row, parse, render
 
-_NAMES = r"token|\$?skiptoken|tempauth|client_secret|client_assertion|access_token"
+_NAMES = r"token|(?:\$|%24)?(?:skip|delta)token|tempauth|client_secret|client_assertion|access_token"
 _SECRETS = re.compile(rf"(?i)(^|[&(])({_NAMES})=[^&)]*")
 
 

@@ -50,6 +50,14 @@ class Settings:
     list_below_deleted: bool = True  # a deleted folder's content is listed as deleted too
     lifecycle: tuple[tuple[float, str], ...] = ()  # (seconds after the start, status): Warning, Suspended, Deleted
     gone_items: str = "listed"  # or "deleted": a later delta lists items that are gone after listing as deleted
+    mail_page: int = 10  # rows of a page of anything in a mailbox, if nothing else is asked
+    mailbox_wait: int = 5  # what `Retry-After` says to the fifth request at once
+    mailbox_seconds: float = 0.0  # of real time that each request to a mailbox takes, so that four at once can be seen
+    state_seconds: float | None = None  # how old a delta state of a mailbox may be; None: any age
+    denied_mailboxes: frozenset[str] = frozenset()  # ids of users whose mailboxes the app may not read
+    export_omits: bool = False  # `exportItems` leaves some of several ids out without a word
+    odd_folders: bool = True  # `/mailFolders` leaves folders out that `msgfolderroot/childFolders` has
+    expanded_attachments: int = 200  # more of them with their content in one answer are refused
 
 
 @dataclass

@@ -16,6 +16,7 @@ from typing import Any
 from exporters.rehearsal.content import ContentReader
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
+from exporters.rehearsal.mailboxes import Mailbox, Mailboxes
 
 _DRIVES_KEPT = 256  # unchanged drives with their rows indexed; a thousand items take 40 kB
 
@@ -40,6 +41,7 @@ class Tenant:
         self.domain: str = self.info["domain"]
         self.lock = threading.RLock()
         self.content = ContentReader(folder)
+        self.mailboxes = Mailboxes(folder, self.content.files)
         self.users: list[Row] = list(self._rows("users.jsonl"))
         self.sites: list[Row] = list(self._rows("sites.jsonl"))
         self.groups: list[Row] = list(self._rows("groups.jsonl"))
@@ -86,6 +88,10 @@ class Tenant:
     def user(self, name: str) -> Row | None:
         """By id or by userPrincipalName, without regard to case."""
         return self._by_name.get(name.lower())
+
+    def mailbox(self, user: Row, *, to_change: bool = False) -> Mailbox | None:
+        """The active mailbox of a user. to_change: it stays open with its changes."""
+        return self.mailboxes.of(user, to_change=to_change)
 
     # ------------------------------------------------------------------------------------------------- drives
 

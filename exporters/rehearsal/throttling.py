@@ -75,6 +75,22 @@ class Verdict:
     reason: str = ""
 
 
+@dataclass
+class Occupancy:
+    """How the places of one mailbox were used, from its first request to the last change."""
+
+    since: float
+    requests: int = 0
+    most: int = 0
+    seconds: list[float] = field(default_factory=lambda: [0.0] * 5)
+
+    def change(self, now: float, before: int, after: int) -> None:
+        """From `before` requests at work to `after`, at a moment of the monotonic clock."""
+        self.seconds[min(before, 4)] += now - self.since
+        self.since, self.most = now, max(self.most, after)
+        self.requests += after > before
+
+
 class Throttle:
     """The budgets of one app in one tenant. Safe from many threads."""
 
@@ -111,10 +127,11 @@ class Throttle:
         self._directory = Window(3_500 if users < 50 else 5_000 if users <= 500 else 8_000, 10)
         self._mailboxes: dict[str, Window] = {}
         self._busy: dict[str, int] = {}
+        self._occupied: dict[str, Occupancy] = {}
         self._until: dict[str, float] = {}
         self._told: dict[str, float] = {}
         self._refused: dict[str, set[str]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a turn may be given up in the middle of another call
 
     def charge(self, family: Family, cost: int, what: str, mailbox: str = "") -> Verdict:
         """Charge one request of `cost` units to its budgets. what: tells a repetition from another request."""
@@ -145,13 +162,36 @@ class Throttle:
     def enter(self, mailbox: str) -> bool:
         """A request to a mailbox begins; False if four are at work already. `leave` follows in any case."""
         with self._lock:
-            self._busy[mailbox] = self._busy.get(mailbox, 0) + 1
-            return not self.enabled or self._busy[mailbox] <= 4
+            busy = self._busy.get(mailbox, 0)
+            now = self._real.monotonic()
+            self._occupied.setdefault(mailbox, Occupancy(now)).change(now, busy, busy + 1)
+            self._busy[mailbox] = busy + 1
+            return not self.enabled or busy < 4
 
     def leave(self, mailbox: str) -> None:
         """A request to a mailbox has ended."""
         with self._lock:
-            self._busy[mailbox] -= 1
+            busy = self._busy[mailbox]
+            if mailbox in self._occupied:
+                self._occupied[mailbox].change(self._real.monotonic(), busy, busy - 1)
+            self._busy[mailbox] = busy - 1
+
+    def occupancy(self) -> dict[str, dict[str, object]]:
+        """By mailbox: requests, the most at once, and seconds of real time with 0, 1, 2, 3 and 4 or more at work."""
+        with self._lock:
+            return {
+                mailbox: {
+                    "requests": one.requests,
+                    "most": one.most,
+                    "seconds": [round(part, 3) for part in one.seconds],
+                }
+                for mailbox, one in self._occupied.items()
+            }
+
+    def forget_occupancy(self) -> None:
+        """Begin to count anew."""
+        with self._lock:
+            self._occupied = {}
 
     def usage(self) -> dict[str, int]:
         """Units charged in the present minute and day, and their limits."""
@@ -232,3 +272,20 @@ class Throttle:
             "RateLimit-Remaining": str(max(0, self._minute.limit - self._minute.used)),
             "RateLimit-Reset": str(max(1, math.ceil(self._minute.reset_after(now)))),
         }
+
+
+class Turn:
+    """One of the four places at a mailbox. It is left with the last byte of the answer, or when the answer is given up."""
+
+    def __init__(self, throttle: Throttle, mailbox: str) -> None:
+        self._throttle, self.mailbox, self._left = throttle, mailbox, False
+        self.fits = throttle.enter(mailbox)
+
+    def leave(self) -> None:
+        """Twice is as once."""
+        if not self._left:
+            self._left = True
+            self._throttle.leave(self.mailbox)
+
+    def __del__(self) -> None:
+        self.leave()

@@ -59,6 +59,12 @@ def item_not_found() -> ApiError:
     return ApiError(404, "itemNotFound", "The resource could not be found.")
 
 
+def no_mailbox() -> ApiError:
+    """For users without a mailbox in the cloud (Q-057)."""
+    text = "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
+    return ApiError(404, "MailboxNotEnabledForRESTAPI", text)
+
+
 def error_body(
     code: str, message: str, now: datetime, request: Request, inner: str | Sequence[str] | None = None
 ) -> Row:

@@ -12,6 +12,8 @@ from exporters.rehearsal.changes import ChangeError, apply_changes, rename_users
 from exporters.rehearsal.dispatch import Dispatcher
 from exporters.rehearsal.documents import parse, render
 from exporters.rehearsal.faults import FaultPlan, FaultPlanError
+from exporters.rehearsal.group_truth import find_group, threads_of
+from exporters.rehearsal.mailbox_truth import mailbox_truth
 from exporters.rehearsal.service import Service
 from exporters.rehearsal.truth import drive_truth, tenant_truth
 from exporters.rehearsal.wire import Request, Response
@@ -37,11 +39,17 @@ class Control:
                 case "GET", ["truth", "drives", name]:
                     drive = self.service.tenant.drive_in(f"drives/{name}")
                     return _lines(drive_truth(self.service.tenant, drive))
+                case "GET", ["truth", "mailboxes", name]:
+                    return _lines(self._mailbox_truth(name))
+                case "GET", ["truth", "groups", name]:
+                    return _lines(self._group_truth(name))
                 case method, [*segments]:
                     action = self._actions().get((method, "/".join(segments)))
             if action is None:
                 known = ", ".join(f"{method} /{path}" for method, path in self._actions())
-                raise ControlError(f"unknown; known: {known}, GET /truth/drives/NAME")
+                raise ControlError(
+                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID"
+                )
             return action(request)
         except (ControlError, ChangeError, FaultPlanError, ValueError, TypeError, KeyError, OSError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
@@ -60,18 +68,33 @@ class Control:
             ("GET", "truth"): lambda _: _json(tenant_truth(self.service.tenant)),
         }
 
+    def _mailbox_truth(self, name: str) -> Iterator[Any]:
+        user = self.service.tenant.user(name)
+        box = self.service.tenant.mailbox(user) if user is not None else None
+        if box is None:
+            raise ControlError(f"there is no active mailbox of {name}")
+        return mailbox_truth(box)
+
+    def _group_truth(self, name: str) -> Iterator[Any]:
+        found = find_group(self.service.tenant, name)
+        if found is None:
+            raise ControlError(f"there is no group {name}")
+        return (post for thread in threads_of(self.service.tenant, *found) for post in thread.posts)
+
     def _requests(self, _: Request) -> Response:
         return Response(200, b"".join(self.service.ledger.lines()), _LINES)
 
     def _summary(self, _: Request) -> Response:
         body = self.service.ledger.summary()
         body["budget"] = self.service.throttle.usage()
+        body["mailboxes"] = self.service.throttle.occupancy()
         body["defects"] = self.service.defects
         body["faults"] = self.dispatcher.faults.report()
         return _json(body)
 
     def _reset(self, _: Request) -> Response:
         self.service.ledger.reset()
+        self.service.throttle.forget_occupancy()
         return _json({})
 
     def _changes(self, request: Request) -> Response:

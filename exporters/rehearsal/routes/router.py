@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from exporters.rehearsal.routes.answers import Area
 from exporters.rehearsal.service import Service
-from exporters.rehearsal.throttling import Family
+from exporters.rehearsal.throttling import Family, Turn
 from exporters.rehearsal.wire import Request, Response
 
 
@@ -23,6 +23,7 @@ class Call:
     marks: list[str] = field(default_factory=list)
     cost: int = 0
     skew: float = 0.0  # seconds by which a fault plan wants the clock of the login host to be off
+    turn: Turn | None = None  # the place at a mailbox that this request takes
 
 
 Action = Callable[[Call], Response]
@@ -30,7 +31,10 @@ Action = Callable[[Call], Response]
 
 @dataclass(frozen=True)
 class Route:
-    """A template, what it does, what it costs, and which application permission it takes (any one of `roles`)."""
+    """A template, what it does, what it costs, and which application permission it takes (any one of `roles`).
+
+    mailbox: names the mailbox whose limits it is charged to. method: POST for the few calls that read by it.
+    """
 
     template: str
     action: Action
@@ -38,6 +42,8 @@ class Route:
     family: Family = ""
     area: Area = "directory"
     roles: frozenset[str] = frozenset()
+    mailbox: Callable[[Call], str] | None = None
+    method: str = "GET"
 
 
 class _Node:
