@@ -40,8 +40,14 @@ FILES = "data/files"
 CHANGED = "data/changed"
 VERSIONS = "data/versions"
 
-LISTED_KINDS = frozenset({"file", "folder", "package", "shortcut", "other"})
-"""Kinds of rows that are items of a drive as the service lists them; the others are made by us or hang on these."""
+LISTED_KINDS = frozenset(
+    {"file", "folder", "package", "shortcut", "other", "message", "contact", "event", "task", "post"}
+)
+"""Kinds of rows that are items of a source as the service lists them; the others are made by us or hang on these."""
+
+ENTRY_KINDS = frozenset({"message", "contact", "event", "task", "post", "rule", "category", "setting", "stream"})
+"""Kinds of rows whose bytes are an entry of an object: their `key` is the object's key, `!`, and the entry's name or line. The
+object has a row of kind `original`. Versions of such items have keys of the same form."""
 
 
 def _has_surrogate(value: object) -> bool:
