@@ -21,9 +21,10 @@ from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagDamagedError, BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
+from exporters.copied import CopyResult, Progress
 from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
-from exporters.drive.exporter import DriveExporter, DriveResult, Progress
+from exporters.drive.exporter import DriveExporter
 from exporters.drive.settings import DriveSettings
 from exporters.errors import ConfigurationError, LastcopyError, RunError, SourceError
 from exporters.graph.errors import (
@@ -333,7 +334,7 @@ def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
     }
 
 
-def _take(result: SourceResult, drive: DriveResult) -> None:
+def _take(result: SourceResult, drive: CopyResult) -> None:
     counts = {"listed": 0, "excepted": 0, "pending": 0, "copied": 0, **drive.counts}
     result.listed, result.excepted, result.pending = counts["listed"], counts["excepted"], counts["pending"]
     result.gone, result.bytes = drive.gone_now, drive.bytes_received

@@ -16,8 +16,8 @@ from exporters.bag.digests import Hashed
 from exporters.bag.fence import Process
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.clock import Clock, timestamp
+from exporters.copied import Progress
 from exporters.discovery import Undiscovered, discover
-from exporters.drive.exporter import Progress
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError, RunError
 from exporters.export import ExportSettings, SourceResult, export_sources, new_run_id

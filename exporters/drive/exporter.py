@@ -7,7 +7,6 @@ shared out. Source: design §4 (the ledger, Whole).
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +15,7 @@ from exporters.bag.formats import ABOUT, JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted, uncounted_folders, uncounted_of
 from exporters.clock import Clock, timestamp
+from exporters.copied import CopyResult, Progress
 from exporters.drive.capture import Capturer, asks_again
 from exporters.drive.crew import Crew, Shift
 from exporters.drive.download import Downloader
@@ -40,50 +40,6 @@ CLOSING_ROUNDS = 3
 FOLDERS_READ_AGAIN = 500
 
 
-class Progress:
-    """What a caller may want to hear of; does nothing by itself. Called from many threads."""
-
-    def listed(self, items: int) -> None:
-        """So many items are owed now."""
-
-    def received(self, size: int) -> None:
-        """So many bytes came."""
-
-    def finished(self, items: int) -> None:
-        """So many items are done."""
-
-    def waiting(self, seconds: float, reason: str) -> None:
-        """The work waits that long."""
-
-
-@dataclass(slots=True)
-class DriveResult:
-    """What a run did on a drive. Counts as in design §6; `problems`: codes of what is wrong with the whole."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
-    exceptions: dict[str, int] = field(default_factory=dict)
-    excepted_kinds: dict[str, int] = field(default_factory=dict)
-    """Exceptions by kind of row, less what vanished."""
-    newest: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    """By code: the runs that found exceptions which stand now, and when each found the newest."""
-    worked_on: int = 0
-    copied: int = 0
-    downloaded: int = 0
-    bytes_received: int = 0
-    gone_now: int = 0
-    problems: list[str] = field(default_factory=list)
-    digests: dict[str, str] = field(default_factory=dict)
-    """By code of a problem that has content: a digest of that content; another finding has another."""
-    has_answered: bool = False
-    """Whether the service listed it to the end of a round."""
-    unexplained: int = 0
-    uncounted_packages: int = 0
-    """Notebooks and other packages of whose parts the service told no count."""
-    agreements: dict[str, int] = field(default_factory=dict)
-    """Files whose bytes are not as listed (differs, rewritten); empty where nothing was new, and nothing was read."""
-
-
 class DriveExporter:
     """One run on one drive."""
 
@@ -104,7 +60,7 @@ class DriveExporter:
         self._clock, self._crew, self._progress, self._stop = clock, crew, progress, stop
         self._accepts_removals = accepts_removals
         self._lock = threading.RLock()
-        self.result = DriveResult()
+        self.result = CopyResult()
         self._is_fulfilled = False
         self._has_put_aside = False
         self._goes_on = False
@@ -113,7 +69,7 @@ class DriveExporter:
         self._refusals = Refusals()
         self._capturer = Capturer(graph, downloader, clock, source.id, writer.run.id, self._refusals)
 
-    def run(self) -> DriveResult:
+    def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
         try:
             self._copy()

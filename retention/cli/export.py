@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from exporters.drive.exporter import Progress
+from exporters.copied import Progress
 from exporters.errors import LastcopyError
 from exporters.outcomes import CAUSES, ExceptionCode
 from retention.acceptance import NOT_BUILT
