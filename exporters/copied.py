@@ -47,7 +47,7 @@ class CopyResult:
     """Whether the service listed it to the end of a round."""
     unexplained: int = 0
     coverage: list[dict[str, Any]] = field(default_factory=list)
-    """Rows of coverage (class, state, reason, code, alternative) that the exporter itself can tell; empty: `export` works them out."""
+    """Rows of coverage (class, state, reason, code, alternative) that the exporter can tell; empty: `export` works them out."""
     uncounted_packages: int = 0
     """Notebooks and other packages of whose parts the service told no count."""
     agreements: dict[str, int] = field(default_factory=dict)

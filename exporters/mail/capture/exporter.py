@@ -1,7 +1,7 @@
 """Copies one mailbox into its bag.
 
-Rules of this file: the story, in order: ask what is new of each folder, walk the tree of folders, decide removals, work off what is
-owed, ask again until nothing comes (at most three closing rounds), compare with the service's own counts, close. One listing
+Rules of this file: the story, in order: ask what is new of each folder, walk the tree of folders, decide removals, work off what
+is owed, ask again until nothing comes (at most three closing rounds), compare with the service's own counts, close. One listing
 and one ledger writer; only contents are fetched side by side. Source: design §4 (the ledger, Whole), §5.
 """
 
