@@ -23,7 +23,7 @@ from exporters.graph.errors import GraphError, NoDriveError, NoLicenceError, Not
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.presence import has_mailbox
-from exporters.sources import Source, SourceKind
+from exporters.sources import FINDABLE, Source, SourceKind
 
 USER_SELECT = "id,userPrincipalName,userType,accountEnabled,assignedLicenses"
 GROUP_SELECT = "id,mail,mailNickname,groupTypes"
@@ -31,7 +31,6 @@ UNIFIED = "groupTypes/any(c:c eq 'Unified')"
 PAGE = "999"
 GROUPS = "groups"
 """What stands for all group mailboxes where the groups cannot be listed."""
-FINDABLE = (SourceKind.ONEDRIVE, SourceKind.MAIL)
 
 
 class Absences(Protocol):

@@ -17,6 +17,10 @@ class SourceKind(StrEnum):
     DIRECTORY = "directory"
 
 
+FINDABLE = (SourceKind.ONEDRIVE, SourceKind.MAIL)
+"""The kinds that can be found in a tenant so far, and copied."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One unit of the copy. `id`: Graph id (drive id for a OneDrive; of the user or group whose mailbox it is). `name`: as

@@ -9,9 +9,8 @@ from typing import Any
 
 from exporters.bag.catalogue import entries, record_of
 from exporters.bag.keys import folded
-from exporters.discovery import FINDABLE
 from exporters.errors import ConfigurationError
-from exporters.sources import Source, SourceKind
+from exporters.sources import FINDABLE, Source, SourceKind
 from exporters.store.protocol import Store
 from retention.settings import SourcesSettings
 
