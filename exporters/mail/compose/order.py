@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from exporters.mail.compose.placed import Superseded
 from exporters.mail.originals import Entry, entry_of
 
 _SCHEMA = """
@@ -88,6 +89,10 @@ class Order:
             "UPDATE items SET stream = ? WHERE kind = 'message' AND scope = '' AND id = ? AND holder IS NULL", (key, of)
         )
 
+    def drop_empty(self) -> None:
+        """Leave out messages of which nothing was captured: exceptions of the bag."""
+        self.db.execute("DELETE FROM items WHERE holder IS NULL AND records IS NULL AND stream IS NULL")
+
     def parents(self) -> Iterator[tuple[str, str]]:
         """(scope, id) of all folders in which there are items."""
         return iter(self.db.execute("SELECT scope, id FROM parents ORDER BY scope, id"))
@@ -119,6 +124,10 @@ class Order:
         streams = [row[0] for row in self.db.execute("SELECT stream FROM items WHERE stream IS NOT NULL")]
         found = (entry_of(stream) for stream in streams)
         self.db.executemany("INSERT OR IGNORE INTO wanted VALUES (?, 'e ' || ?)", ((e.key, e.name) for e in found))
+
+    def want_also(self, entries: Iterable[Entry]) -> None:
+        """These lines are needed too."""
+        self.db.executemany("INSERT OR IGNORE INTO wanted VALUES (?, 'e ' || ?)", entries)
 
     def holders(self) -> list[str]:
         """Keys of the objects of which something is wanted, in their order (some thousands at most)."""
@@ -171,3 +180,33 @@ class Order:
         """Whether it is in a PST, from this composition."""
         query = "SELECT 1 FROM composed WHERE kind = ? AND scope = ? AND id = ?"
         return self.db.execute(query, (kind, scope, item_id)).fetchone() is not None
+
+    def put_refused(self, kind: str, scope: str, item_id: str, code: str, reason: str) -> None:
+        """It cannot be composed."""
+        told = reason.encode("utf-8", "replace").decode()
+        self.db.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?, ?)", (kind, scope, item_id, code, told))
+
+    def refused(self) -> Iterator[dict[str, Any]]:
+        """What could not be composed: kind, scope, id, code, reason."""
+        names = ("kind", "scope", "id", "code", "reason")
+        for found in self.db.execute("SELECT kind, scope, id, code, reason FROM refused ORDER BY kind, scope, id"):
+            yield dict(zip(names, found, strict=True))
+
+    def refused_counts(self) -> dict[str, int]:
+        """Numbers by code."""
+        return dict(self.db.execute("SELECT code, count(*) FROM refused GROUP BY code ORDER BY code"))
+
+    def put_superseded(self, copies: Iterable[Superseded]) -> None:
+        """Copies that are not as the mailbox has the item now; the first reason for one stays."""
+        self.db.executemany("INSERT OR IGNORE INTO superseded VALUES (?, ?, ?, ?, ?)", copies)
+
+    def superseded(self) -> Iterator[dict[str, Any]]:
+        """Those: file, node, scope (if not empty), id, why."""
+        query = "SELECT file, node, scope, id, why FROM superseded ORDER BY file, node"
+        for file, node, scope, item_id, why in self.db.execute(query):
+            entry = {"file": file, "node": node, "id": item_id, "why": why}
+            yield entry | ({"scope": scope} if scope else {})
+
+    def superseded_counts(self) -> dict[str, int]:
+        """Numbers by reason."""
+        return dict(self.db.execute("SELECT why, count(*) FROM superseded GROUP BY why ORDER BY why"))

@@ -82,7 +82,7 @@ class Parts:
         name = part_file(self._writer.bag, number)
         _read_back(name, file, self.facts[number].items, folders)
         try:
-            yield Finished(name, number, file, *_measured(file), self.facts[number])
+            yield Finished(name, number, file, *_measured(file), self.facts[number], len(folders))
         finally:
             del self._files[number]
             file.close()
@@ -93,7 +93,9 @@ class Parts:
         known = self._writer.state.row(("derived", "", key))
         made: JsonObject = {
             "losses": dict(sorted(part.facts.losses.items())),
+            "folders": part.folders,
             "messages": sum(part.facts.items.values()),
+            "number": part.number,
             "settings": dict(self._settings),
         }
         if known is not None and is_same(self._writer, known, part.size, part.sha256):
@@ -113,6 +115,7 @@ class Finished:
     size: int
     sha256: str
     facts: PartFacts
+    folders: int
 
 
 def is_same(writer: BagWriter, row: Mapping[str, object], size: int, sha256: str) -> bool:
@@ -126,8 +129,7 @@ def is_same(writer: BagWriter, row: Mapping[str, object], size: int, sha256: str
 def put_derived(writer: BagWriter, clock: Clock, key: str, content: Iterator[bytes], size: int) -> JsonObject:
     """Put a derived object in the place of what is there; its row. Raises: ReplacedError, errors of the store."""
     writer.orphans_possible = True  # until its row is written
-    writer.assert_current()
-    stored = writer.store.put(f"{writer.bag}/{key}", content, size=size)
+    stored = writer.put_derived(key, content, size=size)
     row: JsonObject = {"kind": "derived", "scope": "", "id": key, "key": key, "outcome": "copied"}
     row.update(size=stored.size, sha256=stored.sha256, run=writer.run.id, captured=timestamp(clock.now()))
     if stored.version_id is not None:
