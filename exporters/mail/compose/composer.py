@@ -13,9 +13,8 @@ import tempfile
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path, PurePath
 
 import structlog
@@ -27,12 +26,13 @@ from exporters.copied import Progress
 from exporters.errors import ItemError, SourceError
 from exporters.mail.compose.bag_reading import Originals
 from exporters.mail.compose.errors import MimeError
-from exporters.mail.compose.folders import Place, Tree
+from exporters.mail.compose.folders import Tree
 from exporters.mail.compose.items import Conversion, box_of
 from exporters.mail.compose.order import Item, Order
 from exporters.mail.compose.parts import Parts, part_file
 from exporters.mail.compose.parts_json import write_parts_json
-from exporters.mail.compose.placed import KINDS, is_changed, is_live, new_place, placed, superseded
+from exporters.mail.compose.placed import KINDS, is_changed, is_live, placed, superseded
+from exporters.mail.compose.placed_rows import PlacedRows
 from exporters.mail.originals import entry_of
 from exporters.mail.settings import MailSettings
 from exporters.pst import Folder, PstError, SinkFailed, SpillFailed, Writer
@@ -42,9 +42,17 @@ from exporters.store.protocol import Store
 CURSOR = "pst"
 """Scope of the cursor that says how far composing has come: {"parts": [names of the files that count], "state"}."""
 COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
-DEFECTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, AssertionError, NotImplementedError)
+DEFECTS = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    AssertionError,
+    NotImplementedError,
+)
 """What a mistake of ours in a conversion raises. Nothing that tells of the machine, the store or the temporary folder."""
-_BATCH = 400
 _KINDS = ", ".join(f"'{kind}'" for kind in KINDS)
 
 
@@ -84,7 +92,10 @@ def compose_bag(
     """
     held = writer.orphans_possible
     try:
-        with tempfile.TemporaryDirectory(prefix="lastcopy-pst-") as name, contextlib.closing(Order(Path(name))) as order:
+        with (
+            tempfile.TemporaryDirectory(prefix="lastcopy-pst-") as name,
+            contextlib.closing(Order(Path(name))) as order,
+        ):
             composed = _Composition(writer, store, settings, clock, order, Path(name), progress, stop, recompose).run()
     except (OSError, sqlite3.Error, PstError) as error:
         known = scratch_error(error.__cause__ if isinstance(error.__cause__, OSError) else error)
@@ -128,7 +139,8 @@ class _Composition:
         writer.load()
         cursor = writer.heads.cursors.get(CURSOR, {})
         self._recompose = recompose or cursor.get("state") == RECOMPOSING
-        self._files = [str(name) for name in cursor.get("parts", ()) if self._file_row(str(name))]
+        self._rows = PlacedRows(writer)
+        self._files = self._counting(cursor.get("parts", ()))
         self._is_marked = cursor.get("state") == RECOMPOSING
         self._made: list[str] = []
         self._parts = Parts(writer, clock, folder, {"part_size": settings.part_size})
@@ -144,7 +156,9 @@ class _Composition:
             if self._stop.is_set():
                 self._result.stopped = True
                 return self._result
-        self._write_rows()
+        self._rows.write(self._order, self._now(), None if self._recompose else self._files)
+        if self._recompose:
+            self._rows.forget(self._order)
         self._finish()
         return self._result
 
@@ -153,6 +167,15 @@ class _Composition:
     def _file_row(self, name: str) -> JsonObject | None:
         row = self._writer.state.row(("derived", "", f"data/pst/{name}"))
         return row if row is not None and row.get("outcome") == "copied" else None
+
+    def _counting(self, names: Iterable[object]) -> dict[str, str]:
+        """Name → SHA-256 of files, by their rows."""
+        rows = ((str(name), self._file_row(str(name))) for name in names)
+        return {name: str(row["sha256"]) for name, row in rows if row is not None}
+
+    def _now(self) -> dict[str, str]:
+        """The files that make up the PST from now on."""
+        return self._counting(self._made if self._recompose else [*self._files, *self._made])
 
     def _choose(self) -> None:
         """Go through the rows once: what is in which folder, and what is to be composed."""
@@ -173,25 +196,13 @@ class _Composition:
     def _add(self, row: JsonObject) -> None:
         if row["outcome"] == "excepted" and row["kind"] != "message":
             return  # nothing of it was captured: an exception of the bag
-        if not self._may_write_row(row):
+        if not self._rows.may_write(row):
             self._refuse(row["kind"], row["scope"], row["id"], "pending", "its newest state is not captured yet")
             return
         try:
             self._order.add(row)
         except ValueError:
             self._refuse(row["kind"], row["scope"], row["id"], "original_missing", "its key names no entry")
-
-    def _may_write_row(self, row: JsonObject) -> bool:
-        """Whether writing the row again, and what is owed of it after it, leaves all else as it is: in an unfinished full round
-        that would say of an item that the round has listed it."""
-        state = self._writer.state
-        if state.heads.round is None:
-            return True
-        owed = state.listed(row["scope"], row["id"])
-        if owed is None:
-            return True
-        query = "SELECT count(*) FROM seen WHERE scope = ? AND id = ?"
-        return bool(state.count(query, (owed["scope"], owed["id"]))) != bool(owed.get("deleted"))
 
     def _folders(self) -> Iterator[JsonObject]:
         return (load_json(data) for data in self._writer.state.rows("kind = 'folder' AND outcome != 'gone'"))
@@ -265,7 +276,9 @@ class _Composition:
             originals.index(holder)
         lines = []
         for entry, _ in entries:
-            with contextlib.suppress(ItemError, ValueError):  # verify tells of it; what it says of the mailbox is not needed
+            with contextlib.suppress(
+                ItemError, ValueError
+            ):  # verify tells of it; what it says of the mailbox is not needed
                 lines.append(load_json(originals.line(entry, None, None)))
         box = box_of(lines, self._writer.bag.rpartition("/")[2])
         return Conversion(originals, box, str(self._source["id"]))
@@ -285,7 +298,9 @@ class _Composition:
             self._refuse(*item[1:4], error.code, error.reason)
         except ItemError as error:
             self._refuse(*item[1:4], error.code, str(error))
-        except DEFECTS as error:  # the edge of a unit of work: one item that we cannot handle does not take the others with it
+        except (
+            DEFECTS
+        ) as error:  # the edge of a unit of work: one item that we cannot handle does not take the others with it
             structlog.get_logger().warning("defect", at=_place_of(error), error=type(error).__name__)
             self._refuse(*item[1:4], "internal", f"an unexpected error ({type(error).__name__})")
         else:
@@ -324,57 +339,24 @@ class _Composition:
 
     def _cursor(self, state: str, files: Sequence[str]) -> JsonObject:
         settings = {"part_size": self._settings.part_size}
-        return {"scope": CURSOR, "kind": "delta", "link": "", "state": state, "parts": list(files), "settings": settings}
+        return {
+            "scope": CURSOR,
+            "kind": "delta",
+            "link": "",
+            "state": state,
+            "parts": list(files),
+            "settings": settings,
+        }
 
-    # -- the rows ---------------------------------------------------------------------------------------------------
-
-    def _write_rows(self) -> None:
-        """The rows of what was composed, each with where it is now."""
-        found = self._order.composed()
-        while batch := list(islice(found, _BATCH)):
-            rows: list[tuple[str, JsonObject]] = []
-            for of, file, folder, node in batch:
-                row = self._writer.state.row(of)
-                if row is None:
-                    continue
-                before = None if self._recompose else placed(row, self._files)
-                rows += self._changed(row, new_place(row, file, folder, node, before))
-            if rows:
-                self._writer.emit_together(rows)
-        if self._recompose:
-            self._forget_places()
-
-    def _changed(self, row: JsonObject, pst: JsonObject | None) -> list[tuple[str, JsonObject]]:
-        """The row with another place, and after it what is owed of it, which the row alone would settle."""
-        if row.get("pst") == pst:
-            return []
-        new = {name: value for name, value in row.items() if name != "pst"} | ({} if pst is None else {"pst": pst})
-        owed = None if row["kind"] == "version" else self._writer.state.listed(row["scope"], row["id"])
-        return [("item", new)] if owed is None else [("item", new), ("listed", owed)]
-
-    def _forget_places(self) -> None:
-        """Rows of what is not in the new series keep no place in the old one."""
-        state = self._writer.state
-        query = "kind = ? AND (scope, id) > (?, ?)"
-        for kind in (*KINDS, "version"):
-            last = ("", "")
-            while True:
-                page = [load_json(data) for data in islice(state.rows(query, (kind, *last)), _BATCH)]
-                if not page:
-                    break
-                last = page[-1]["scope"], page[-1]["id"]
-                stale = [row for row in page if "pst" in row and not self._order.is_composed(kind, row["scope"], row["id"])]
-                rows = [change for row in stale if self._may_write_row(row) for change in self._changed(row, None)]
-                if rows:
-                    self._writer.emit_together(rows)
+    # -- the end ----------------------------------------------------------------------------------------------------
 
     def _finish(self) -> None:
         """`parts.json`, its row, and the cursor that makes this composition count."""
-        files = self._made if self._recompose else [*self._files, *self._made]
+        files = self._now()
         for data in self._writer.state.rows(f"kind IN ({_KINDS}, 'version')"):
-            row = load_json(data)
-            place = self._place(row)
-            self._order.put_superseded(superseded(row, place.shown, files))
+            listed = load_json(data)
+            place = self._tree.of(str(listed["scope"]), listed.get("parent"))
+            self._order.put_superseded(superseded(listed, place.shown, files))
         result = self._result
         result.parts = [row for name in files if (row := self._file_row(name)) is not None]
         losses = Counter(self._tree.losses)
@@ -382,16 +364,12 @@ class _Composition:
             losses.update(row.get("pst", {}).get("losses", {}))
         result.losses = dict(sorted(losses.items()))
         result.not_composed, result.superseded = self._order.refused_counts(), self._order.superseded_counts()
-        row = write_parts_json(self._writer, self._clock, self._order, self._folder, files, result.losses)
+        written = write_parts_json(self._writer, self._clock, self._order, self._folder, files, result.losses)
         cursor = self._cursor(COMPOSED, files)
-        rows: list[tuple[str, JsonObject]] = [] if row is None else [("item", row)]
+        rows: list[tuple[str, JsonObject]] = [] if written is None else [("item", written)]
         if self._writer.heads.cursors.get(CURSOR) != {name: value for name, value in cursor.items() if name != "scope"}:
             rows.append(("cursor", cursor))
         if rows:
             self._writer.emit_together(rows)
         result.bytes = self._parts.put_bytes
         structlog.get_logger().debug("composed", messages=result.messages, parts=len(files), run=self._writer.run.id)
-
-    def _place(self, row: JsonObject) -> Place:
-        return self._tree.of(str(row["scope"]), row.get("parent"))
-

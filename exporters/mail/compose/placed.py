@@ -1,10 +1,11 @@
 """What a row says of the copy of its item in a PST: `pst`, and whether that copy still is what the row says.
 
 Rules of this file: decisions without I/O. A copy counts only while its file is one of those that the last finished composition
-left (`files`): rows that a composition wrote before it was cut off count for nothing. Source: docs/formats.md (PST), design §5.
+left (`files`: name → SHA-256), and still has the bytes that it had then: rows that a composition wrote before it was cut off count
+for nothing. Source: docs/formats.md (PST), design §5.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from exporters.bag.formats import JsonObject
@@ -23,10 +24,13 @@ class Superseded(NamedTuple):
     why: str
 
 
-def placed(row: Mapping[str, Any], files: Collection[str]) -> JsonObject | None:
+def placed(row: Mapping[str, Any], files: Mapping[str, str]) -> JsonObject | None:
     """The `pst` of a row, if it counts."""
     pst = row.get("pst")
-    return pst if isinstance(pst, dict) and pst.get("file") in files and isinstance(pst.get("node"), int) else None
+    if not isinstance(pst, dict) or not isinstance(pst.get("node"), int):
+        return None
+    sha256 = files.get(str(pst.get("file")))
+    return pst if sha256 is not None and pst.get("sha256") == sha256 else None
 
 
 def content_of(row: Mapping[str, Any]) -> str | None:
@@ -54,10 +58,10 @@ def is_changed(row: Mapping[str, Any], pst: Mapping[str, Any]) -> bool:
 
 
 def new_place(
-    row: Mapping[str, Any], file: str, folder: str, node: int, before: Mapping[str, Any] | None
+    row: Mapping[str, Any], file: str, sha256: str, folder: str, node: int, before: Mapping[str, Any] | None
 ) -> JsonObject:
-    """The `pst` of a row that was composed. before: that of an earlier copy, which this one takes the place of."""
-    pst: JsonObject = {"file": file, "folder": folder, "node": node}
+    """The `pst` of a row that was composed. sha256: of the file. before: of an earlier copy, which this one takes the place of."""
+    pst: JsonObject = {"file": file, "folder": folder, "node": node, "sha256": sha256}
     facts = {"content": content_of(row), "state": state_of(row), "parent": row.get("parent")}
     pst.update({name: value for name, value in facts.items() if value is not None})
     if before is not None:
@@ -66,7 +70,7 @@ def new_place(
     return pst
 
 
-def superseded(row: Mapping[str, Any], folder: str, files: Collection[str]) -> Iterator[Superseded]:
+def superseded(row: Mapping[str, Any], folder: str, files: Mapping[str, str]) -> Iterator[Superseded]:
     """Copies of an item that are not as the mailbox has it now. row: of the item, or of kind `version`. folder: where it goes."""
     pst = placed(row, files)
     if pst is None:
