@@ -85,8 +85,8 @@ class Tree:
         self._number()
 
     def of(self, scope: str, folder_id: str | None) -> Place:
-        """Where the items of a folder go; what is in no folder that we know goes into one of its own."""
-        return self._by_key.get((scope, folder_id or "")) or self._by_key[MADE, LOST]
+        """Where the items of a folder go; what is in no folder that we know goes into one of its own (where nothing is: the top)."""
+        return self._by_key.get((scope, folder_id or "")) or self._by_key.get((MADE, LOST)) or self.places[0]
 
     def create(self, writer: Writer) -> list[Folder]:
         """Add all folders to a PST; the folder of each ordinal. Raises: PstError."""
