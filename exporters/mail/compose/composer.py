@@ -40,7 +40,7 @@ from exporters.scratch import scratch_error
 from exporters.store.protocol import Store
 
 CURSOR = "pst"
-"""Scope of the cursor that says how far composing has come: {"parts": [names of the files that count], "state"}."""
+"""Scope of the cursor that says how far composing has come: {"kind": how far, "parts": [names of the files that count]}."""
 COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
 DEFECTS = (
     ValueError,
@@ -73,7 +73,7 @@ class Composed:
 def needs_composing(writer: BagWriter) -> bool:
     """Whether there may be something to compose: rows changed in this run, or the last composition did not come to its end.
     Asks no rows."""
-    return writer.is_loaded or writer.heads.cursors.get(CURSOR, {}).get("state") != COMPOSED
+    return writer.is_loaded or writer.heads.cursors.get(CURSOR, {}).get("kind") != COMPOSED
 
 
 def compose_bag(
@@ -138,15 +138,20 @@ class _Composition:
         self._order, self._folder, self._progress, self._stop = order, folder, progress, stop
         writer.load()
         cursor = writer.heads.cursors.get(CURSOR, {})
-        self._recompose = recompose or cursor.get("state") == RECOMPOSING
+        self._recompose = recompose or cursor.get("kind") == RECOMPOSING
         self._rows = PlacedRows(writer)
         self._files = self._counting(cursor.get("parts", ()))
-        self._is_marked = cursor.get("state") == RECOMPOSING
+        self._is_marked = cursor.get("kind") == RECOMPOSING
         self._made: list[str] = []
         self._parts = Parts(writer, clock, folder, {"part_size": settings.part_size})
         self._result = Composed()
 
     def run(self) -> Composed:
+        """All of it. Stopped before it began, the bag says that there is something to compose."""
+        if self._stop.is_set():
+            self._mark(COMPOSING)
+            self._result.stopped = True
+            return self._result
         self._choose()
         tree = self._tree = Tree(self._folders(), has_strays=self._has_strays())
         self._order.put_places((*parent, tree.of(*parent).ordinal) for parent in self._order.parents())
@@ -337,13 +342,12 @@ class _Composition:
         if state == RECOMPOSING:
             self._writer.flush()
 
-    def _cursor(self, state: str, files: Sequence[str]) -> JsonObject:
+    def _cursor(self, state: str, files: Iterable[str]) -> JsonObject:
         settings = {"part_size": self._settings.part_size}
         return {
             "scope": CURSOR,
-            "kind": "delta",
+            "kind": state,
             "link": "",
-            "state": state,
             "parts": list(files),
             "settings": settings,
         }

@@ -1,8 +1,8 @@
 """What a row says of the copy of its item in a PST: `pst`, and whether that copy still is what the row says.
 
 Rules of this file: decisions without I/O. A copy counts only while its file is one of those that the last finished composition
-left (`files`: name → SHA-256), and still has the bytes that it had then: rows that a composition wrote before it was cut off count
-for nothing. Source: docs/formats.md (PST), design §5.
+left (`files`: name → SHA-256), and still has the bytes that it had then: rows that a composition wrote before it was cut off
+count for nothing. Source: docs/formats.md (PST), design §5.
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,7 +60,7 @@ def is_changed(row: Mapping[str, Any], pst: Mapping[str, Any]) -> bool:
 def new_place(
     row: Mapping[str, Any], file: str, sha256: str, folder: str, node: int, before: Mapping[str, Any] | None
 ) -> JsonObject:
-    """The `pst` of a row that was composed. sha256: of the file. before: of an earlier copy, which this one takes the place of."""
+    """The `pst` of a row that was composed. sha256: of the file. before: of an earlier copy, if there is one."""
     pst: JsonObject = {"file": file, "folder": folder, "node": node, "sha256": sha256}
     facts = {"content": content_of(row), "state": state_of(row), "parent": row.get("parent")}
     pst.update({name: value for name, value in facts.items() if value is not None})

@@ -1,7 +1,7 @@
 """Rows of a bag, written again with where their items are in the PST.
 
-Rules of this file: a row says nothing new of its item but `pst`; what is owed of an item stays owed, though an `item` row settles it:
-it is listed again in the same segment. Many rows at a time, none held for long. Source: docs/formats.md (state, PST).
+Rules of this file: a row says nothing new of its item but `pst`; what is owed of an item stays owed, though an `item` row settles
+it: it is listed again in the same segment. Many rows at a time, none held for long. Source: docs/formats.md (state, PST).
 """
 
 from collections.abc import Iterator, Mapping

@@ -62,7 +62,9 @@ class MailboxBag:
             if close is not None:
                 writer.close(close)
 
-    def compose(self, *, recompose: bool = False, part_size: int = 10 << 30, stop: threading.Event | None = None) -> Composed:
+    def compose(
+        self, *, recompose: bool = False, part_size: int = 10 << 30, stop: threading.Event | None = None
+    ) -> Composed:
         settings = MailSettings(part_size=part_size)
         stop = stop or threading.Event()
         return compose_bag(
@@ -156,14 +158,28 @@ class Mail:
         return {"id": self.id, "receivedDateTime": self.received, "isRead": True, "subject": "x", **self.graph}
 
     def record(self, entry: str | None) -> Row:
-        facts: Row = {"entry": entry, "folder": ["x"], "graph": self.state(), "id": self.id, "parent": self.parent, **self.more}
+        facts: Row = {
+            "entry": entry,
+            "folder": ["x"],
+            "graph": self.state(),
+            "id": self.id,
+            "parent": self.parent,
+            **self.more,
+        }
         if self.raw is not None:
             facts.update(size=len(self.raw), sha256=sha256(self.raw).hexdigest())
         return facts
 
     def row(self, key: str, entry: str | None) -> Row:
         service = {"received": self.received, "state": digest(self.state()), "content": digest({"id": self.id})}
-        row = {"kind": "message", "item_id": self.id, "parent": self.parent, "name": "x", "record": key, "service": service}
+        row = {
+            "kind": "message",
+            "item_id": self.id,
+            "parent": self.parent,
+            "name": "x",
+            "record": key,
+            "service": service,
+        }
         if self.raw is None:
             return {**row, "outcome": "excepted", "code": "mime_refused", "reason": "refused"}
         content = {"size": len(self.raw), "sha256": sha256(self.raw).hexdigest()}

@@ -23,9 +23,7 @@ def shown(content: bytes, path: Path) -> dict[str, list[Shown]]:
     file = pypff().file()
     file.open(str(path))
     try:
-        (top,) = [
-            folder for folder in file.get_root_folder().sub_folders if folder.name == "Top of Outlook data file"
-        ]
+        (top,) = [folder for folder in file.get_root_folder().sub_folders if folder.name == "Top of Outlook data file"]
         found: dict[str, list[Shown]] = {"/": [_message(message) for message in top.sub_messages]}
         _walk(top, "", found)
         return found
