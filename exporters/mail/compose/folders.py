@@ -57,6 +57,7 @@ class _Node:
     container_class: str = _MAIL
     original: str = ""
     well_known: str = ""
+    is_hidden: bool = False
     parent: "_Node | None" = None
     children: list["_Node"] = field(default_factory=list)
     depth: int = -1
@@ -85,7 +86,7 @@ class Tree:
         self._number()
 
     def of(self, scope: str, folder_id: str | None) -> Place:
-        """Where the items of a folder go; what is in no folder that we know goes into one of its own (where nothing is: the top)."""
+        """Where the items of a folder go; what is in none that we know goes into one of its own (or the top)."""
         return self._by_key.get((scope, folder_id or "")) or self._by_key.get((MADE, LOST)) or self.places[0]
 
     def create(self, writer: Writer) -> list[Folder]:
@@ -121,7 +122,7 @@ class Tree:
             if node is not self._top:
                 above = self._nodes.get((row["scope"], row.get("parent") or ""))
                 node.parent = None if above is node else above
-        hidden = [node for node, row in known if _service(row).get("isHidden") is True and not _is_apart(node)]
+        hidden = [node for node, _ in known if node.is_hidden and not _is_apart(node)]
         for node in hidden:
             node.parent = self._folder(HIDDEN)
         for node, row in known:
@@ -143,7 +144,8 @@ class Tree:
         if not isinstance(container, str) or not container.upper().startswith("IPF"):
             container = _CONTAINERS.get(of, _MAIL)
         key, path = (str(row["scope"]), str(row["id"])), str(row.get("path") or "")
-        node = _Node(key, str(row.get("name") or ""), _storable(container), path, well_known)
+        is_hidden = service.get("isHidden") is True
+        node = _Node(key, str(row.get("name") or ""), _storable(container), path, well_known, is_hidden)
         if of in _CONTAINERS and (well_known in _DEFAULTS or service.get("isDefault") is True):
             node.name = node.name or _DEFAULT_NAMES[of]
             self._defaults.setdefault(of, node)
@@ -254,14 +256,14 @@ def _service(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_apart(node: _Node) -> bool:
-    """Whether a folder is in one that stands apart from what people see anyway: there, a hidden one stays where it is."""
+    """Whether a folder is (in) one that stands apart from what people see anyway: there, a hidden one stays where it is."""
     seen = {node.key}
     if node.well_known.startswith(("recoverableitems", *_ARCHIVES)):
         return True
     while node.parent is not None and node.parent.key not in seen:
         node = node.parent
         seen.add(node.key)
-        if node.well_known.startswith(("recoverableitems", *_ARCHIVES)) or node.key == (MADE, HIDDEN):
+        if node.well_known.startswith(("recoverableitems", *_ARCHIVES)) or node.is_hidden:
             return True
     return False
 

@@ -117,7 +117,15 @@ class MailboxBag:
             container.writestr("records.jsonl", records)
         self.original(key, file.getvalue())
         for row in rows:
+            self.keep_earlier("message", row["item_id"])
             self.item(**row)
+
+    def keep_earlier(self, kind: str, item_id: str) -> None:
+        """The bytes so far as a row of kind `version`, as capture writes it."""
+        held = self.writer.state.row((kind, "", item_id))
+        if held is not None and "key" in held:
+            facts = {name: held[name] for name in ("key", "size", "sha256", "pst", "record") if name in held}
+            self.item("version", f"{held['captured']} {self.runs}", scope=item_id, parent=item_id, **facts)
 
     def lines(self, kind: str, objects: str, number: int, records: list[Row], parent: str) -> None:
         """A file of lines, and their rows."""
