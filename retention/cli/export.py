@@ -70,13 +70,13 @@ class ExportMeter(Meter, Progress):
 
 
 @contextmanager
-def stopping(stop: threading.Event, output: Output) -> Iterator[None]:
-    """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second one cuts off."""
+def stopping(stop: threading.Event, output: Output, verb: str = "export") -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second one cuts off. verb: the command to go on with."""
 
     def on_signal(*_: Any) -> None:
         if stop.is_set():  # whoever asks twice does not want to wait; what was captured is safe
             output.error(
-                LastcopyError("cut off", code="interrupted", action="Run `lastcopy export` again: it goes on.")
+                LastcopyError("cut off", code="interrupted", action=f"Run `lastcopy {verb}` again: it goes on.")
             )
             os._exit(Exit.FAILED)
         stop.set()
