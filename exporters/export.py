@@ -39,6 +39,7 @@ from exporters.graph.errors import (
 )
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.exporter import MailExporter
+from exporters.mail.compose.composer import CURSOR, compose_bag, needs_composing
 from exporters.mail.settings import MailSettings
 from exporters.results import SourceResult, coverage_of
 from exporters.scratch import scratch_error
@@ -301,14 +302,19 @@ class Copying:
         row = _source_row(source, self.settings)
         with open_bag(self.store, bag, row, self.run) as writer, self.meter.writing(writer):
             result.was_listed = _was_listed(source, writer.heads.cursors)
-            exporter = self._exporter(source, writer)
+            composing = _Composing(self)
+            exporter = self._exporter(source, writer, composing)
             try:
                 exporter.run()
             finally:
                 result.take(exporter.result)
+                if source.kind is SourceKind.MAIL:
+                    result.take_pst(writer.heads.cursors.get(CURSOR), composing.error)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
 
-    def _exporter(self, source: Source, writer: BagWriter) -> DriveExporter | MailExporter:
+    def _exporter(
+        self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]
+    ) -> DriveExporter | MailExporter:
         def accepts_removals(digest: str) -> bool:
             return self.settings.accepts_removals(source, digest)
 
@@ -323,6 +329,7 @@ class Copying:
                 stop=self.stop,
                 accepts_removals=accepts_removals,
                 is_group=source.is_group,
+                compose=compose,
             )
         return DriveExporter(
             source,
@@ -335,6 +342,25 @@ class Copying:
             stop=self.stop,
             accepts_removals=accepts_removals,
         )
+
+
+class _Composing:
+    """Makes the PST of a mailbox that was just captured. error: why that could not be: no reason to lose what was captured."""
+
+    def __init__(self, copying: Copying) -> None:
+        self._copying = copying
+        self.error: SourceError | None = None
+
+    def __call__(self, writer: BagWriter) -> None:
+        """Raises: RunError, errors of the store."""
+        if not needs_composing(writer):
+            return
+        copying = self._copying
+        settings, clock = copying.settings.mail, copying.run.clock
+        try:
+            compose_bag(writer, copying.store, settings, clock, progress=copying.progress, stop=copying.stop)
+        except SourceError as error:
+            self.error = error
 
 
 def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> bool:

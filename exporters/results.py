@@ -5,11 +5,13 @@ coverage is derived from the counts, and never says more than they do: where not
 *covered*. Source: design §5, §6; retention-domain §4.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from exporters.bag.formats import JsonObject
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json
 from exporters.copied import CopyResult
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError
@@ -19,6 +21,11 @@ from exporters.sources import Source, SourceKind
 COVERED, IN_PART, NOT_REACHABLE = "covered", "in part", "not reachable"
 NOT_ASKED, NEVER = "not asked", "never possible"
 ARCHIVE_UNREADABLE = "archive_unreadable"
+PST_INCOMPLETE, PST_FAILED, PST_READ_BACK = "pst_incomplete", "pst_failed", "pst_read_back"
+_OF_NO_CLASS = frozenset({ARCHIVE_UNREADABLE, PST_INCOMPLETE, PST_FAILED, PST_READ_BACK})
+"""Problems that say nothing of the originals of the mailbox itself."""
+_TOLD_AS = {"mail": "primary_mailbox", "conversations": "group_conversations"}
+"""Our names of classes, by those that the exporter of mailboxes has."""
 EDISCOVERY = "Purview eDiscovery, before the tenant's access ends"
 
 
@@ -84,6 +91,32 @@ class SourceResult:
         self.uncounted_packages = copied.uncounted_packages
         self.told = copied.coverage
 
+    def take_pst(self, cursor: Mapping[str, Any] | None, error: LastcopyError | None) -> None:
+        """Take in how the PST of a mailbox stands. cursor: of composing, as the bag has it now; error: why it could not be made.
+
+        The originals are safe whatever became of it; what no PST holds is a finding all the same.
+        """
+        if error is not None:
+            self.problems = [*self.problems, error.code]
+            self.told = [*self.told, _row("pst", IN_PART, str(error), code=error.code, alternative=error.action)]
+            return
+        if cursor is None:
+            return
+        lacking = dict(cursor.get("not_composed") or {})
+        if lacking:
+            self.problems = [*self.problems, PST_INCOMPLETE]
+            self.digests = {**self.digests, PST_INCOMPLETE: Hashed.of(dump_json(lacking))}
+        reason = f"not in the PST: {_counted(lacking)}; see data/pst/parts.json" if lacking else ""
+        row = _row("pst", IN_PART if lacking else COVERED, reason, code=PST_INCOMPLETE if lacking else "")
+        row["parts"] = list(cursor.get("parts") or ())
+        if cursor.get("superseded"):  # what has changed since; `ready` and the report say so
+            row |= {"superseded": cursor["superseded"], "alternative": "lastcopy compose --recompose"}
+        self.told = [*self.told, row]
+
+
+def _counted(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} × {code}" for code, number in sorted(numbers.items()))
+
 
 def main_class(source_kind: SourceKind, *, is_group: bool = False) -> str:
     """The class of content that a source is there for: its row of coverage comes first."""
@@ -141,13 +174,13 @@ _KINDS_OF_CLASS = {
     "calendar": ("event",),
     "tasks": ("task",),
     "settings": ("rule", "category", "setting"),
-    "second_capture": ("stream",),
+    "native_streams": ("stream",),
 }
 """By class of content, the kinds of rows whose exceptions make it *in part*. All other kinds belong to the main class."""
 
 
 def _of_mailbox(result: SourceResult, settings: MailSettings) -> Iterable[JsonObject]:
-    told = {str(row.get("class")): row for row in result.told}
+    told = {name: {**row, "class": name} for row in result.told if (name := _TOLD_AS.get(row["class"], row["class"]))}
     rows = [*(_group_classes(result) if result.source.is_group else _user_classes(result, settings))]
     rows = [told.pop(row["class"], row) for row in rows]
     rows += told.values()
@@ -170,7 +203,7 @@ def _user_classes(result: SourceResult, settings: MailSettings) -> Iterable[Json
     reason = "Graph does not say who may open a mailbox."
     yield _row("mailbox_permissions", NEVER, reason, alternative="Get-MailboxPermission in Exchange Online PowerShell")
     if settings.fasttransfer == "off":
-        yield _row("second_capture", NOT_ASKED, alternative="mail.fasttransfer: auto")
+        yield _row("native_streams", NOT_ASKED, alternative="mail.fasttransfer: auto")
         yield _row("notes_and_journal", NOT_ASKED, alternative="mail.fasttransfer: auto")
 
 
@@ -197,4 +230,4 @@ def _state(result: SourceResult, name: str) -> str:
         return IN_PART if any(result.excepted_kinds.get(kind) for kind in own) else COVERED
     others = {kind for kinds in _KINDS_OF_CLASS.values() for kind in kinds}
     failed = any(number for kind, number in result.excepted_kinds.items() if kind not in others)
-    return IN_PART if failed or set(result.problems) - {ARCHIVE_UNREADABLE} else COVERED
+    return IN_PART if failed or set(result.problems) - _OF_NO_CLASS else COVERED

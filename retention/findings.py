@@ -12,7 +12,15 @@ from exporters.bag.formats import JsonObject
 from exporters.errors import LastcopyError
 from exporters.export import REFUSALS
 from exporters.outcomes import ExceptionCode
-from exporters.results import ARCHIVE_UNREADABLE, NOT_REACHABLE, SourceResult, main_class
+from exporters.results import (
+    ARCHIVE_UNREADABLE,
+    NOT_REACHABLE,
+    PST_FAILED,
+    PST_INCOMPLETE,
+    PST_READ_BACK,
+    SourceResult,
+    main_class,
+)
 from exporters.sources import SourceKind
 from retention.acceptance import MASS, NOT_FOUND, REFUSED, UNRECONCILED, Acceptances, digest_of, place_of
 
@@ -28,11 +36,25 @@ REASONS = {
     "parts_not_listed": "the service refuses to list the parts of a notebook that it listed before: new ones may be missing",
     ARCHIVE_UNREADABLE: "its archive mailbox cannot be read; export that by eDiscovery, then accept this, or set"
     " `sources.archive: none`",
+    PST_INCOMPLETE: "some of its items could not be put into the PST; they are in the originals, and data/pst/parts.json"
+    " names each",
+    PST_FAILED: "its PST could not be written; the originals are whole: run `lastcopy compose`",
+    PST_READ_BACK: "its PST was not as it was written when it was read back; the originals are whole: run `lastcopy compose`",
+    "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "moving": "it changed while it was read; run the export again",
 }
 """By code: one sentence on a finding about a whole source that could be copied."""
 CONTENT = frozenset(
-    {UNRECONCILED, ARCHIVE_UNREADABLE, "content_differs", "count_unavailable", "item_without_id", "parts_not_listed"}
+    {
+        UNRECONCILED,
+        ARCHIVE_UNREADABLE,
+        PST_INCOMPLETE,
+        "folders_not_listed",
+        "content_differs",
+        "count_unavailable",
+        "item_without_id",
+        "parts_not_listed",
+    }
 )
 """Codes that tell of what a source holds: true as long as no later run has looked at it and found otherwise."""
 COUNTED = frozenset({UNRECONCILED, "count_unavailable"})

@@ -82,7 +82,9 @@ def run(context: Context) -> int:
     output.document(document | ({"left_out": mailboxes} if mailboxes else {}))
     _show(results, args.to, output)
     if mailboxes:
-        output.note(f"{len(mailboxes):,} of mail left out: it lies as PST files in the store, below each bag's data/pst/.")
+        output.note(
+            f"{len(mailboxes):,} of mail left out: it lies as PST files in the store, below each bag's data/pst/."
+        )
     return status
 
 
