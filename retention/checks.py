@@ -19,7 +19,7 @@ from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.config import Config
 from retention.opening import configured_store, read_root, refuse_foreign
-from retention.permissions import BASE, DRIVES, LICENCE_ROLES, Need, may_write, needs_of
+from retention.permissions import BASE, DRIVES, LICENCE_ROLES, Need, Weight, may_write, needs_of
 from retention.references import open_to_others
 from retention.tenants import cloud_of, licences_of, sign_in, tenant_of
 from retention.verdicts import Exit
@@ -99,6 +99,14 @@ def _credential(config: Config) -> Iterator[Check]:
             )
 
 
+_WEIGHTS: dict[Weight, tuple[Mark, str, Exit]] = {
+    "vital": ("bad", "", Exit.FAILED),
+    "wanted": ("bad", "; without it that stays uncovered, and each export says so", Exit.PARTIAL),
+    "welcome": ("doubtful", "; without it that is not copied", Exit.COMPLETE),
+}
+"""What the lack of a permission is: mark, what is said of it, exit status."""
+
+
 def _permissions(roles: frozenset[str], needs: Sequence[Need] = (*BASE, *DRIVES)) -> Iterator[Check]:
     if not roles:
         yield Check("permissions", "doubtful", "the token names no permissions; the first export will tell", "")
@@ -108,10 +116,10 @@ def _permissions(roles: frozenset[str], needs: Sequence[Need] = (*BASE, *DRIVES)
             yield Check("permissions", "good", f"allowed to {need.purpose}")
             continue
         action = "Add it as an application permission of Microsoft Graph and give admin consent."
-        told = f"{need.name} is missing: needed to {need.purpose}"
-        if not need.is_vital:
-            told += "; without it that stays uncovered, and each export says so"
-        yield Check("permissions", "bad", told, action, Exit.FAILED if need.is_vital else Exit.PARTIAL)
+        mark, after, status = _WEIGHTS[need.weight]
+        yield Check(
+            "permissions", mark, f"{need.name} is missing: needed to {need.purpose}{after}", action, status
+        )
     if not roles & LICENCE_ROLES:
         yield Check(
             "permissions",

@@ -1,11 +1,12 @@
 """Which application permissions a copy needs, by what the configuration asks for.
 
 Rules of this file: least privilege, all reading; a table and look-ups, no I/O. What is *vital* ends a run before it begins; the
-lack of another one leaves a part of each mailbox uncovered, and the run says so. Source: graph.md §2.1, §2.2; design §10.
+lack of what is *wanted* leaves a part of each mailbox uncovered that was asked for, and the run says so; what is *welcome* serves
+what is taken only where it can be had (`auto`). Source: graph.md §2.1, §2.2; design §10.
 """
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from exporters.sources import SourceKind
 from retention.config import Config
@@ -19,13 +20,16 @@ LICENCE_ROLES = frozenset(
 )
 
 
+Weight = Literal["vital", "wanted", "welcome"]
+
+
 class Need(NamedTuple):
     """name: of the permission to ask for; others: that do as well; purpose: what for, after "to"."""
 
     name: str
     others: frozenset[str]
     purpose: str
-    is_vital: bool = True
+    weight: Weight = "vital"
 
     def met_by(self, roles: Collection[str]) -> bool:
         """Whether a token with these permissions has it, or another that does as well."""
@@ -50,30 +54,30 @@ DRIVES = (
 )
 MAIL = (
     Need("Mail.Read", frozenset({"Mail.ReadWrite"}), "read their mail"),
-    Need("MailboxSettings.Read", frozenset({"MailboxSettings.ReadWrite"}), "read rules and categories", is_vital=False),
-    Need("Contacts.Read", frozenset({"Contacts.ReadWrite"}), "read their contacts", is_vital=False),
-    Need("Calendars.Read", frozenset({"Calendars.ReadWrite"}), "read their calendars", is_vital=False),
+    Need("MailboxSettings.Read", frozenset({"MailboxSettings.ReadWrite"}), "read rules and categories", "wanted"),
+    Need("Contacts.Read", frozenset({"Contacts.ReadWrite"}), "read their contacts", "wanted"),
+    Need("Calendars.Read", frozenset({"Calendars.ReadWrite"}), "read their calendars", "wanted"),
 )
-TASKS = Need("Tasks.Read.All", frozenset({"Tasks.ReadWrite.All"}), "read their tasks", is_vital=False)
+TASKS = Need("Tasks.Read.All", frozenset({"Tasks.ReadWrite.All"}), "read their tasks", "wanted")
 GROUPS = Need(
     "Group.Read.All",
     frozenset({"Group.ReadWrite.All"}),
     "find the mailboxes of groups and read their conversations",
-    is_vital=False,
+    "wanted",
 )
 EXPORT_API = (
     Need(
         "MailboxFolder.Read.All",
         frozenset({"MailboxFolder.ReadWrite.All"}),
         "list archive mailboxes, and folders that the mail API hides",
-        is_vital=False,
+        "welcome",
     ),
-    Need("MailboxItem.Read.All", frozenset(), "list what lies in them", is_vital=False),
+    Need("MailboxItem.Read.All", frozenset(), "list what lies in them", "welcome"),
     Need(
         "MailboxItem.Export.All",
         frozenset({"MailboxItem.ImportExport.All"}),
         "take the second capture of each item, and what only that reaches",
-        is_vital=False,
+        "welcome",
     ),
 )
 
@@ -85,8 +89,9 @@ def needs_of(config: Config) -> list[Need]:
     needs = [*BASE, *(DRIVES if SourceKind.ONEDRIVE in kinds else ())]
     if SourceKind.MAIL in kinds:
         needs += [*MAIL, *(() if cloud in CHINA else (TASKS,)), GROUPS]
-        wants_export = config.settings.mail.fasttransfer != "off" or sources.archive != "none"
-        needs += EXPORT_API if wants_export and cloud in WORLDWIDE else ()
+        second = config.settings.mail.fasttransfer
+        if cloud in WORLDWIDE and (second != "off" or sources.archive != "none"):
+            needs += [need._replace(weight="wanted") for need in EXPORT_API] if second == "on" else EXPORT_API
     return needs
 
 

@@ -125,7 +125,7 @@ def require_permissions(roles: frozenset[str], needs: Sequence[Need]) -> None:
 
     Raises: RunError.
     """
-    lacking = [need.name for need in missing(needs, roles) if need.is_vital] if roles else []
+    lacking = [need.name for need in missing(needs, roles) if need.weight == "vital"] if roles else []
     if lacking:
         leave = ", or set `sources.mail: none`" if lacking == ["Mail.Read"] else ""
         raise RunError(

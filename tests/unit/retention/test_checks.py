@@ -57,15 +57,25 @@ MAIL_ROLES = {need.name for need in (*MAIL, TASKS, GROUPS, *EXPORT_API)}
         ({"Contacts.Read"}, Exit.PARTIAL),
         ({"Group.Read.All"}, Exit.PARTIAL),
         ({"MailboxItem.Export.All", "Tasks.Read.All"}, Exit.PARTIAL),
+        ({"MailboxFolder.Read.All"}, Exit.COMPLETE),
     ],
 )
 def test_permissions_of_mail(lacking: set[str], status: Exit) -> None:
     """Each that is missing is named, with what it is for; only without mail itself is there nothing to begin."""
     checks = list(_permissions(ROLES | MAIL_ROLES - lacking, (*BASE, *DRIVES, *MAIL, TASKS, GROUPS, *EXPORT_API)))
-    bad = [check for check in checks if check.mark == "bad"]
-    assert {check.message.partition(" ")[0] for check in bad} == lacking
-    assert all(" to " in check.message and check.action for check in bad)
+    told = [check for check in checks if check.mark != "good"]
+    assert {check.message.partition(" ")[0] for check in told} == lacking
+    assert all(" to " in check.message and check.action for check in told)
     assert verdict(checks) == status
+
+
+def test_what_is_asked_for_by_name_is_not_merely_welcome() -> None:
+    """`mail.fasttransfer: on`: without its permissions the copy is not what was asked for."""
+    tenant = "tenant: {id: contoso.com, client_id: x, credential: {secret: env:X}}\nmail: {fasttransfer: on}\n"
+    checks = list(_permissions(ROLES | {"Mail.Read"}, needs_of(Config(Path("lastcopy.yaml"), parse(tenant)))))
+    bad = {check.message.partition(" ")[0] for check in checks if check.mark == "bad"}
+    assert bad >= {need.name for need in EXPORT_API}
+    assert verdict(checks) == Exit.PARTIAL
 
 
 def needs(text: str, cloud: str = "worldwide") -> set[str]:
