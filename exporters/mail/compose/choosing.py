@@ -1,7 +1,7 @@
 """What of a mailbox is to be composed, and the folders that it goes into.
 
-Rules of this file: one pass over the rows, of which nothing is held; an item is chosen if no file that counts has it, or has it of
-other bytes; what cannot be chosen is named. Source: design §5 (compose); docs/formats.md (bag of a mailbox).
+Rules of this file: one pass over the rows, of which nothing is held; an item is chosen if no file that counts has it, or has it
+of other bytes; what cannot be chosen is named. Source: design §5 (compose); docs/formats.md (bag of a mailbox).
 """
 
 from collections.abc import Mapping

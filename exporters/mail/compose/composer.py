@@ -27,7 +27,6 @@ from exporters.errors import ItemError, SourceError
 from exporters.mail.compose.bag_reading import Originals
 from exporters.mail.compose.choosing import choose
 from exporters.mail.compose.errors import MimeError
-from exporters.mail.compose.folders import SENT
 from exporters.mail.compose.items import Conversion, box_of
 from exporters.mail.compose.order import Item, Order
 from exporters.mail.compose.parts import Parts, part_file
@@ -256,7 +255,7 @@ class _Composition:
         try:
             if row is None:
                 raise ItemError("its row is gone", code="internal")
-            with conversion.message(item, row, sent_items=place.well_known == SENT) as converted:
+            with conversion.message(item, row, place) as converted:
                 written = pst.add_message(folders[item.ordinal], converted.message)
         except (SinkFailed, SpillFailed):
             raise
@@ -271,7 +270,7 @@ class _Composition:
             self._order.put_refused(*item[1:4], "internal", f"an unexpected error ({type(error).__name__})")
         else:
             facts = self._parts.facts[written.part]
-            facts.items[place.path] += 1
+            (facts.hidden if converted.message.associated else facts.items)[place.path] += 1
             facts.losses.update(loss.code for loss in converted.losses)
             self._order.put_composed(item, part_file(self._writer.bag, written.part), place.shown, written.nid)
             self._result.messages += 1

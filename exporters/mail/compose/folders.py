@@ -44,6 +44,8 @@ class Place:
     container_class: str
     comment: str
     well_known: str
+    name: str
+    """As in the mailbox."""
 
     @property
     def shown(self) -> str:
@@ -296,9 +298,8 @@ class Tree:
             node, path = waiting.pop()
             was = node.original or "/" + "/".join(path)
             shown = "/" + "/".join(path)
-            place = Place(
-                len(self.places), path, node.container_class, "" if was == shown else _storable(was), node.well_known
-            )
+            comment = "" if was == shown else _storable(was)
+            place = Place(len(self.places), path, node.container_class, comment, node.well_known, node.name)
             self.places.append(place)
             self._by_key[node.key] = place
             below = sorted(node.children, key=lambda child: child.stored.encode(), reverse=True)

@@ -214,7 +214,7 @@ def test_where_all_that_is_new_is_refused_there_is_no_further_part(box: MailboxB
         box.mails(2, [Mail("n", mime("new"))])
         box.change("message", "n", sha256="0" * 64)
         composed = box.compose()
-    assert composed.not_composed == {"original_damaged": 1} and composed.bytes > 0
+    assert composed.not_composed == {"original_damaged": 1}
     assert [part["file"] for part in box.parts_json()["parts"]] == ["anna@contoso.com.pst"]
     assert [entry["id"] for entry in box.parts_json()["not_composed"]] == ["n"]
 
