@@ -132,7 +132,7 @@ class Node:
         blocks = self.child(rows).blocks if rows & 0x1F else [self.heap(rows)] if rows else []
         per_block = (8192 - 16) // ends[3]
         found = []
-        for row_id, record in sorted(self.tree(index), key=lambda pair: pair[1]):
+        for row_id, record in sorted(self.tree(index), key=lambda pair: int.from_bytes(pair[1], "little")):
             number = int.from_bytes(record, "little")
             at = number % per_block * ends[3]
             row = blocks[number // per_block][at : at + ends[3]]
