@@ -185,13 +185,9 @@ class PstJudge:
             if self._wanted(truth):
                 fits = [path for path in known if any(fits_path(path, wanted) for wanted in self._paths(truth))]
                 self.found.check("PST folders", f"{self.where}: {truth.kind} {truth.names} has none", bool(fits))
-                if fits and truth.kind in CONTAINER:
-                    kinds = {str(one.properties.get(0x3613)) for one in self.folders.values() if one.path in fits}
-                    self.found.check(
-                        "container classes", f"{self.where}: {truth.names}: {kinds}", CONTAINER[truth.kind] in kinds
-                    )
         wanted = [path for truth in self.truths.values() if self._wanted(truth) for path in self._paths(truth)]
         for path in sorted(known - {()}):
+            self._class(path)
             is_due = any(fits_path(path, one[: len(path)]) for one in wanted if len(one) >= len(path))
             is_own = path in {
                 (DELETED,),
@@ -203,6 +199,14 @@ class PstJudge:
             self.found.check("no other PST folders", f"{self.where}: {path}", is_due or is_own or is_archive)
         for names in [path for path, files in paths.items() if len(files) != len(set(files))]:
             self.found.say("PST folders", f"{self.where}: two folders {names} in one file")
+
+    def _class(self, path: Names) -> None:
+        """Its container class is that of what lies in it; Deleted Items are the file's own."""
+        fits = [one for one in self.truths.values() if any(fits_path(path, wanted) for wanted in self._paths(one))]
+        due = {CONTAINER[one.kind] for one in fits}
+        if due and not any(one.well_known == "deleteditems" for one in fits):
+            held = {str(one.properties.get(0x3613)) for one in self.folders.values() if one.path == path}
+            self.found.check("container classes", f"{self.where}: {path}: {held}, due is {due}", held <= due)
 
     def _in_place(self, where: str, kind: str, place: int | None, path: Names, seen: dict[Any, Any], file: str) -> None:
         folder = self.truths.get((ABOVE[kind], place)) if place is not None else None
