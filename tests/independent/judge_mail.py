@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.independent.differences import Differences
+from tests.independent.mail_groups import GroupJudge
 from tests.independent.mail_originals import Expectation, OriginalsJudge
 from tests.independent.mail_pst import PstJudge
 from tests.independent.mail_truth import TruthBroken, load
@@ -25,8 +26,12 @@ def judge(
     changes: list[Path] | None = None,
     pst: bool = True,
     only: list[str] | None = None,
+    groups: Path | None = None,
 ) -> Differences:
-    """All mailboxes of a tenant that are active against a folder store. only: user principal names. Raises TruthBroken."""
+    """All mailboxes of a tenant that are active against a folder store. Raises TruthBroken.
+
+    only: user principal names; groups: the folder of what groups wrote.
+    """
     truth, found, bags = load(tenant, changes), Differences(), find_bags(store)
     for user_id, box in truth.mailboxes.items():
         user = truth.users[user_id]
@@ -48,8 +53,11 @@ def judge(
             PstJudge(bag, box, truth, asked, found).judge()
     for source_id, folder in bags.items():
         if source_id in truth.groups:
-            read_bag(folder, found)
-            found.notes["bags of groups, whose frame alone was read"] += 1
+            bag = read_bag(folder, found)
+            if groups is not None:
+                GroupJudge(bag, truth, groups / f"{source_id}.jsonl", found).judge()
+            else:
+                found.notes["bags of groups, whose frame alone was read"] += 1
         elif not only:
             found.say("mailboxes", f"{folder.name} is a bag of nobody who has a mailbox")
     return found
@@ -67,6 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--originals-only", action="store_true", help="leave the PSTs alone")
     parser.add_argument("--only", action="append", metavar="NAME", help="user principal name (may be repeated)")
+    parser.add_argument(
+        "--groups", type=Path, metavar="DIR", help="<group id>.jsonl of what each group wrote (control port)"
+    )
     given = parser.parse_args(arguments)
     if not (given.tenant / "tenant.json").is_file() or not (given.store / "lastcopy.json").is_file():
         print("TENANT_DIR has a tenant.json, STORE_DIR a lastcopy.json: one of them has none", file=sys.stderr)

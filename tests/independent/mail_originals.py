@@ -29,6 +29,7 @@ TRANSLATED = {
     "end",
     "lastModifiedDateTime",
 }
+KNOWN = ("inbox", "sentitems", "drafts", "deleteditems", "junkemail", "archive", "outbox", "recoverableitemsroot")
 Numbers = dict[int, list[Row]]
 
 
@@ -118,7 +119,7 @@ class OriginalsJudge:
             )
             if folder.hidden:
                 self.found.same("folders", f"{where}: isHidden", service.get("isHidden"), True)
-            if folder.kind == "folder" and folder.well_known:
+            if folder.kind == "folder" and folder.well_known in KNOWN:
                 self.found.same("folders", f"{where}: wellKnownName", service.get("wellKnownName"), folder.well_known)
         for left in rows.values():
             for row in left:
