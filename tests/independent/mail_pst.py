@@ -17,7 +17,7 @@ from tests.independent.mail_originals import Expectation, is_readable
 from tests.independent.mail_pst_items import ItemJudge
 from tests.independent.mail_pst_messages import MessageJudge
 from tests.independent.mail_truth import FolderTruth, MailboxTruth, Row, TenantTruth, tail
-from tests.independent.mailbox_bag import MailboxBag
+from tests.independent.mailbox_bag import ITEM_KINDS, MailboxBag
 from tests.independent.pst_reader import Folder, Item, Pst, PstBroken
 
 CONTAINER = {"folder": "IPF.Note", "contactFolder": "IPF.Contact", "calendar": "IPF.Appointment", "list": "IPF.Task"}
@@ -69,7 +69,7 @@ class PstJudge:
             row = self.bag.rows.get(("derived", "", f"data/pst/{name}"), {})
             told = (part.get("sha256"), part.get("size"))
             self.found.same("parts", f"{self.where}: {name}", told, (row.get("sha256"), row.get("size")))
-            if part.get("unused") or part.get("state") == "unused":
+            if part.get("used") is False:
                 continue
             try:
                 file = self.files[name] = Pst(path)
@@ -121,7 +121,7 @@ class PstJudge:
         named: dict[tuple[str, int], list[Row]] = defaultdict(list)
         for row in self.bag.rows.values():
             pst = row.get("pst")
-            if pst and row["kind"] != "version":
+            if pst and row["kind"] in ITEM_KINDS:
                 named[str(pst["file"]), int(pst["node"])].append(row)
         for place, rows in named.items():
             where = f"{self.where}: {place[0]} {place[1]:#x}"

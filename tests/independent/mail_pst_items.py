@@ -227,16 +227,14 @@ class ItemJudge:
         name, address = person(row.get("organizer"))
         self.found.same("event organizer", where, str(item[0x5D02] or item[0x0065] or "").lower(), address.lower())
         self.found.same("event organizer", where, squashed(item[0x0042]), squashed(name))
-        due: Counter[tuple[int, str]] = Counter()
-        for one in row.get("attendees") or ():
-            due[ATTENDEE[one.get("type") or "required"], person(one)[1].lower()] += 1
-        held: Counter[tuple[int, str]] = Counter()
-        for cells in item.recipients:
-            if not int(cells.get(0x5FFD) or 0) & 2:  # the organizer's own row
-                held[int(cells.get(0x0C15, 0)), str(cells.get(0x39FE) or cells.get(0x3003) or "").lower()] += 1
-        spare = held - due
-        self.found.check("event attendees", f"{where}: not there: {dict(due - held)}", not due - held)
-        self.found.check("event attendees", f"{where}: too many: {dict(spare)}", not spare)
+        due = {(ATTENDEE[one.get("type") or "required"], person(one)[1].lower()) for one in row.get("attendees") or ()}
+        held = [
+            (int(one.get(0x0C15, 0)), str(one.get(0x39FE) or one.get(0x3003) or "").lower()) for one in item.recipients
+        ]
+        own = (1, address.lower())  # the first row is the organizer's, who may be among the attendees too
+        self.found.check("event attendees", f"{where}: not there: {due - {*held}}", not due - {*held})
+        spare = {*held} - due - {own}
+        self.found.check("event attendees", f"{where}: too many: {spare}", not spare)
 
     def _global_id(self, where: str, item: Item, row: Row) -> None:
         uid, held = str(row.get("iCalUId") or ""), bytes(item["MEETING", 0x0023] or b"")
