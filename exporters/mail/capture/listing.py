@@ -14,7 +14,14 @@ from typing import Any
 from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.errors import ItemError, LastcopyError, SourceError
-from exporters.graph.errors import NoMailboxError, NotFoundError, RefusedError, ResyncRequiredError, StoppedError
+from exporters.graph.errors import (
+    ForeignLinkError,
+    NoMailboxError,
+    NotFoundError,
+    RefusedError,
+    ResyncRequiredError,
+    StoppedError,
+)
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.collections import PAGES, Collection, collection_at, collection_of
 from exporters.mail.capture.facts import digest, id_of, is_removed, item_facts, listed_facts, same_facts
@@ -163,7 +170,10 @@ class Listing:
                 if collection.has_delta:
                     return self._delta(collection, anew=anew or restart > 0)
                 return self._whole(collection, anew=anew)
-            except ResyncRequiredError:
+            except (
+                ResyncRequiredError,
+                ForeignLinkError,
+            ):  # the state is lost, or was made at another address of the service
                 if restart == RESTARTS:
                     raise
         raise AssertionError("unreachable")
