@@ -85,7 +85,7 @@ CAUSES: dict[ExceptionCode, Cause] = {
         True,
     ),
     ExceptionCode.ITEM_UNREADABLE: Cause(
-        "The service lists it but cannot read it: its data are damaged (Q-074).", True
+        "The service lists it but cannot read it: its data are damaged (Q-074).", False
     ),
     ExceptionCode.ATTACHMENT_UNREADABLE: Cause("The service cannot open this attachment.", False),
     ExceptionCode.TOO_LARGE: Cause("It is larger than the service gives or Lastcopy takes.", True),
