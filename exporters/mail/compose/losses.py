@@ -55,6 +55,37 @@ CODES |= {
     "tnef-property": "own: a property of winmail.dat that cannot be stored",
     "tnef-truncated": "own: winmail.dat ends too early",
 }
+# Given by the modules that read streams of exportItems (reference/fasttransfer.md)
+CODES |= {
+    "ft-attachments-missing": "own: an item says that it has attachments, and its stream holds none",
+    "ft-attachment": "own: an attachment's method and what it holds do not go together",
+    "ft-class-differs": "own: the listing of a folder names another class than the stream of the item",
+    "ft-class-missing": "own: an item without a message class; stored as a mail",
+    "ft-date": "own: a date outside the years 1601 to 4500 stands among the properties",
+    "ft-duplicate": "a property stands twice in one list of a stream; the last value is kept",
+    "ft-name": "own: a named property whose name no PST can hold is left out",
+    "ft-order": "a property comes after recipients or attachments of its object",
+    "ft-recipient": "own: a property of a recipient that has no place in the table of recipients",
+    "ft-type-dropped": "a property of a type that no PST stores is left out",
+    "ft-unknown-record": "the container of a stream holds a record of an unknown kind",
+    "ft-warning": "the service wrote a warning into the stream",
+    "text-cut": "own: text behind a NUL is left out",
+}
+# Given for what comes as JSON
+CODES |= {
+    "attachment-unreadable": "the service refused the contents of an attachment; a text says so in its place",
+    "checklist-in-body": "steps and links of a task have no property; they stand at the end of its text",
+    "contact-detail": "details of a contact that Outlook has no field for; they stand at the end of its notes",
+    "contact-email-4+": "more than three e-mail addresses; the others stand at the end of the notes",
+    "date-without-day": "own: a time of a flag or contact that is no midnight of any known zone; the day may be the one beside",
+    "draft-partial": "an unsent draft that was composed from JSON: what only its sender's program knew is lost",
+    "mime-refused": "own: the service refused the MIME of a mail; it was composed from its JSON, with the body that gives",
+    "property-unreadable": "own: an extended property whose name or value cannot be read",
+    "recipients-joined": "own: recipients that no header names, but the mailbox does, were added",
+    "reference-no-url": "a link to a file in the cloud whose address is not known",
+    "task-date-zone": "a date of a task is no midnight, neither in UTC nor in the mailbox's zone; the day may be the one beside",
+    "task-detail": "a detail of a task that Outlook's properties cannot say",
+}
 _MAX_DETAIL = 200
 
 
