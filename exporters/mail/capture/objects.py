@@ -83,7 +83,7 @@ class _Object:
         )
         if stored.version_id is not None:
             row["versionId"] = stored.version_id
-        self._writer.emit_all([("item", row), *self.rows])
+        self._writer.emit_together([("item", row), *self.rows])
         self._writer.flush()
 
     def abandon(self) -> None:
