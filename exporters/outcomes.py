@@ -46,6 +46,11 @@ class ExceptionCode(StrEnum):
     REFUSED = "refused"
     STORE_REFUSED = "store_refused"
     UNKNOWN_KIND = "unknown_kind"
+    MIME_REFUSED = "mime_refused"
+    ITEM_UNREADABLE = "item_unreadable"
+    ATTACHMENT_UNREADABLE = "attachment_unreadable"
+    TOO_LARGE = "too_large"
+    NOT_EXPORTED = "not_exported"
 
 
 CAUSES: dict[ExceptionCode, Cause] = {
@@ -75,4 +80,14 @@ CAUSES: dict[ExceptionCode, Cause] = {
     ExceptionCode.UNKNOWN_KIND: Cause(
         "The service lists it as something that is neither file, folder, package nor link.", False
     ),
+    ExceptionCode.MIME_REFUSED: Cause(
+        "The service cannot make MIME of this message; its properties and attachments are kept where they could be had.",
+        True,
+    ),
+    ExceptionCode.ITEM_UNREADABLE: Cause(
+        "The service lists it but cannot read it: its data are damaged (Q-074).", True
+    ),
+    ExceptionCode.ATTACHMENT_UNREADABLE: Cause("The service cannot open this attachment.", False),
+    ExceptionCode.TOO_LARGE: Cause("It is larger than the service gives or Lastcopy takes.", True),
+    ExceptionCode.NOT_EXPORTED: Cause("The service leaves it out of its answers, asked for alone as well.", False),
 }

@@ -1,13 +1,13 @@
 """The one thread that appends to a ledger: gathers rows, writes them as segments, and so shows that its writer is alive.
 
-Rules of this file: rows are written in the order in which they were added; a segment is written when enough rows wait, when
-the last one is 45 seconds old (with or without news), and when somebody asks; everything put before is on disk before a segment
-names it; whoever finds another's segment stops at once. Rows that wait and rows that are being written are at most `ROWS` items
-together: no more is lost by a kill. Source: design §4 (the ledger).
+Rules of this file: rows are written in the order in which they were added, those added together into one segment; a segment is
+written when enough rows wait, when the last one is 45 seconds old (with or without news), and when somebody asks; everything put
+before is on disk before a segment names it; whoever finds another's segment stops at once. Rows that wait and rows that are being
+written are at most `ROWS` items together, or one addition of more: no more is lost by a kill. Source: design §4 (the ledger).
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,13 +64,19 @@ class Appender:
 
         is_last: the writer ends with it; no segment follows by itself. Raises: what made an earlier write fail.
         """
+        return self.add_together([line], items=int(is_item), is_last=is_last)
+
+    def add_together(self, lines: Sequence[bytes], *, items: int, is_last: bool = False) -> int:
+        """As `add` for rows that stand in one segment: all of them are written, or none. items: how many are `item` rows."""
         with self._changed:
-            while is_item and self._items + self._items_being_written >= ROWS:
+            while items and (waiting := self._items + self._items_being_written) and waiting + items > ROWS:
+                self._is_asked = self._is_asked or (self._items > 0 and not self._is_writing)
+                self._changed.notify_all()
                 self._raise_failure()
                 self._changed.wait()
             self._raise_failure()
-            self._lines.append(line)
-            self._items += is_item
+            self._lines += lines
+            self._items += items
             self._is_closed = self._is_closed or is_last
             if self._is_full():
                 self._changed.notify_all()

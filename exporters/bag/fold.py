@@ -54,6 +54,8 @@ def render(state: State, position: Position, at: str, source: bytes) -> Rendered
         "cursors": state.heads.cursors,
         "round": state.heads.round,
     }
+    if state.heads.since is not None:
+        head["since"] = state.heads.since
     yield HEAD, lambda: [dump_json(head)]
     yield ITEMS, lambda: _lines(state.rows())
     yield EXCEPTIONS, lambda: _lines(state.rows("outcome = 'excepted'"))

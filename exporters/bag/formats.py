@@ -39,11 +39,15 @@ ABOUT = "data/about.txt"
 FILES = "data/files"
 CHANGED = "data/changed"
 VERSIONS = "data/versions"
+ORIGINALS = "data/originals/"
 
 LISTED_KINDS = frozenset(
     {"file", "folder", "package", "shortcut", "other", "message", "contact", "event", "task", "post"}
 )
 """Kinds of rows that are items of a source as the service lists them; the others are made by us or hang on these."""
+
+PLACED_KINDS = LISTED_KINDS | {"stream"}
+"""Kinds of rows that stand in a folder and are counted there. A stream is a second capture: no item of its own in `counts`."""
 
 ENTRY_KINDS = frozenset({"message", "contact", "event", "task", "post", "rule", "category", "setting", "stream"})
 """Kinds of rows whose bytes are an entry of an object: their `key` is the object's key, `!`, and the entry's name or line. The

@@ -65,6 +65,21 @@ class LastFold:
     def _set(self, heads: Heads) -> None:
         head = self._head
         heads.cursors, heads.round, heads.closed = dict(head["cursors"]), head["round"], head["closed"]
+        heads.since = head.get("since")
+        heads.scopes = set() if heads.round is None else self._scopes_begun(heads.round)
+
+    def _scopes_begun(self, number: int) -> set[str]:
+        """Of the rounds that begin in a segment, the scopes of those that do not end there: the head does not say whose it is."""
+        heads = Heads()
+        try:
+            for row in self._log.read(number).rows():
+                if "round" in row:
+                    heads.apply("round", row["round"], number)
+        except ObjectMissingError:
+            raise SegmentDamagedError(
+                self._log.key(number), "an unfinished round began in it, and it is gone"
+            ) from None
+        return heads.scopes
 
     def lines(self, name: str) -> Iterator[JsonObject]:
         """Rows of a small file of the fold, read once before for its digest; none if the fold is damaged."""
@@ -109,17 +124,22 @@ class LastFold:
                 state.close()
                 return None
         self._set(state.heads)
-        if state.heads.round is not None:
-            self._mark_seen(state, state.heads.round)
+        if state.heads.first_round is not None:
+            self._mark_seen(state, state.heads.first_round)
         return state
 
     def _mark_seen(self, state: State, begun: int) -> None:
-        """What the unfinished full round has listed stands in its segments alone."""
+        """What the unfinished full rounds have listed stands in their segments alone."""
+        heads = Heads()  # a round before them may have ended in the first of these segments
         for number in range(begun, self.position.number + 1):
             for row in self._log.read(number).rows():
                 ((kind, value),) = row.items()
-                if kind == "round" and value["full"]:
-                    state.forget_seen(value["scope"])
+                if kind == "round" and value["full"] and value["state"] == "begun":
+                    state.forget_seen(None if heads.begins_anew(value["scope"]) else value["scope"])
+                if kind == "round":
+                    heads.apply(kind, value, number)
+                elif heads.round is None:
+                    continue
                 elif kind == "seen":
                     state.mark_seen(value["scope"], value["ids"])
                 elif kind == "listed" and value.get("deleted"):

@@ -210,6 +210,16 @@ class BagWriter:
                 batch.append((value, data))
             self.state.apply_all(kind, batch, number)
 
+    def emit_together(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Append rows (type, value) that stand in one segment: whatever cuts us off, all of them are written, or none. For the
+        rows of an object that holds many entries."""
+        state, dumped = self.state, [(kind, value, dump_json(value)) for kind, value in rows]
+        number = self._appender.add_together(
+            [dump_typed(kind, data) for kind, _, data in dumped], items=sum(kind == "item" for kind, _, _ in dumped)
+        )
+        for kind, group in groupby(dumped, key=lambda row: row[0]):
+            state.apply_all(kind, [(value, data) for _, value, data in group], number)
+
     def flush(self) -> None:
         """Write what has been emitted as a segment, after all objects put so far are on disk."""
         self._appender.flush()
@@ -226,6 +236,14 @@ class BagWriter:
         """Create the object `key` (inside the bag). Raises: ObjectExistsError if there is one already; ReplacedError."""
         self._appender.assert_current()
         return self.store.put(f"{self.bag}/{key}", content, size=size, if_absent=True)
+
+    def put_derived(self, key: str, content: Iterable[bytes], *, size: int | None = None) -> Stored:
+        """Put an object that is made from others, in place of what was there: a file below `data/pst/`, to be named by a row of
+        kind `derived`. Raises: ReplacedError; ObjectChangedError, ObjectExistsError if somebody else replaces it meanwhile."""
+        self._appender.assert_current()
+        there = self.store.stat(f"{self.bag}/{key}")
+        etag = there.etag if there is not None else None
+        return self.store.put(f"{self.bag}/{key}", content, size=size, if_absent=etag is None, if_match=etag)
 
     def adopt(self, key: str) -> str | None:
         """Take over an object that is there already, with the wanted bytes: it gets what our own put would have given it (its

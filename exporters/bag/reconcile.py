@@ -1,9 +1,9 @@
 """Our rows beside the service's own counts: decisions without I/O.
 
-Rules of this file: every folder (and package) whose `childCount` we know is compared with our rows by parent; a verdict is
-`equal`, `moving` or `unexplained`, never guessed; where no count was told it is `unavailable`, and that is said. No row explains
-a count: one that an item's end made stale is read again, never argued away (docs/decisions/0027). Source: design §4 (Whole),
-docs/formats.md.
+Rules of this file: every folder (and package) whose count the service told is compared with our rows by parent: `childCount`
+with all of them, `totalItemCount` (of a mailbox) with those that are no folders. A verdict is `equal`, `moving` or `unexplained`,
+never guessed; where no count was told it is `unavailable`, and that is said. No row explains a count: one that an item's end made
+stale is read again, never argued away (docs/decisions/0027). Source: design §4 (Whole), docs/formats.md.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,12 +14,17 @@ from exporters.bag.formats import LISTED_KINDS, JsonObject, dump_json, load_json
 from exporters.bag.state import State
 
 DETAIL_LIMIT = 1000
+TOTAL, CHILDREN = "totalItemCount", "childCount"
+MAILBOX = ""
+"""The scope of what lies in a mailbox: it has one kind of count, be it that no folder tells it."""
+_LARGEST = 1 << 62
 _KINDS = ", ".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
 _LIVE = "outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
 
 
 class FolderCount(NamedTuple):
-    """One folder or package: what the service says it holds, and what we have listed in it. verdict: see above."""
+    """One folder or package: what the service says it holds, and what we have listed in it. verdict: see above. by: childCount
+    or totalItemCount; None if neither was told."""
 
     kind: str
     scope: str
@@ -28,6 +33,7 @@ class FolderCount(NamedTuple):
     expected: int
     found: int
     verdict: str
+    by: str | None = None
 
 
 def counts(state: State) -> dict[str, int]:
@@ -63,18 +69,28 @@ def folder_counts(state: State) -> Iterator[FolderCount]:
         listed = state.listed(scope, item_id)
         if listed is not None and listed.get("deleted"):
             continue
-        expected = (listed or row).get("service", {}).get("childCount")
-        if isinstance(expected, int):
-            yield _judge(state, kind, scope, item_id, str(row.get("path", "")), expected)
+        told, path = told_count(listed or row), str(row.get("path", ""))
+        if told is not None:
+            yield _judge(state, FolderCount(kind, scope, item_id, path, told[1], 0, "equal", told[0]))
         else:
-            yield FolderCount(kind, scope, item_id, str(row.get("path", "")), 0, 0, "unavailable")
+            yield FolderCount(kind, scope, item_id, path, 0, 0, "unavailable")
+
+
+def told_count(facts: Mapping[str, Any]) -> tuple[str, int] | None:
+    """What the service says that a folder holds: (which count it is, number); None if it does not say."""
+    service = facts.get("service") or {}
+    for by in (TOTAL, CHILDREN):
+        number = service.get(by)
+        if type(number) is int and 0 <= number < _LARGEST:
+            return by, number
+    return None
 
 
 def uncounted_folders(state: State, scope: str) -> list[str]:
     """Ids of folders whose number of children the service did not tell: nothing proves that their listing is whole."""
     query = f"SELECT id, row FROM rows WHERE kind = 'folder' AND scope = ? AND {_LIVE} ORDER BY id"  # noqa: S608
     rows = ((item_id, load_json(data)) for item_id, data in state.db.execute(query, (scope,)))
-    return [item_id for item_id, row in rows if not isinstance(row.get("service", {}).get("childCount"), int)]
+    return [item_id for item_id, row in rows if told_count(row) is None]
 
 
 def uncounted_of(rows: Iterable[JsonObject], scope: str) -> list[str]:
@@ -85,22 +101,24 @@ def uncounted_of(rows: Iterable[JsonObject], scope: str) -> list[str]:
         if (row["kind"], row["scope"]) == ("folder", scope)
         and row["outcome"] != "gone"
         and row.get("code") != "vanished"
-        and not isinstance(row.get("service", {}).get("childCount"), int)
+        and told_count(row) is None
     ]
 
 
-def _judge(state: State, kind: str, scope: str, item_id: str, path: str, expected: int) -> FolderCount:
+def _judge(state: State, folder: FolderCount) -> FolderCount:
+    counted = " AND tree.kind != 'folder'" if folder.by == TOTAL else ""
+    children = f"WHERE tree.scope = ? AND tree.parent = ?{counted}"
     found = state.count(
-        "SELECT count(*) FROM tree WHERE scope = ? AND parent = ? AND alive = 1 AND id != ?", (scope, item_id, item_id)
+        f"SELECT count(*) FROM tree {children} AND alive = 1 AND id != ?",  # noqa: S608 - constants of ours
+        (folder.scope, folder.id, folder.id),
     )
-    if found == expected:
-        return FolderCount(kind, scope, item_id, path, expected, found, "equal")
+    if found == folder.expected:
+        return folder._replace(found=found)
     owed = state.count(
-        "SELECT count(*) FROM tree JOIN owed ON owed.scope = tree.scope AND owed.id = tree.id"
-        " WHERE tree.scope = ? AND tree.parent = ?",
-        (scope, item_id),
+        f"SELECT count(*) FROM tree JOIN owed ON owed.scope = tree.scope AND owed.id = tree.id {children}",  # noqa: S608
+        (folder.scope, folder.id),
     )
-    return FolderCount(kind, scope, item_id, path, expected, found, "moving" if owed else "unexplained")
+    return folder._replace(found=found, verdict="moving" if owed else "unexplained")
 
 
 def reconcile(state: State) -> JsonObject:
@@ -108,6 +126,8 @@ def reconcile(state: State) -> JsonObject:
     totals: dict[str, JsonObject] = {}
     for folder in folder_counts(state):
         entry = totals.setdefault(folder.scope, _empty(folder.scope))
+        if folder.by == TOTAL:
+            entry["by"] = TOTAL
         if folder.verdict == "unavailable":
             of_kind = entry.setdefault("unavailable", {})
             of_kind[folder.kind] = of_kind.get(folder.kind, 0) + 1
@@ -141,7 +161,7 @@ def difference_of(independent: Iterable[Mapping[str, Any]]) -> str | None:
 
 def _empty(scope: str) -> JsonObject:
     zero: dict[str, Any] = dict.fromkeys(("expected", "found", "equal", "explained", "moving", "unexplained"), 0)
-    return {"by": "folder.childCount", "scope": scope, "detail": [], **zero}
+    return {"by": TOTAL if scope == MAILBOX else "folder.childCount", "scope": scope, "detail": [], **zero}
 
 
 def _detail(folder: FolderCount) -> JsonObject:

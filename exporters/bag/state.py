@@ -8,6 +8,7 @@ written, and are taken in many at a time. Source: design §4 (the ledger, the fo
     state.apply_lines(segment.lines, segment.position.number)
 """
 
+import re
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,8 +16,9 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from exporters.bag.formats import LISTED_KINDS, Identity, JsonObject, kind_and_value, load_json
+from exporters.bag.formats import ENTRY_KINDS, ORIGINALS, PLACED_KINDS, Identity, JsonObject, kind_and_value, load_json
 
+# key: of an object of the payload; NULL where a row has none, and where its bytes are an entry (the object has its own row)
 _SCHEMA = """
 CREATE TABLE rows (kind TEXT, scope TEXT, id TEXT, key TEXT, outcome TEXT, code TEXT, size INT, sha256 TEXT, agreement TEXT,
                    row BLOB, PRIMARY KEY (kind, scope, id)) WITHOUT ROWID;
@@ -31,7 +33,8 @@ CREATE TABLE seen (scope TEXT, id TEXT, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE permissions (scope TEXT, id TEXT, row BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 """
 _BATCH = 500
-_KINDS = ", ".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
+_ENTRY_KEY = re.compile(rf"{ORIGINALS}[a-z]+-[0-9]{{5,}}\.(?:zip|jsonl)!.+", re.DOTALL)
+_KINDS = ", ".join(f"'{kind}'" for kind in sorted(PLACED_KINDS))
 _PUT_ROW = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_NODE = "INSERT OR REPLACE INTO tree VALUES (?, ?, ?, ?, ?, ?)"
 _PUT_OWED = "INSERT OR REPLACE INTO owed VALUES (?, ?, ?, ?, ?)"
@@ -44,6 +47,8 @@ class Heads:
     def __init__(self) -> None:
         self.cursors: dict[str, JsonObject] = {}
         self.round: int | None = None
+        self.since: int | None = None
+        self.scopes: set[str] = set()  # of the rounds that are unfinished
         self.closed = False
         self.touched = False  # rows, owed or permissions changed since the fold
 
@@ -57,14 +62,31 @@ class Heads:
             self.cursors[value["scope"]] = {k: v for k, v in value.items() if k != "scope"}
         elif kind == "round":
             if value["state"] == "ended":
-                self.round = None
+                self.round, self.since, self.scopes = None, None, set()
             elif value["full"]:
-                self.round = segment
-                self.cursors.pop(value["scope"], None)  # no cursor before it counts: a full listing begins at its start
+                self._begin_round(value["scope"], segment)
         elif kind == "closed":
             self.closed = True
         elif kind in {"item", "listed", "permissions"}:
             self.touched = True
+
+    def _begin_round(self, scope: str, segment: int) -> None:
+        if self.begins_anew(scope):
+            self.since = None
+        elif self.since is None:
+            self.since = self.round
+        self.round = segment
+        self.scopes.add(scope)
+        self.cursors.pop(scope, None)  # no cursor before it counts: a full listing begins at its start
+
+    def begins_anew(self, scope: str) -> bool:
+        """Whether a full round of `scope` that begins now leaves no other unfinished one."""
+        return self.since is None and self.scopes <= {scope}
+
+    @property
+    def first_round(self) -> int | None:
+        """Segment in which the first of the unfinished full rounds began: what was listed since then stands from there on."""
+        return self.round if self.since is None else self.since
 
 
 class State:
@@ -82,6 +104,7 @@ class State:
         self.db.execute("BEGIN")
         self.heads = Heads()
         self._has_leftovers = False
+        self._kinds: set[str] = set()  # of all rows so far
 
     def close(self) -> None:
         """Remove the temporary file."""
@@ -97,11 +120,11 @@ class State:
             self.heads.touched = True
             take([(value, data)])
             return
-        self.heads.apply(kind, value, segment)
         if kind == "seen" and self.heads.round is not None:
             self.mark_seen(value["scope"], value["ids"])
         elif kind == "round" and value["full"] and value["state"] == "begun":
-            self.forget_seen(value["scope"])
+            self.forget_seen(None if self.heads.begins_anew(value["scope"]) else value["scope"])
+        self.heads.apply(kind, value, segment)
 
     def apply_all(self, kind: str, batch: Sequence[tuple[Mapping[str, Any], bytes]], segment: int) -> None:
         """Take in rows of one type that follow each other: (value, value as it was written)."""
@@ -145,7 +168,7 @@ class State:
         named: list[tuple[str]] = []
         nodes: list[tuple[Any, ...]] = []
         for row, data in batch:
-            kind, scope, item_id, key = row["kind"], row["scope"], row["id"], row.get("key")
+            kind, scope, item_id, key = row["kind"], row["scope"], row["id"], _payload_key(row)
             facts = (row.get(name) for name in ("code", "size", "sha256", "agreement"))
             if kind == "leftover":
                 self._has_leftovers = True
@@ -154,7 +177,8 @@ class State:
             elif key is not None:
                 named.append((key,))
             rows.append((kind, scope, item_id, key, row["outcome"], *facts, data))
-            if kind in LISTED_KINDS:
+            self._kinds.add(kind)
+            if kind in PLACED_KINDS:
                 settled.append((scope, item_id))
                 alive = row["outcome"] != "gone" and row.get("code") != "vanished"
                 if not alive:  # whether another kind of it lives depends on what came before
@@ -212,9 +236,12 @@ class State:
         """It was listed in this round, and then listed as deleted."""
         self.db.execute("DELETE FROM seen WHERE scope = ? AND id = ?", (scope, item_id))
 
-    def forget_seen(self, scope: str) -> None:
-        """A full round begins."""
-        self.db.execute("DELETE FROM seen WHERE scope = ?", (scope,))
+    def forget_seen(self, scope: str | None) -> None:
+        """A full round of `scope` begins; None: and none beside it is under way."""
+        if scope is None:
+            self.db.execute("DELETE FROM seen")
+        else:
+            self.db.execute("DELETE FROM seen WHERE scope = ?", (scope,))
 
     def _put_deleted_node(self, facts: Mapping[str, Any]) -> None:
         """Where a deleted item stood follows from rows and owed alone: from the value itself, else from its row."""
@@ -263,7 +290,7 @@ class State:
         rows: dict[str, tuple[int, JsonObject]] = {}
         over = "CASE WHEN outcome = 'gone' THEN 2 ELSE code IS 'vanished' END"
         query = f"SELECT id, {over}, row FROM rows WHERE kind = ? AND scope = ? AND id IN ({marks})"  # noqa: S608
-        for kind in sorted(LISTED_KINDS):
+        for kind in sorted(PLACED_KINDS & self._kinds):
             for item_id, rank, data in self.db.execute(query, (kind, scope, *ids)):
                 if item_id not in rows or rank < rows[item_id][0]:
                     rows[item_id] = rank, load_json(data)
@@ -299,7 +326,7 @@ class State:
         return dict(self.db.execute(query).fetchall())
 
     def holds_key(self, key: str) -> bool:
-        """Whether a row names this key."""
+        """Whether a row names this object of the payload."""
         return self.db.execute("SELECT 1 FROM rows WHERE key = ?", (key,)).fetchone() is not None
 
     def node(self, scope: str, item_id: str) -> tuple[str | None, str, str, bool] | None:
@@ -314,6 +341,14 @@ class State:
     def count(self, query: str, values: tuple[Any, ...] = ()) -> int:
         """The number that a `SELECT count(*) …` gives."""
         return int(self.db.execute(query, values).fetchone()[0])
+
+
+def _payload_key(row: Mapping[str, Any]) -> str | None:
+    """The object that a row names; None where it names none, or an entry of one that has a row of its own."""
+    key: str | None = row.get("key")
+    if key is None or row["kind"] in ENTRY_KINDS or (row["kind"] == "version" and _ENTRY_KEY.fullmatch(key)):
+        return None
+    return key
 
 
 def _node(scope: str, item_id: str, facts: Mapping[str, Any], kind: str, alive: bool) -> tuple[Any, ...]:

@@ -55,6 +55,22 @@ CODES |= {
     "tnef-property": "own: a property of winmail.dat that cannot be stored",
     "tnef-truncated": "own: winmail.dat ends too early",
 }
+# Given by the modules that read streams of exportItems (reference/fasttransfer.md)
+CODES |= {
+    "ft-attachments-missing": "own: an item says that it has attachments, and its stream holds none",
+    "ft-attachment": "own: an attachment's method and what it holds do not go together",
+    "ft-class-differs": "own: the listing of a folder names another class than the stream of the item",
+    "ft-class-missing": "own: an item without a message class; stored as a mail",
+    "ft-date": "own: a date outside the years 1601 to 4500 stands among the properties",
+    "ft-duplicate": "a property stands twice in one list of a stream; the last value is kept",
+    "ft-name": "own: a named property whose name no PST can hold is left out",
+    "ft-order": "a property comes after recipients or attachments of its object",
+    "ft-recipient": "own: a property of a recipient that has no place in the table of recipients",
+    "ft-type-dropped": "a property of a type that no PST stores is left out",
+    "ft-unknown-record": "the container of a stream holds a record of an unknown kind",
+    "ft-warning": "the service wrote a warning into the stream",
+    "text-cut": "own: text behind a NUL is left out",
+}
 # Given for what comes as JSON
 CODES |= {
     "attachment-unreadable": "the service refused the contents of an attachment; a text says so in its place",
