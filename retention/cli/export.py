@@ -22,7 +22,7 @@ from retention.runs import ExportRequest, Outcome, run_export
 EXAMPLES = """\
 examples:
   lastcopy export                                   everything that the configuration asks for; again: only what is new
-  lastcopy export --source onedrive/anna@contoso.com
+  lastcopy export --source onedrive/anna@contoso.com --source mail/anna@contoso.com
   lastcopy export --json > run.json                 for a scheduler: 0 complete, 3 partial
   lastcopy export --take-over                       although another writer seems to be at work (you know that it is gone)
 """
@@ -115,10 +115,19 @@ def show(outcome: Outcome, output: Output) -> None:
             f"    Set it to none in `sources`, or: lastcopy accept {NOT_BUILT} --source CLASS --by NAME --reason TEXT",
             "weak",
         )
-    if outcome.not_asked:
-        number = len(outcome.not_asked)
-        output.say(f"{number:,} OneDrive{'s are' if number > 1 else ' is'} not asked for by the configuration.")
+    _show_not_asked(outcome, output)
     _show_end(outcome, output)
+
+
+def _show_not_asked(outcome: Outcome, output: Output) -> None:
+    kinds = (("onedrive", "OneDrive", "OneDrives"), ("mail", "mailbox", "mailboxes"))
+    told = []
+    for kind, one, many in kinds:
+        number = sum(label.startswith(f"{kind}/") for label in outcome.not_asked)
+        told += [f"{number:,} {one if number == 1 else many}"] if number else []
+    if told:
+        verb = "is" if len(outcome.not_asked) == 1 else "are"
+        output.say(f"{' and '.join(told)} {verb} not asked for by the configuration.")
 
 
 def _show_items(outcome: Outcome, output: Output) -> None:

@@ -11,9 +11,10 @@ from exporters.mail.compose.errors import MimeError, MimeRefused
 from exporters.mail.compose.event import event_message
 from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.losses import CODES, Loss
-from exporters.mail.compose.mail_of_json import post_message, refused_message
 from exporters.mail.compose.message_facts import message_facts
 from exporters.mail.compose.mime import Converted, convert
+from exporters.mail.compose.post import post_message
+from exporters.mail.compose.refused import refused_message
 from exporters.mail.compose.task import task_message
 
 __all__ = [

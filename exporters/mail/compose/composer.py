@@ -40,7 +40,8 @@ from exporters.scratch import scratch_error
 from exporters.store.protocol import Store
 
 CURSOR = "pst"
-"""Scope of the cursor that says how far composing has come: {"kind": how far, "parts": [names of the files that count]}."""
+"""Scope of the cursor that says how far composing has come: {"kind": how far, "parts": [names of the files that count]}; once
+composed, also "not_composed" and "superseded", as in `Composed`."""
 COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
 DEFECTS = (
     ValueError,
@@ -326,7 +327,7 @@ class _Composition:
         result.losses = dict(sorted(losses.items()))
         result.not_composed, result.superseded = self._order.refused_counts(), self._order.superseded_counts()
         written = write_parts_json(self._writer, self._clock, self._order, self._folder, files, result.losses)
-        cursor = self._cursor(COMPOSED, files)
+        cursor = {**self._cursor(COMPOSED, files), "not_composed": result.not_composed, "superseded": result.superseded}
         rows: list[tuple[str, JsonObject]] = [] if written is None else [("item", written)]
         if self._writer.heads.cursors.get(CURSOR) != {name: value for name, value in cursor.items() if name != "scope"}:
             rows.append(("cursor", cursor))

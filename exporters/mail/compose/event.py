@@ -10,7 +10,7 @@ from datetime import datetime
 from exporters.mail.compose.attached_calendar import EVENT_SIDE_EFFECTS
 from exporters.mail.compose.box import Box
 from exporters.mail.compose.event_exceptions import exception_attachments
-from exporters.mail.compose.event_series import EventSeries, moment_of, series_of
+from exporters.mail.compose.event_series import EventSeries, files_by_owner, moment_of, series_of
 from exporters.mail.compose.event_state import link_of, set_identity, set_persons, set_reminder, set_state
 from exporters.mail.compose.event_times import Place, Span, places_of, span_of
 from exporters.mail.compose.extended_properties import extended
@@ -44,6 +44,9 @@ def event_message(record: Record, box: Box, open_bytes: OpenBytes, *, search_key
     graph = item.graph
     more = extended(graph, item.losses)
     series, blob = _series(item, more)
+    files_of = files_by_owner(item) if series is not None else {}
+    if series is not None:
+        item.record = {**record, "attachments": files_of.pop(item.id, [])}
     is_series = bool(blob) or _RECURRENCE in more
     meeting = set_persons(item)
     item.set_common(side_effects=EVENT_SIDE_EFFECTS, icon=_ICON + is_series + 2 * meeting.is_meeting)
@@ -61,7 +64,7 @@ def event_message(record: Record, box: Box, open_bytes: OpenBytes, *, search_key
     body = body.with_lines([link]) if link and link not in body.html + body.text else body
     set_body(item, body)
     files = graph_attachments(item, open_bytes, body.html, EPOCH)
-    hidden = [] if series is None else exception_attachments(item, series, definitions, open_bytes)
+    hidden = [] if series is None else exception_attachments(item, series, definitions, files_of, open_bytes)
     item.put(COMMON, 0x8514, BOOLEAN, bool(hidden) and not files)
     if graph.get("hasAttachments") is True and not files:
         item.losses.add("event-detail", "the files of the event are not in its record")

@@ -5,6 +5,7 @@ message inside are UTC; the message holds only what differs, and when it takes p
 Source: reference/mapi-mapping.md §3.5, §3.7; [MS-OXOCAL] 2.2.10.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from exporters.mail.compose import attendees as people
@@ -40,10 +41,18 @@ _ORIGINAL, _START, _END = 0x7FF90040, 0x7FFB0040, 0x7FFC0040
 
 
 def exception_attachments(
-    item: Item, found: EventSeries, definitions: Properties, open_bytes: OpenBytes
+    item: Item,
+    found: EventSeries,
+    definitions: Properties,
+    files: Mapping[str, Sequence[Record]],
+    open_bytes: OpenBytes,
 ) -> list[Attachment]:
-    """One attachment a changed occurrence. `definitions`: of the zone, as the series has them."""
-    return [_attachment(item, found, change, row, definitions, open_bytes) for change, row in found.exceptions]
+    """One attachment a changed occurrence. `definitions`: of the zone, as the series has them. `files`: by its id."""
+    made = []
+    for change, row in found.exceptions:
+        own = [*listing(row.get("attachments")), *files.get(str(row.get("id")), ())]
+        made.append(_attachment(item, found, change, {**row, "attachments": own}, definitions, open_bytes))
+    return made
 
 
 def _attachment(

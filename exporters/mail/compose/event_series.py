@@ -179,6 +179,30 @@ def body_differs(item: Item, row: Record) -> bool:
     return body_of(item, row.get("body")) != body_of(item, item.graph.get("body"))
 
 
+def files_by_owner(item: Item) -> dict[str, list[Record]]:
+    """The attachments of a series and of its exceptions, which stand in one list, by the id of the event that they hang on.
+
+    The id of an attachment begins as that of its event does; what could be of several is of the series.
+    """
+    own = item.id
+    others = [str(mapping(row).get("id")) for row in listing(item.graph.get("exceptionOccurrences"))]
+    found: dict[str, list[Record]] = {own: []}
+    for entry in (mapping(one) for one in listing(item.record.get("attachments"))):
+        text = entry.get("of") or entry.get("id")
+        scores = {one: _common(str(text), one) for one in (own, *others)}
+        best = max(scores.values())
+        nearest = [one for one, score in scores.items() if score == best]
+        found.setdefault(nearest[0] if len(nearest) == 1 else own, []).append(entry)
+    return found
+
+
+def _common(text: str, other: str) -> int:
+    """How many characters two ids have in common at their beginning."""
+    return next(
+        (at for at, (one, two) in enumerate(zip(text, other, strict=False)) if one != two), min(len(text), len(other))
+    )
+
+
 def moment_of(place: Place, day: date) -> Moment:
     """Midnight of a day of the series."""
     return place.at(datetime.combine(day, time()))

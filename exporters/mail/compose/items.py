@@ -19,10 +19,11 @@ from exporters.mail.compose.contact import contact_message
 from exporters.mail.compose.event import event_message
 from exporters.mail.compose.folders import SENT, Place
 from exporters.mail.compose.losses import Losses
-from exporters.mail.compose.mail_of_json import post_message, refused_message
 from exporters.mail.compose.message_facts import facts_of
 from exporters.mail.compose.mime import Converted, convert
 from exporters.mail.compose.order import Item
+from exporters.mail.compose.post import post_message
+from exporters.mail.compose.refused import refused_message
 from exporters.mail.compose.stream_errors import StreamRefused
 from exporters.mail.compose.stream_message import Expected, stream_message
 from exporters.mail.compose.task import task_message

@@ -1,14 +1,13 @@
-"""Mails that have no MIME: those whose MIME the service refuses, and the posts of group mailboxes.
+"""The message of a mail that has no MIME, from its JSON: what refused.py and post.py have in common.
 
 Rules of this file: pure but for `open_bytes`. State comes from message_facts.py as for any mail; content from the JSON. The
-transport headers and the sender's own properties are taken where the service served them.
-Source: reference/mapi-mapping.md §1; docs/formats.md (records); quirks.md Q-074, Q-075.
+transport headers are taken where the service served them; an SMTP address that it names beside one of the old organisation wins.
+Source: reference/mapi-mapping.md §1; quirks.md Q-075.
 """
 
 from datetime import datetime
 
 from exporters.mail.compose.addresses import Address
-from exporters.mail.compose.box import Box
 from exporters.mail.compose.extended_properties import by_id, extended
 from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.graph_attachments import graph_attachments, size_hint
@@ -21,74 +20,38 @@ from exporters.mail.compose.graph_item import (
     SENSITIVITY,
     SUBJECT,
     Item,
-    Record,
     listing,
     mapping,
 )
-from exporters.mail.compose.graph_people import person, persons
 from exporters.mail.compose.headers import EPOCH, conversation_index, with_crlf, without_prefix
-from exporters.mail.compose.message_facts import DELIVERED, SUBMITTED, facts_of
-from exporters.mail.compose.mime import Converted
+from exporters.mail.compose.message_facts import DELIVERED, SUBMITTED
 from exporters.mail.compose.people import received_by, set_people
 from exporters.mail.compose.plain_item import CLASS, HAS_ATTACHMENTS, MESSAGE_FLAGS
-from exporters.mail.compose.property_sets import KEYWORDS, SIDE_EFFECTS, overlay
+from exporters.mail.compose.property_sets import KEYWORDS, SIDE_EFFECTS, Properties, overlay
 from exporters.mail.compose.stored_bytes import OpenBytes
 from exporters.pst import Message
 
 _TOPIC, _INDEX, _HEADERS, _SEARCH_KEY = 0x0070001F, 0x00710102, 0x007D001F, 0x300B0102
 _MESSAGE_ID, _IN_REPLY_TO, _REFERENCES = 0x1035001F, 0x1042001F, 0x1039001F
+_SENDER_SMTP, _FROM_SMTP = 0x5D01, 0x5D02
 _READ, _DRAFT, _FROM_ME = 0x01, 0x08, 0x20
 
 
-def refused_message(
-    record: Record, box: Box, open_bytes: OpenBytes, *, sent_items: bool = False, search_key: bytes | None = None
-) -> Converted:
-    """A mail of a line of `records.jsonl` that has no MIME, from its JSON and its attachments.
-
-    `sent_items`, `search_key` as for `message_facts`. Raises what `open_bytes` raises for the bytes of an attached item;
-    MimeRefused. Files are read when the message is written.
-    """
-    item = Item(record, box)
-    item.losses.add("mime-refused", item.line(record.get("code")) or "no MIME")
-    facts = facts_of(item.graph, box, item.losses, sent_items=sent_items, search_key=search_key, label=item.id)
-    if facts.is_draft:
-        item.losses.add("draft-partial", "an unsent draft")
-    message = _message(item, facts, persons(item), open_bytes, item.title(item.graph.get("subject")), "IPM.Note")
-    return Converted(message, item.losses.all())
-
-
-def post_message(
-    record: Record, box: Box, open_bytes: OpenBytes, *, topic: str = "", search_key: bytes | None = None
-) -> Converted:
-    """A post of a group's thread, of a line of `posts-….jsonl`. `topic`: of its thread, where the post does not name it itself.
-
-    Without one, the name of the folder that stands for the thread is taken. Raises as `refused_message`.
-    """
-    item = Item(record, box)
-    graph = item.graph
-    facts = facts_of(graph, box, item.losses, search_key=search_key, label=item.id)
-    found = persons(item)
-    added = [one for value in listing(graph.get("newParticipants")) if (one := person(item, value)) is not None]
-    if added:
-        found["to"] = [*found.get("to", ()), *added]
-    folder = listing(record.get("folder"))
-    title = item.title(graph.get("subject")) or item.title(graph.get("topic")) or item.title(topic)
-    title = title or (item.title(folder[-1]) if folder else "")
-    message = _message(item, facts, found, open_bytes, title, "IPM.Post")
-    return Converted(message, item.losses.all())
-
-
-def _message(
-    item: Item, facts: Facts, found: dict[str, list[Address]], open_bytes: OpenBytes, title: str, usual_class: str
+def mail_of_json(
+    item: Item, facts: Facts, found: dict[str, list[Address]], open_bytes: OpenBytes, *, title: str, usual_class: str
 ) -> Message:
+    """The message. `found`: its persons by field; `usual_class`: where the service names none.
+
+    Raises what `open_bytes` raises for the bytes of an attached item; MimeRefused.
+    """
     properties = item.properties
     more = extended(item.graph, item.losses)
+    _prefer_smtp(found, more)
     properties[CLASS] = facts.message_class or usual_class
     properties[SIDE_EFFECTS] = 0
     item.tag(SUBJECT, title)
     item.tag(_TOPIC, without_prefix(title))
-    for name, tag in (("internetMessageId", _MESSAGE_ID),):
-        item.tag(tag, item.line(item.graph.get(name), name))
+    item.tag(_MESSAGE_ID, item.line(item.graph.get("internetMessageId"), "internetMessageId"))
     _set_headers(item, by_id(more, _HEADERS >> 16))
     level = 1 if facts.importance is None else facts.importance
     properties.update({IMPORTANCE: level, PRIORITY: level - 1, SENSITIVITY: 0})
@@ -136,3 +99,12 @@ def _set_times(item: Item, facts: Facts) -> datetime:
     item.tag(CREATED, facts.created)
     item.tag(MODIFIED, facts.modified)
     return delivered
+
+
+def _prefer_smtp(found: dict[str, list[Address]], more: Properties) -> None:
+    """An X.500 name is of no use outside of the tenant."""
+    for field, tag in (("sender", _SENDER_SMTP), ("from", _FROM_SMTP)):
+        smtp = by_id(more, tag)
+        people = found.get(field, [])
+        if people and people[0].kind == "EX" and isinstance(smtp, str) and "@" in smtp:
+            found[field] = [Address(people[0].name, smtp), *people[1:]]
