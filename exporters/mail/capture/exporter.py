@@ -33,6 +33,7 @@ from exporters.mail.capture.planning import Planner
 from exporters.mail.capture.profile import refresh_profile
 from exporters.mail.capture.removals import find_removed, removal_rows
 from exporters.mail.capture.team import Team
+from exporters.mail.originals import COMPOSED, COMPOSING, PST_CURSOR
 from exporters.mail.settings import MailSettings
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
@@ -192,14 +193,26 @@ class MailExporter:
         """Count and close. whole: the copy went to its end (or was asked to stop); else the service refused."""
         writer = self._writer
         done = whole and not self._stop.is_set()
-        if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number and self._count_unread():
+        is_quiet = not writer.is_loaded and not writer.has_unfinished_work and writer.position.number
+        if is_quiet and self._is_composed() and self._count_unread():
             writer.close("complete" if whole else "stopped")
             return
         name_source(writer, self._source, self._clock)
         if done and self._compose is not None:
             self._compose(writer)
+        elif writer.is_loaded and self._pst.get("kind") == COMPOSED:  # what is new waits for the next run
+            writer.emit("cursor", {**self._pst, "scope": PST_CURSOR, "kind": COMPOSING})
         self._count_loaded()
         writer.close("complete" if done else "stopped")
+
+    def _is_composed(self) -> bool:
+        """Whether nothing waits for being composed, as far as nobody finds news."""
+        return self._compose is None or self._pst.get("kind") == COMPOSED
+
+    @property
+    def _pst(self) -> JsonObject:
+        """How far composing has come."""
+        return self._writer.heads.cursors.get(PST_CURSOR, {})
 
     def _count_loaded(self) -> None:
         state = self._writer.state

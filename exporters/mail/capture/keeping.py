@@ -18,7 +18,7 @@ from exporters.mail.originals import JSONL, MAIL
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 _HELD = ("key", "size", "sha256", "captured", "run", "pst", "record")
-_OF_VERSION = ("key", "size", "sha256", "captured", "run", "name", "path", "folder", "service", "modified", "record")
+_OF_VERSION = (*_HELD, "name", "path", "folder", "service", "modified")
 
 
 class Keeper:
@@ -169,7 +169,7 @@ class Keeper:
     def _except(self, row: JsonObject, code: ExceptionCode, reason: str | None, held: JsonObject | None) -> None:
         row.update(outcome=Outcome.EXCEPTED.value, code=code.value, reason=reason or CAUSES[code].reason)
         if held is not None and held["outcome"] == Outcome.EXCEPTED and held.get("code") == row["code"]:
-            row.update({name: held[name] for name in ("captured", "run", "reason") if name in held})
+            row.update({name: held[name] for name in ("captured", "run", "reason", "pst") if name in held})
 
     def _earlier(self, held: JsonObject) -> JsonObject:
         """The bytes so far as a row of kind `version`, where they lie."""
