@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from exporters.bag.about import name_source
 from exporters.bag.digests import Hashed
-from exporters.bag.formats import ABOUT, JsonObject, dump_json, load_json
+from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import difference_of, folder_counts, reconcile, uncounted, uncounted_folders, uncounted_of
+from exporters.bag.removed import digest_of_removed, is_mass
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
 from exporters.drive.capture import Capturer, asks_again
@@ -24,7 +26,7 @@ from exporters.drive.listing import Listing
 from exporters.drive.packages import settle_packages
 from exporters.drive.planning import PUT_ASIDE, Planner, facts_of_row, lacks_versions, may_succeed
 from exporters.drive.refusals import Refusals
-from exporters.drive.removals import digest_of_removed, find_removed, is_mass, removal_rows, settle_kind_changes
+from exporters.drive.removals import find_removed, removal_rows, settle_kind_changes
 from exporters.drive.settings import DriveSettings
 from exporters.drive.tasks import Done, Task
 from exporters.errors import ItemError, RunError, SourceError, TransientError
@@ -34,7 +36,6 @@ from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
-from exporters.store.errors import ObjectExistsError
 
 CLOSING_ROUNDS = 3
 FOLDERS_READ_AGAIN = 500
@@ -258,27 +259,11 @@ class DriveExporter:
         if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number and self._count_unread():
             writer.close("complete" if whole else "stopped")
             return
-        if not writer.state.row(("derived", "", ABOUT)):
-            self._about()
+        name_source(writer, self._source, self._clock)
         if whole and not self._stop.is_set():
             self._read_folders_again()
         self._count_loaded()
         writer.close("complete" if whole and not self._stop.is_set() else "stopped")
-
-    def _about(self) -> None:
-        """`data/about.txt`: kind and id of the source, so that an empty drive is a bag."""
-        text = f"kind: {self._source.kind}\nid: {self._source.id}\n".encode()
-        try:
-            stored = self._writer.put_payload(ABOUT, [text], size=len(text))
-            version = stored.version_id
-        except ObjectExistsError:
-            version = self._writer.adopt(ABOUT)  # put by a run that was cut off: always the same bytes
-        sha256 = Hashed.of(text)
-        row: JsonObject = {"kind": "derived", "scope": "", "id": ABOUT, "key": ABOUT, "outcome": "copied"}
-        row.update(size=len(text), sha256=sha256, captured=timestamp(self._clock.now()), run=self._writer.run.id)
-        if version is not None:
-            row["versionId"] = version
-        self._writer.emit("item", row)
 
     def _read_folders_again(self) -> None:
         """Folders whose count does not fit are asked for once more (1 unit each): the listing may have been older."""

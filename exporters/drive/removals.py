@@ -6,15 +6,12 @@ much vanishes at once, nothing is marked gone until a person accepts it. Source:
 
 from collections.abc import Iterator
 
-from exporters.bag.digests import Hashed
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
+from exporters.bag.removed import add_what_lies_below, begin_removed
 from exporters.bag.state import State
 from exporters.drive.tree import Tree
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
-
-MASS_ITEMS = 100
-MASS_SHARE = 0.10
 
 _KINDS = ", ".join(f"'{kind}'" for kind in sorted(LISTED_KINDS))
 _VANISHED = {
@@ -22,14 +19,12 @@ _VANISHED = {
     "code": ExceptionCode.VANISHED.value,
     "reason": CAUSES[ExceptionCode.VANISHED].reason,
 }
-_LIVE = f"kind IN ({_KINDS}) AND outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
 
 
 def find_removed(state: State, scope: str, *, full: bool) -> None:
     """Fill the temporary table `removed` with the ids that the source no longer has, folders' content among them."""
     db = state.db
-    db.execute("CREATE TEMP TABLE IF NOT EXISTS removed (id TEXT PRIMARY KEY) WITHOUT ROWID")
-    db.execute("DELETE FROM removed")
+    begin_removed(state)
     db.execute("INSERT INTO removed SELECT id FROM owed WHERE scope = ? AND deleted = 1", (scope,))
     if full:
         db.execute(
@@ -38,13 +33,7 @@ def find_removed(state: State, scope: str, *, full: bool) -> None:
             (scope,),
         )
         _keep_folders_of_what_is_listed(state, scope)
-    db.execute(
-        # what lies in a removed folder went with it, unless it was listed elsewhere (then its parent is another)
-        "WITH RECURSIVE below(id) AS (SELECT id FROM removed UNION SELECT tree.id FROM below"
-        " JOIN tree ON tree.scope = ? AND tree.parent = below.id WHERE tree.alive = 1)"
-        " INSERT OR IGNORE INTO removed SELECT id FROM below",
-        (scope,),
-    )
+    add_what_lies_below(state, scope)
 
 
 def _keep_folders_of_what_is_listed(state: State, scope: str) -> None:
@@ -58,28 +47,6 @@ def _keep_folders_of_what_is_listed(state: State, scope: str) -> None:
         "  AND id NOT IN (SELECT id FROM owed WHERE scope = ? AND deleted = 1)",
         (scope, scope, scope),
     )
-
-
-def is_mass(state: State, scope: str) -> bool:
-    """Whether over 10 % and 100 of the drive's items would vanish in this round."""
-    vanishing = state.count(
-        f"SELECT count(*) FROM removed CROSS JOIN rows ON rows.id = removed.id WHERE scope = ? AND {_LIVE}",  # noqa: S608
-        (scope,),
-    )
-    if vanishing <= MASS_ITEMS:  # all rows are counted only then
-        return False
-    held = state.count(f"SELECT count(*) FROM rows WHERE scope = ? AND {_LIVE}", (scope,))  # noqa: S608
-    return vanishing > MASS_SHARE * held
-
-
-def digest_of_removed(state: State, scope: str) -> str:
-    """A name for the mass that would vanish in this round: what a person accepts of one says nothing of another."""
-    found = state.db.execute(
-        "SELECT rows.kind, rows.id FROM rows JOIN removed ON removed.id = rows.id"  # noqa: S608 - constants of ours
-        f" WHERE scope = ? AND {_LIVE} ORDER BY rows.kind, rows.id",
-        (scope,),
-    )
-    return Hashed(f"{kind}\0{item_id}\n".encode("utf-8", "surrogatepass") for kind, item_id in found).drain().sha256
 
 
 def removal_rows(state: State, scope: str, run_id: str, at: str) -> Iterator[JsonObject]:

@@ -6,18 +6,45 @@ and one ledger writer; only contents are fetched side by side. Source: design §
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
 
+from exporters.bag.about import name_source
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
-from exporters.clock import Clock
+from exporters.bag.reconcile import difference_of, reconcile
+from exporters.bag.removed import digest_of_removed, is_mass
+from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
+from exporters.errors import RunError
+from exporters.graph.errors import GraphError, StoppedError
+from exporters.graph.mailbox import Mailbox
 from exporters.graph.session import GraphSession
+from exporters.mail.capture.contents import Fetcher
+from exporters.mail.capture.coverage import coverage_rows
+from exporters.mail.capture.exceptions import worth_another_try
+from exporters.mail.capture.folders import Paths, settle_folders
+from exporters.mail.capture.keeping import Keeper
+from exporters.mail.capture.listing import Listing
+from exporters.mail.capture.objects import Objects
+from exporters.mail.capture.planning import Planner
+from exporters.mail.capture.profile import refresh_profile
+from exporters.mail.capture.removals import find_removed, removal_rows
+from exporters.mail.capture.team import Team
 from exporters.mail.settings import MailSettings
+from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
+
+CLOSING_ROUNDS = 3
 
 
 class MailExporter:
-    """One run on one mailbox. source: of kind mail; its id is that of the user, or of the group whose mailbox it is."""
+    """One run on one mailbox. source: of kind mail; its id is that of the user, or of the group whose mailbox it is.
+
+    compose: makes the PSTs, once the originals are there and before the bag is closed.
+    """
 
     def __init__(
         self,
@@ -31,12 +58,180 @@ class MailExporter:
         stop: threading.Event,
         accepts_removals: Callable[[str], bool] = lambda digest: False,
         is_group: bool = False,
+        compose: Callable[[BagWriter], None] | None = None,
     ) -> None:
         self._source, self._graph, self._writer, self._settings = source, graph, writer, settings
         self._clock, self._progress, self._stop = clock, progress, stop
         self._accepts_removals, self._is_group = accepts_removals, is_group
+        self._compose = compose
+        self._mailbox = Mailbox(graph, source.id, route="groups" if is_group else "users")
+        self._listing = Listing(self._mailbox, writer, settings, stop=stop, is_group=is_group)
         self.result = CopyResult()
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
-        raise NotImplementedError
+        try:
+            self._copy()
+        except StoppedError:  # in the listing, or where a request would have waited for longer than a stop may take
+            if not self._stop.is_set():
+                raise
+        except Exception as error:
+            if isinstance(error, GraphError) or not isinstance(error, RunError):  # else the store is gone, or another's
+                self._finish(whole=False)
+            raise
+        self._finish(whole=True)
+        return self.result
+
+    # -- rounds -----------------------------------------------------------------------------------------------------
+
+    def _copy(self) -> None:
+        extra, anew = self._extra_work_waits(), self._did_not_agree()
+        refresh_profile(self._mailbox, self._writer, self._clock, is_group=self._is_group)
+        for _ in range(1 + CLOSING_ROUNDS):
+            news = self._listing.run(anew)
+            self.result.has_answered = True
+            if not (news or extra or self._writer.has_unfinished_work):
+                break
+            did = self._round(extra=extra)
+            anew, extra = self._doubtful_folders(), False
+            if self._stop.is_set() or not (news or did or anew):
+                break
+        self._note_refusals()
+
+    def _round(self, *, extra: bool) -> int:
+        """Decide removals and work off what is owed; the number of items worked on."""
+        removed = self._decide_removals()
+        paths = Paths(self._writer.state)
+        did = settle_folders(self._writer, paths, self._clock)
+        return removed + did + self._work(paths, extra=extra)
+
+    def _decide_removals(self) -> int:
+        """Mark as gone what no folder lists any more; nothing if a folder could not be asked, or too much would vanish."""
+        state, writer = self._writer.state, self._writer
+        if any(scope.startswith("messages/") for scope in self._listing.refused):
+            return 0  # a message may have been moved to where we could not look
+        find_removed(state)
+        if is_mass(state, "") and not self._accepts_removals(digest := digest_of_removed(state, "")):
+            self._add_problem("mass_disappearance")
+            self.result.digests["mass_disappearance"] = digest
+            return 0
+        gone = 0
+        for row in removal_rows(state, writer.run.id, timestamp(self._clock.now())):
+            gone += 1
+            self.result.gone_now += row["outcome"] == "gone"
+            writer.emit("item", row)
+        return gone
+
+    def _work(self, paths: Paths, *, extra: bool) -> int:
+        """Fetch and keep what is owed; the number of items worked on."""
+        objects = Objects(self._writer, self._clock)
+        keeper = Keeper(self._writer, objects, self._clock, self.result)
+        planner = Planner(self._writer.state, paths, keeper.move)
+        before = self.result.worked_on
+        self._progress.listed(planner.count_owed())
+        fetcher = Fetcher(self._mailbox)
+        try:
+            with Team(fetcher.fetch, self._stop, self._clock) as team:
+                for fetched in team.through(planner.tasks(extra=extra, now=self._clock.now()), idle=objects.close_due):
+                    keeper.keep(fetched)
+                    self._progress.finished(1)
+            objects.finish()
+        except BaseException as error:
+            self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
+            if isinstance(error, StoppedError) and self._stop.is_set():
+                objects.finish()
+            else:
+                objects.abandon()
+            raise
+        return self.result.worked_on - before
+
+    # -- what waits without news ------------------------------------------------------------------------------------
+
+    def _extra_work_waits(self) -> bool:
+        """Whether failures are worth another try."""
+        now = self._clock.now()
+        return any(worth_another_try(row, now) for row in self._writer.exceptions())
+
+    def _did_not_agree(self) -> set[str]:
+        """Folders whose counts were unexplained when the bag was last folded: deltas alone will never bring what is missing."""
+        told = self._writer.folded_reconciliation().get("independent", ())
+        return {
+            detail["id"]
+            for entry in told
+            if entry.get("by") == "totalItemCount"
+            for detail in entry["detail"]
+            if detail["verdict"] == "unexplained"
+        }
+
+    def _doubtful_folders(self) -> set[str]:
+        """Folders whose count does not fit now, and that were not listed from the start in this run."""
+        independent = reconcile(self._writer.state)["independent"]
+        found = {
+            detail["id"]
+            for entry in independent
+            for detail in entry["detail"]
+            if detail["verdict"] == "unexplained" and entry["scope"] == ""
+        }
+        return found - self._listing.relisted
+
+    def _note_refusals(self) -> None:
+        """Folders, and parts of the mailbox, that could not be listed."""
+        refused = self._listing.refused
+        if refused:
+            self._add_problem("folders_not_listed")
+            self.result.digests["folders_not_listed"] = _digest(sorted((s, e.code) for s, e in refused.items()))
+
+    def _add_problem(self, code: str) -> None:
+        if code not in self.result.problems:
+            self.result.problems.append(code)
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _finish(self, *, whole: bool) -> None:
+        """Count and close. whole: the copy went to its end (or was asked to stop); else the service refused."""
+        writer = self._writer
+        done = whole and not self._stop.is_set()
+        if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number and self._count_unread():
+            writer.close("complete" if whole else "stopped")
+            return
+        name_source(writer, self._source, self._clock)
+        if done and self._compose is not None:
+            self._compose(writer)
+        self._count_loaded()
+        writer.close("complete" if done else "stopped")
+
+    def _count_loaded(self) -> None:
+        state = self._writer.state
+        reconciliation = reconcile(state)
+        self._take_counts(reconciliation, map(load_json, state.rows("outcome = 'excepted'")))
+        at = timestamp(self._clock.now())
+        for entry in reconciliation["independent"]:
+            row = {name: entry[name] for name in ("scope", "by", "expected", "found")}
+            self._writer.emit("count", {**row, "kind": "mail", "id": self._source.id, "at": at})
+
+    def _count_unread(self) -> bool:
+        """Nothing was new: the fold's own reconciliation still holds. False if it is not as it was written."""
+        reconciliation = self._writer.folded_reconciliation()
+        if not reconciliation:
+            return False
+        self._take_counts(reconciliation, self._writer.exceptions())
+        return not self._writer.has_unfinished_work
+
+    def _take_counts(self, reconciliation: JsonObject, excepted: Iterable[JsonObject]) -> None:
+        result = self.result
+        result.counts, result.kinds = dict(reconciliation["counts"]), reconciliation["kinds"]
+        result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
+        if difference := difference_of(reconciliation["independent"]):
+            result.digests["not_reconciled"] = difference
+        for row in excepted:
+            if row["code"] != ExceptionCode.VANISHED:
+                result.excepted_kinds[row["kind"]] = result.excepted_kinds.get(row["kind"], 0) + 1
+            code, run, captured = row["code"], str(row.get("run")), datetime.fromisoformat(row["captured"])
+            result.exceptions[code] = result.exceptions.get(code, 0) + 1
+            runs = result.newest.setdefault(code, {})
+            runs[run] = max(runs.get(run, captured), captured)
+        result.coverage = coverage_rows(result, self._listing.refused, self._settings, is_group=self._is_group)
+
+
+def _digest(content: Any) -> str:
+    return Hashed.of(dump_json({"content": content}))

@@ -7,9 +7,10 @@ import pytest
 
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagWriter, Run, claim_source, open_bag
+from exporters.bag.removed import MASS_ITEMS, is_mass
 from exporters.clock import SystemClock
 from exporters.drive.packages import settle_packages
-from exporters.drive.removals import MASS_ITEMS, find_removed, is_mass, settle_kind_changes
+from exporters.drive.removals import find_removed, settle_kind_changes
 from exporters.store.folder import FolderStore
 
 AT = "2026-11-28T20:00:00Z"

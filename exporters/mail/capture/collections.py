@@ -1,0 +1,94 @@
+"""What is listed in a mailbox: one collection of items for each folder.
+
+Rules of this file: data and look-ups, no I/O. A collection is known by the scope of its cursor, so that a run without news need
+not read what folders there are. Source: docs/formats.md (bag of a mailbox, cursors); graph.md §3.3, §3.6; quirk Q-008.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporters.graph.calls import segment
+from exporters.mail.capture.asked import (
+    CONTACT_EXPANDS,
+    EVENT_LISTED,
+    MESSAGE,
+    MESSAGE_EXPANDS,
+    TASK_EXPANDS,
+)
+from exporters.mail.capture.walk import CONTACTS
+
+_KINDS = {"messages": "message", "contacts": "contact", "tasks": "task", "events": "event", "threads": "post"}
+_OF_CLASS = {"mail": "messages", "contacts": "contacts", "tasks": "tasks", "calendar": "events", "threads": "threads"}
+PAGES = {"messages": 100, "contacts": 100, "tasks": 100, "events": 1000, "threads": 100}
+"""Rows of a page that is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Items of one folder. word: messages, contacts, tasks, events or threads; folder: its id."""
+
+    word: str
+    folder: str
+
+    @property
+    def scope(self) -> str:
+        """Of its cursor, and of `seen` rows."""
+        return f"{self.word}/{self.folder}"
+
+    @property
+    def kind(self) -> str:
+        """Of the rows of its items."""
+        return _KINDS[self.word]
+
+    @property
+    def has_delta(self) -> bool:
+        """Whether the service tells what changed; else all is listed, and compared."""
+        return self.word in {"messages", "contacts", "tasks"}
+
+    @property
+    def path(self) -> str:
+        """Where its listing begins, below the mailbox."""
+        at = segment(self.folder)
+        if self.word == "contacts" and self.folder == CONTACTS:
+            return "/contacts/delta"
+        return {
+            "messages": f"/mailFolders/{at}/messages/delta",
+            "contacts": f"/contactFolders/{at}/contacts/delta",
+            "tasks": f"/todo/lists/{at}/tasks/delta",
+            "events": f"/calendars/{at}/events",
+            "threads": f"/threads/{at}/posts",
+        }[self.word]
+
+    @property
+    def expands(self) -> tuple[str | None, ...]:
+        """What to expand, from all to none."""
+        found: dict[str, tuple[str | None, ...]] = {
+            "messages": MESSAGE_EXPANDS,
+            "contacts": CONTACT_EXPANDS,
+            "tasks": TASK_EXPANDS,
+        }
+        return found.get(self.word, (None,))
+
+    def params(self, expand: str | None) -> dict[str, str]:
+        """Parameters of the first request."""
+        params: dict[str, str] = {}
+        if self.word == "messages":
+            params["$select"] = MESSAGE
+        elif self.word in {"events", "threads"}:
+            params |= {"$select": EVENT_LISTED, "$top": str(PAGES[self.word])}
+        if expand is not None:
+            params["$expand"] = expand
+        return params
+
+
+def collection_of(facts: Mapping[str, Any]) -> Collection | None:
+    """The collection of a folder, None for one that holds nothing of its own."""
+    word = _OF_CLASS.get(str(facts.get("service", {}).get("class")))
+    return None if word is None else Collection(word, str(facts["id"]))
+
+
+def collection_at(scope: str) -> Collection | None:
+    """The collection with this scope, None if it is no collection's."""
+    word, mark, folder = scope.partition("/")
+    return Collection(word, folder) if mark and word in _KINDS else None

@@ -1,0 +1,228 @@
+"""What is fetched of one item: the MIME of a message, the record of an event, and the bytes that they need.
+
+Rules of this file: runs in a worker thread and touches neither state nor ledger; no single item may stop the others: what the
+service refuses becomes a code. MIME that is refused is replaced by JSON and attachments, and the item says so. Attachments are
+listed without contents and fetched one by one (Q-045); attached items have bytes too (Q-071), links have none (Q-072), and
+names may be missing or alike (Q-073). Source: design §5, graph.md §3.3, §3.4, §3.6.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import IO, cast
+
+from exporters.bag.formats import JsonObject
+from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
+from exporters.graph.answers import objects_of, text_of
+from exporters.graph.calls import segment
+from exporters.graph.errors import NotFoundError, RefusedError
+from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.asked import (
+    ATTACHMENT,
+    CONTACT_EXPANDS,
+    EVENT,
+    EVENT_EXPANDS,
+    MESSAGE,
+    MESSAGE_EXPANDS,
+    TASK_EXPANDS,
+)
+from exporters.mail.capture.exceptions import MIME_CODES, code_of, concerns_all, reason_of
+from exporters.mail.capture.facts import completed, id_of, item_facts, record_of, same_content
+from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
+from exporters.outcomes import ExceptionCode, Outcome
+
+_REFERENCE = "#microsoft.graph.referenceAttachment"
+_SELECTS = (
+    f"{ATTACHMENT},contentId,contentLocation",
+    f"{ATTACHMENT},microsoft.graph.fileAttachment/contentId",
+    ATTACHMENT,
+)
+_CHUNK = 1 << 18
+PHOTO = "photo"
+
+
+class Fetcher:
+    """Fetches items of one mailbox. Safe from many threads."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    def fetch(self, task: Task) -> Fetched:
+        """All that a task needs. Raises: RunError, and what concerns the whole mailbox."""
+        fetched = Fetched(task, task.facts)
+        fetch: dict[str, Callable[[Fetched], None]] = {
+            "message": self._message,
+            "contact": self._contact,
+            "event": self._event,
+            "task": self._task,
+            "post": self._post,
+        }
+        try:
+            fetch[task.kind](fetched)
+        except (ItemError, SourceError, TransientError) as error:
+            if concerns_all(error):
+                fetched.close()
+                raise
+            fetched.code = code_of(error)
+            fetched.reason = reason_of(fetched.code, error)
+        except BaseException:
+            fetched.close()
+            raise
+        return fetched
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _message(self, fetched: Fetched) -> None:
+        task = fetched.task
+        path = f"/messages/{segment(task.item_id)}"
+        if "graph" not in task.facts:  # a row that is tried once more
+            served = self._first(MESSAGE_EXPANDS, path, {"$select": MESSAGE})
+            fetched.facts = item_facts("message", served, str(task.facts["parent"]))
+        if is_held(task):
+            return
+        try:
+            fetched.file, fetched.size, fetched.sha256 = self._content(f"{path}/$value")
+        except (ItemError, TransientError) as error:
+            code = code_of(error)
+            if code not in MIME_CODES:
+                raise
+            self._without_mime(fetched, path, code, error)
+
+    def _without_mime(self, fetched: Fetched, path: str, code: ExceptionCode, error: LastcopyError) -> None:
+        """The service does not make MIME of it: JSON with its body, and its attachments, are kept in its place."""
+        fetched.code, fetched.reason = code, reason_of(code, error)
+        try:
+            served = self._first(MESSAGE_EXPANDS, path, {"$select": f"{MESSAGE},body,internetMessageHeaders"})
+        except (ItemError, TransientError) as further:
+            if concerns_all(further):
+                raise
+            return  # what was listed of it is all that there is
+        fetched.facts = {**fetched.facts, "graph": record_of(served)}
+        self._attachments(fetched, path)
+
+    # -- the others -------------------------------------------------------------------------------------------------
+
+    def _contact(self, fetched: Fetched) -> None:
+        path = f"/contacts/{segment(fetched.task.item_id)}"
+        self._complete(fetched, CONTACT_EXPANDS, path)
+        photo = Piece(PHOTO, "ContactPicture.jpg", {})
+        try:
+            photo.file, photo.size, photo.sha256 = self._content(f"{path}/photo/$value")
+        except NotFoundError:
+            return  # most have none
+        except (ItemError, TransientError) as error:
+            _refuse(photo, error)
+        fetched.pieces.append(photo)
+
+    def _complete(self, fetched: Fetched, expands: tuple[str | None, ...], path: str) -> None:
+        """Of a row that is tried once more: its record is asked for by itself."""
+        facts = fetched.task.facts
+        if "graph" not in facts:
+            fetched.facts = item_facts(facts["kind"], self._first(expands, path, {}), str(facts["parent"]))
+
+    def _event(self, fetched: Fetched) -> None:
+        path = f"/events/{segment(fetched.task.item_id)}"
+        served = record_of(self._first(EVENT_EXPANDS, path, {"$select": EVENT}))
+        fetched.facts = completed(fetched.task.facts, served)
+        self._attachments(fetched, path)
+        for other in objects_of(served.get("exceptionOccurrences")):
+            other_id = id_of(other)
+            if other_id is not None and other.get("hasAttachments") is True:
+                self._attachments(fetched, f"/events/{segment(other_id)}")
+
+    def _task(self, fetched: Fetched) -> None:
+        facts = fetched.task.facts
+        path = f"/todo/lists/{segment(str(facts['parent']))}/tasks/{segment(fetched.task.item_id)}"
+        self._complete(fetched, TASK_EXPANDS, path)
+        if fetched.facts["graph"].get("hasAttachments") is True:
+            self._attachments(fetched, path, named=False)
+
+    def _post(self, fetched: Fetched) -> None:
+        facts = fetched.task.facts
+        path = f"/threads/{segment(str(facts['parent']))}/posts/{segment(fetched.task.item_id)}"
+        fetched.facts = completed(facts, record_of(self._mailbox.get(path)))
+        if fetched.facts["graph"].get("hasAttachments") is not False:
+            self._attachments(fetched, path)
+
+    # -- attachments ------------------------------------------------------------------------------------------------
+
+    def _attachments(self, fetched: Fetched, path: str, *, named: bool = True) -> None:
+        """All of an item: asked for even where `hasAttachments` is false, which leaves inline ones out."""
+        try:
+            records = list(self._listed(f"{path}/attachments", named=named))
+        except (ItemError, TransientError) as error:
+            fetched.pieces.append(unlisted := Piece(f"{path.rpartition('/')[2]}/attachments", "attachments", {}))
+            _refuse(unlisted, error)
+            return
+        for record in records:
+            attachment_id = id_of(record)
+            if attachment_id is None:
+                continue
+            piece = Piece(attachment_id, text_of(record.get("name")) or "", record)
+            fetched.pieces.append(piece)
+            if record.get("@odata.type") == _REFERENCE:
+                continue
+            try:
+                place = f"{path}/attachments/{segment(attachment_id)}/$value"
+                piece.file, piece.size, piece.sha256 = self._content(place)
+            except (ItemError, TransientError) as error:
+                _refuse(piece, error)
+
+    def _listed(self, path: str, *, named: bool) -> Iterator[JsonObject]:
+        selects = _SELECTS if named else (None,)
+        for select in selects:
+            try:
+                for page in self._mailbox.pages(path, params=None if select is None else {"$select": select}):
+                    for record in page:
+                        kept = record_of(record)
+                        kept.pop("contentBytes", None)
+                        yield kept
+            except RefusedError:
+                if select == selects[-1]:
+                    raise
+            else:
+                return
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    def _first(self, expands: tuple[str | None, ...], path: str, params: dict[str, str]) -> JsonObject:
+        """The answer to the first of these that the service does not call wrong."""
+        for expand in expands:
+            try:
+                return self._mailbox.get(path, params=params if expand is None else {**params, "$expand": expand})
+            except RefusedError:
+                if expand is None:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _content(self, path: str) -> tuple[IO[bytes], int, str]:
+        """(file, bytes, SHA-256)."""
+        file = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - whoever takes it closes it
+        try:
+            size = self._mailbox.content(path, cast("IO[bytes]", file))
+            file.seek(0)
+            found = hashlib.sha256()
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+        except BaseException:
+            file.close()
+            raise
+        return cast("IO[bytes]", file), size, found.hexdigest()
+
+
+def _refuse(piece: Piece, error: LastcopyError) -> None:
+    """It could not be had. Raises: the error itself, if it concerns the whole mailbox."""
+    if concerns_all(error):
+        raise error
+    piece.code, piece.reason = ExceptionCode.ATTACHMENT_UNREADABLE, reason_of(code_of(error), error)
+
+
+def is_held(task: Task) -> bool:
+    """Whether the MIME of a message is in the bag already, and only its state or its folder is another."""
+    row = task.row
+    return (
+        row is not None
+        and row.get("key") is not None
+        and row["outcome"] != Outcome.EXCEPTED
+        and same_content(task.facts, row)
+    )

@@ -1,0 +1,74 @@
+"""What of a mailbox is covered, class by class: decisions without I/O.
+
+Rules of this file: never better than it is: what could not be listed, or was not asked for, is said with the reason and what to do.
+Source: design §5 (coverage), retention-domain §4.
+"""
+
+from collections.abc import Mapping
+
+from exporters.bag.formats import JsonObject
+from exporters.copied import CopyResult
+from exporters.errors import LastcopyError
+from exporters.mail.settings import MailSettings
+
+_PARTS = {"mail": "message", "contacts": "contact", "calendar": "event", "tasks": "task"}
+_WORDS = {"mail": "messages", "contacts": "contacts", "calendar": "events", "tasks": "tasks"}
+
+
+def coverage_rows(
+    result: CopyResult, refused: Mapping[str, LastcopyError], settings: MailSettings, *, is_group: bool
+) -> list[JsonObject]:
+    """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, and parts of the walk."""
+    if is_group:
+        return [_part("conversations", "threads", "post", result, refused), _group_calendar()]
+    rows = [_part(of, _WORDS[of], kind, result, refused) for of, kind in _PARTS.items()]
+    rows.append(_recoverable(refused, settings))
+    rows.append(
+        {
+            "class": "public_folders",
+            "state": "never possible",
+            "reason": "Microsoft Graph does not reach public folders.",
+            "alternative": "Export them by eDiscovery, or from Outlook.",
+        }
+    )
+    return rows
+
+
+def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[str, LastcopyError]) -> JsonObject:
+    if (error := refused.get(of)) is not None:
+        return {
+            "class": of,
+            "state": "not reachable",
+            "code": error.code,
+            "reason": str(error),
+            "alternative": error.action,
+        }
+    folders = [error for scope, error in refused.items() if scope.startswith(f"{word}/")]
+    if folders:
+        reason = f"{len(folders):,} folders could not be listed: {folders[0]}"
+        return {"class": of, "state": "in part", "code": folders[0].code, "reason": reason}
+    failed = result.excepted_kinds.get(kind, 0)
+    counts = result.counts.get("pending", 0) or (of == "mail" and result.unexplained)
+    if failed:
+        return {"class": of, "state": "in part", "reason": f"{failed:,} items could not be copied."}
+    if counts:
+        return {
+            "class": of,
+            "state": "in part",
+            "reason": "The service's own counts are not those of the copy, or items are pending.",
+        }
+    return {"class": of, "state": "covered"}
+
+
+def _recoverable(refused: Mapping[str, LastcopyError], settings: MailSettings) -> JsonObject:
+    if settings.recoverable == "none":
+        return {"class": "recoverable_items", "state": "not asked", "alternative": "sources.recoverable: all"}
+    if (error := refused.get("recoverable")) is not None:
+        told = {"code": error.code, "reason": str(error), "alternative": "Export them by eDiscovery."}
+        return {"class": "recoverable_items", "state": "not reachable", **told}
+    return {"class": "recoverable_items", "state": "covered"}
+
+
+def _group_calendar() -> JsonObject:
+    reason = "This version copies the conversations of a group, not its calendar."
+    return {"class": "group_calendar", "state": "not reachable", "code": "not_in_this_version", "reason": reason}

@@ -1,0 +1,148 @@
+"""Items of a mailbox as served → the facts that we keep of them: decisions without I/O.
+
+Rules of this file: everything in an answer is optional until proved otherwise (Q-075); what is compared later is what was served;
+times of the year 1 mean nothing (Q-076). Source: docs/formats.md (bag of a mailbox), graph.md §3.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json
+from exporters.graph.answers import identifier_of, number_of, object_of, objects_of, text_of
+
+_UNSET = ("0001-01-01", "1601-01-01")
+_MOVING = frozenset({"changeKey", "parentFolderId", "@odata.etag", "@odata.context"})
+"""What changes with a move, and says nothing of the item itself."""
+_CONTENT = (
+    "subject", "from", "sender", "toRecipients", "ccRecipients", "bccRecipients", "replyTo", "sentDateTime",
+    "internetMessageId", "hasAttachments", "isDraft",
+)  # fmt: skip
+_NAMES = {"message": "subject", "contact": "displayName", "task": "title", "event": "subject", "post": "subject"}
+
+
+def record_of(served: Mapping[str, Any]) -> JsonObject:
+    """The JSON to keep: as served, without what belongs to the answer alone."""
+    return {k: v for k, v in served.items() if not k.startswith("@odata") or k == "@odata.type"}
+
+
+def digest(value: Mapping[str, Any]) -> str:
+    """Stands for a value where values are compared."""
+    return Hashed.of(dump_json(value))
+
+
+def extended(record: Mapping[str, Any], tag: str) -> str | None:
+    """The value of a single-value extended property by its tag (`0xE08`, without leading zeros), whatever its type."""
+    for entry in objects_of(record.get("singleValueExtendedProperties")):
+        name = (text_of(entry.get("id")) or "").split(" ")
+        if len(name) == 2 and name[1].lower().replace("0x0", "0x").replace("0x0", "0x") == tag.lower():
+            return text_of(entry.get("value"))
+    return None
+
+
+def item_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject:
+    """The `listed` value of a message, contact or task with an id, whose listing tells all of it. parent: id of its folder."""
+    graph = record_of(served)
+    state = {k: v for k, v in graph.items() if k not in _MOVING}
+    service: JsonObject = {"state": digest(state)}
+    if (key := text_of(served.get("changeKey")) or text_of(served.get("@odata.etag"))) is not None:
+        service["changeKey"] = key
+    if kind == "message":
+        service |= _message_service(graph)
+    facts = _facts(kind, graph, parent, service)
+    if kind == "message" and (message_id := text_of(graph.get("internetMessageId"))):
+        facts["internetMessageId"] = message_id
+    facts["graph"] = graph
+    return facts
+
+
+def listed_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject:
+    """The `listed` value of an event or a post, of which the listing tells no more than that it changed."""
+    key = text_of(served.get("changeKey")) or text_of(served.get("@odata.etag")) or ""
+    return {"scope": "", "id": served["id"], "kind": kind, "name": "", "parent": parent, "service": {"changeKey": key}}
+
+
+def completed(facts: JsonObject, graph: Mapping[str, Any]) -> JsonObject:
+    """The facts of an event or a post, once it has been read. Its change key stays the listed one: a newer one is news."""
+    return {**_facts(facts["kind"], graph, facts["parent"], facts["service"]), "graph": dict(graph)}
+
+
+def _facts(kind: str, graph: Mapping[str, Any], parent: str, service: JsonObject) -> JsonObject:
+    facts: JsonObject = {"scope": "", "id": graph["id"], "kind": kind, "parent": parent, "service": service}
+    facts["name"] = text_of(graph.get(_NAMES[kind])) or ""
+    for ours, theirs in (("created", "createdDateTime"), ("modified", "lastModifiedDateTime")):
+        if (at := date_of(graph, theirs)) is not None:
+            facts[ours] = at
+    return facts
+
+
+def _message_service(graph: JsonObject) -> JsonObject:
+    size = extended(graph, "0xE08")
+    content = {name: graph.get(name) for name in _CONTENT} | {"size": size}
+    if graph.get("isDraft") or size is None:  # nothing else tells of an edit
+        content["changeKey"] = graph.get("changeKey")
+    service: JsonObject = {"content": digest(content)}
+    if size is not None and size.isdecimal():
+        service["size"] = int(size)
+    for ours, tag in (("class", "0x1A"), ("searchKey", "0x300B"), ("entryId", "0xFFF")):
+        if (value := extended(graph, tag)) is not None:
+            service[ours] = value
+    if (at := date_of(graph, "receivedDateTime")) is not None:
+        service["received"] = at
+    if isinstance(graph.get("isDraft"), bool):
+        service["isDraft"] = graph["isDraft"]
+    return service
+
+
+def date_of(record: Mapping[str, Any], name: str) -> str | None:
+    """A date as served, None if it is not there or says "not set" (Q-076)."""
+    value = text_of(record.get(name))
+    return None if value is None or value.startswith(_UNSET) else value
+
+
+def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether a row says already what was listed just now."""
+    if facts["kind"] in {"event", "post"}:  # the listing tells no more of these
+        names: tuple[str, ...] = ("kind", "parent", "service")
+    else:
+        names = ("kind", "name", "parent", "created", "modified", "service")
+    return all(facts.get(name) == row.get(name) for name in names)
+
+
+def same_content(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether the MIME that we hold of a message is that of what is listed, as far as that can be told without reading it."""
+    new, old = facts["service"].get("content"), row.get("service", {}).get("content")
+    return new is not None and new == old
+
+
+def folder_facts(served: Mapping[str, Any], of: str, parent: str | None, extra: Mapping[str, Any]) -> JsonObject:
+    """The `listed` value of a folder with an id. of: its class (mail, search, contacts, …). extra: further facts of it."""
+    service: JsonObject = {"class": of}
+    for name in ("totalItemCount", "unreadItemCount", "childFolderCount"):
+        if of == "mail" and (number := number_of(served.get(name))) is not None:
+            service[name] = number
+    if served.get("isHidden") is True:
+        service["isHidden"] = True
+    if (container := extended(served, "0x3613")) is not None:
+        service["containerClass"] = container
+    for name, value in extra.items():
+        if value is not None:
+            service[name] = value
+    name = text_of(served.get("displayName")) or text_of(served.get("name")) or ""
+    return {"scope": "", "id": served["id"], "kind": "folder", "name": name, "parent": parent, "service": service}
+
+
+def owner_of(calendar: Mapping[str, Any]) -> str | None:
+    """Whose calendar it is, in small letters."""
+    address = text_of(object_of(calendar.get("owner")).get("address"))
+    return None if address is None else address.casefold()
+
+
+def is_removed(served: Mapping[str, Any]) -> bool:
+    """Whether a row of a delta says that the item is not in this folder any more."""
+    return "@removed" in served
+
+
+def id_of(served: Mapping[str, Any]) -> str | None:
+    """The id of a row, None if it has none."""
+    return identifier_of(served.get("id"))

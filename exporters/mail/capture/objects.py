@@ -1,0 +1,215 @@
+"""The objects of `data/originals/` that are being made: a zip of messages, a file of lines for each other kind.
+
+Rules of this file: rows are written when their object is whole in the store, and at once, so that a kill loses no more than one
+object's; an object is closed at 1,000 items, 256 MiB or 60 seconds; numbers follow what lies in the store, whatever was cut
+off. One thread only. Source: design §5, docs/formats.md (bag of a mailbox).
+"""
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import IO
+
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json, dump_row
+from exporters.bag.ledger import BagWriter
+from exporters.clock import Clock, timestamp
+from exporters.mail.capture.uploads import PIECE, Upload
+from exporters.mail.originals import (
+    BYTES,
+    ENTRIES,
+    MAIL,
+    ORIGINALS,
+    RECORDS,
+    SECONDS,
+    Entry,
+    bytes_key,
+    entry_key,
+    mail_entry,
+    number_of,
+    object_key,
+)
+
+Rows = list[tuple[str, JsonObject]]
+_EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
+_LATEST = datetime(2107, 12, 31, tzinfo=UTC)
+_LEVEL = 1  # of deflate: mail is mostly base64, on which more work gains little
+
+
+class Numbers:
+    """The next free number of each kind of object."""
+
+    def __init__(self, writer: BagWriter) -> None:
+        self._writer = writer
+        self._used: dict[str, int] | None = None
+
+    def take(self, kind: str) -> int:
+        """A number that no object in the store has."""
+        if self._used is None:
+            self._used = {}
+            prefix = f"{self._writer.bag}/"
+            for info in self._writer.store.list(f"{prefix}{ORIGINALS}/"):
+                found = number_of(info.key[len(prefix) :])
+                if found is not None:
+                    self._used[found[0]] = max(self._used.get(found[0], 0), found[1])
+        self._used[kind] = self._used.get(kind, 0) + 1
+        return self._used[kind]
+
+
+class _Object:
+    """What a zip and a file of lines have in common: when it began, what it holds, and the rows that wait for its end."""
+
+    def __init__(self, writer: BagWriter, clock: Clock, kind: str, number: int, suffix: str) -> None:
+        self.kind, self.number = kind, number
+        self.key = object_key(kind, number, suffix)
+        self.items = 0
+        self.rows: Rows = []
+        self._writer, self._clock = writer, clock
+        self._began = clock.monotonic()
+        self._upload = Upload(lambda chunks: writer.put_payload(self.key, chunks))
+
+    @property
+    def is_due(self) -> bool:
+        return self.items >= ENTRIES or self._upload.size >= BYTES or self._clock.monotonic() - self._began >= SECONDS
+
+    def finish(self) -> None:
+        """Close it, and write its rows."""
+        self._end()
+        stored = self._upload.finish()
+        row: JsonObject = {"kind": "original", "scope": "", "id": self.key, "key": self.key, "outcome": "copied"}
+        row.update(
+            size=stored.size, sha256=stored.sha256, run=self._writer.run.id, captured=timestamp(self._clock.now())
+        )
+        if stored.version_id is not None:
+            row["versionId"] = stored.version_id
+        self._writer.emit_all([("item", row), *self.rows])
+        self._writer.flush()
+
+    def abandon(self) -> None:
+        """It will not become whole."""
+        self._upload.abandon()
+
+    def _end(self) -> None:
+        raise NotImplementedError
+
+
+class MailZip(_Object):
+    """A zip of messages in work."""
+
+    def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str = MAIL) -> None:
+        super().__init__(writer, clock, kind, number, "zip")
+        self._zip = zipfile.ZipFile(self._upload, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)  # type: ignore[arg-type]
+        self._records = tempfile.SpooledTemporaryFile(4 << 20)  # noqa: SIM115 - closed with the zip
+
+    def name(self, folder: str, subject: str, item_id: str, suffix: str = "eml") -> str:
+        """The name of the next entry."""
+        return mail_entry(self.number, self.items + 1, folder, subject, item_id, suffix)
+
+    def add(self, name: str, file: IO[bytes], at: datetime | None) -> str:
+        """Add an entry; return the `key` of its row. file: read from its start. at: its date."""
+        with self._zip.open(_info(name, at), "w") as entry:
+            file.seek(0)
+            while piece := file.read(PIECE):
+                entry.write(piece)
+        return entry_key(Entry(self.key, name))
+
+    def record(self, line: JsonObject) -> None:
+        """Add the record of an item: its entry, if it has one, was added just before."""
+        self._records.write(dump_row(line))
+        self.items += 1
+
+    def _end(self) -> None:
+        with self._records, self._zip.open(_info(RECORDS, None), "w") as entry:
+            self._records.seek(0)
+            while piece := self._records.read(PIECE):
+                entry.write(piece)
+        self._zip.close()
+
+    def abandon(self) -> None:
+        super().abandon()
+        self._records.close()
+
+
+def _info(name: str, at: datetime | None) -> zipfile.ZipInfo:
+    moment = min(max(at or _EARLIEST, _EARLIEST), _LATEST)
+    info = zipfile.ZipInfo(name, (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second))
+    info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+    return info
+
+
+class Lines(_Object):
+    """A file of lines in work, with the bytes that its items need beside it."""
+
+    def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str) -> None:
+        super().__init__(writer, clock, kind, number, "jsonl")
+
+    def add(self, line: JsonObject) -> tuple[str, int, str]:
+        """Add an item; return (`key` of its row, size, SHA-256 of the line without its newline)."""
+        data = dump_json(line)
+        self._upload.write(data + b"\n")
+        self.items += 1
+        return entry_key(Entry(self.key, str(self.items))), len(data), Hashed.of(data)
+
+    def _end(self) -> None:
+        """Lines are whole as they are."""
+
+
+class Objects:
+    """All objects in work of one mailbox."""
+
+    def __init__(self, writer: BagWriter, clock: Clock) -> None:
+        self._writer, self._clock = writer, clock
+        self._numbers = Numbers(writer)
+        self._open: dict[str, MailZip | Lines] = {}
+        self._pieces: dict[str, tuple[int, int]] = {}
+
+    def mail(self) -> MailZip:
+        """The zip of messages in work."""
+        found = self._open.get(MAIL)
+        if not isinstance(found, MailZip):
+            found = self._open[MAIL] = MailZip(self._writer, self._clock, self._numbers.take(MAIL))
+        return found
+
+    def lines(self, kind: str) -> Lines:
+        """The file of lines in work. kind: contacts, events, …"""
+        found = self._open.get(kind)
+        if not isinstance(found, Lines):
+            found = self._open[kind] = Lines(self._writer, self._clock, self._numbers.take(kind), kind)
+        return found
+
+    def put_piece(self, kind: str, name: str, item_id: str, file: IO[bytes], size: int) -> tuple[str, str | None]:
+        """Put bytes that an item needs beside the object of its kind that is in work; return (key, version id).
+
+        kind: mail, contacts, … Raises: errors of the store.
+        """
+        number = (self.mail() if kind == MAIL else self.lines(kind)).number
+        held, place = self._pieces.get(kind, (0, 0))
+        place = place + 1 if held == number else 1
+        self._pieces[kind] = (number, place)
+        key = bytes_key(kind, number, place, name, item_id)
+        file.seek(0)
+        stored = self._writer.put_payload(key, _pieces_of(file), size=size)
+        return key, stored.version_id
+
+    def close_due(self) -> None:
+        """Close what has lasted long enough, or holds enough."""
+        for kind in [kind for kind, held in self._open.items() if held.is_due]:
+            self._open.pop(kind).finish()
+
+    def finish(self) -> None:
+        """Close all; nothing is in work any more."""
+        while self._open:
+            kind = next(iter(self._open))
+            self._open.pop(kind).finish()
+
+    def abandon(self) -> None:
+        """None of what is in work becomes whole."""
+        for held in self._open.values():
+            held.abandon()
+        self._open.clear()
+
+
+def _pieces_of(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(PIECE):
+        yield piece

@@ -1,0 +1,60 @@
+"""What a round's end says about items of a mailbox that no folder lists any more.
+
+Rules of this file: removals are decided after the round, over all folders, so that a message that was moved is not gone; if too
+much vanishes at once, nothing is marked gone until a person accepts it. Source: design §4 (Whole), docs/formats.md.
+"""
+
+from collections.abc import Iterator
+
+from exporters.bag.formats import JsonObject, load_json
+from exporters.bag.removed import add_what_lies_below, begin_removed
+from exporters.bag.state import State
+from exporters.outcomes import CAUSES, ExceptionCode, Outcome
+
+_BATCH = 500
+
+
+def find_removed(state: State) -> None:
+    """Fill the temporary table `removed` with the ids that the mailbox no longer has, folders' content among them."""
+    begin_removed(state)
+    state.db.execute("INSERT INTO removed SELECT id FROM owed WHERE scope = '' AND deleted = 1")
+    add_what_lies_below(state, "")
+
+
+def removal_rows(state: State, run_id: str, at: str) -> Iterator[JsonObject]:
+    """The item rows that settle the ids in `removed`: *gone* if we hold something, else *vanished*."""
+    after = ""
+    while batch := state.db.execute(
+        "SELECT id FROM removed WHERE id > ? ORDER BY id LIMIT ?", (after, _BATCH)
+    ).fetchall():
+        for (item_id,) in batch:
+            row = _removal(state, item_id, run_id, at)
+            if row is not None:
+                yield row
+        after = batch[-1][0]
+
+
+def _removal(state: State, item_id: str, run_id: str, at: str) -> JsonObject | None:
+    row = state.item_row("", item_id)
+    if row is not None and row["outcome"] == Outcome.COPIED:
+        return {**row, "outcome": Outcome.GONE.value, "since": at, "run": run_id}
+    if row is not None and row["outcome"] == Outcome.GONE:
+        return row
+    if row is None:
+        row = _as_listed(state, item_id)
+    if row is None:
+        return None
+    code = ExceptionCode.VANISHED
+    settled = {"outcome": Outcome.EXCEPTED.value, "code": code.value, "reason": CAUSES[code].reason}
+    return {**row, **settled, "captured": at, "run": run_id}
+
+
+def _as_listed(state: State, item_id: str) -> JsonObject | None:
+    """What stands in the ledger of an item of which nothing was ever captured."""
+    found = state.db.execute("SELECT listed FROM owed WHERE scope = '' AND id = ?", (item_id,)).fetchone()
+    if found is None:
+        return None
+    facts = load_json(found[0])
+    for name in ("deleted", "graph"):
+        facts.pop(name, None)
+    return {"path": f"/{facts.get('name', '')}", **facts}
