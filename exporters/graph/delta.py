@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from exporters.graph.answers import round_of
 from exporters.graph.calls import Asker, Call, JsonObject, query
 from exporters.graph.errors import ForeignLinkError, ResyncRequiredError
-from exporters.graph.limits import Cost
+from exporters.graph.limits import Cost, Scope
 from exporters.graph.pages import LinkTrail
 
 
@@ -30,6 +30,7 @@ def ask_delta(session: Asker, first: Call) -> Iterator[DeltaPage]:
     """The pages of a round. Raises: GraphError; ResyncRequiredError."""
     trail = LinkTrail()
     call = first
+    later = Cost.DELTA_WITH_TOKEN if first.price.scope is Scope.SHAREPOINT else first.cost
     while True:
         trail.step(call.url)
         try:
@@ -40,7 +41,7 @@ def ask_delta(session: Asker, first: Call) -> Iterator[DeltaPage]:
             raise
         trail.took(len(page.rows))
         link = page.next_link or page.delta_link or ""  # one that leads elsewhere is refused before anybody keeps it
-        following = session.call(link, headers=first.headers, cost=Cost.DELTA_WITH_TOKEN, mailbox=first.mailbox)
+        following = session.call(link, headers=first.headers, cost=later, mailbox=first.mailbox)
         yield DeltaPage(page.rows, page.next_link, None if page.next_link else page.delta_link)
         if page.next_link is None:
             return

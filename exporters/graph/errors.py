@@ -181,6 +181,10 @@ class ItemGaveUpError(GraphError, ItemError):
     """The same for a request about one item."""
 
 
+class ContentTooLargeError(GraphError, ItemError):
+    """The content is larger than the caller takes, or than the service gives."""
+
+
 class PagingLoopError(GraphError, SourceError):
     """A listing leads back to a page that was read already, or never ends."""
 

@@ -23,11 +23,20 @@ class _PacedReader(io.RawIOBase):
     def __init__(self, raw: io.RawIOBase) -> None:
         self._raw = raw
         self._waited, self._received = 0.0, 0
+        self._is_over = False
 
     def readable(self) -> bool:
         return True
 
+    def end(self, reader: io.BufferedReader) -> bool:
+        """Nothing more is read; whether something lies there all the same, of which `reader` holds the first."""
+        self._is_over = True
+        pending = getattr(getattr(self._raw, "_sock", None), "pending", None)
+        return bool(reader.peek(1)) or (pending is not None and pending() > 0)
+
     def readinto(self, buffer: Any) -> int | None:
+        if self._is_over:
+            return 0
         began = _CLOCK.monotonic()
         count: int | None = self._raw.readinto(buffer)
         self._waited += _CLOCK.monotonic() - began
@@ -59,6 +68,15 @@ class PacedResponse(http.client.HTTPResponse):
     """Answers whose heads and bodies are held to the pace."""
 
     begin = heads.begin
+    has_surplus = False
+    """Whether bytes stood behind the end of the body."""
 
     def __init__(self, sock: Any, *arguments: Any, **named: Any) -> None:
         super().__init__(_PacedSocket(sock), *arguments, **named)  # type: ignore[arg-type]
+
+    def _close_conn(self) -> None:
+        """Called at the end of the body, wherever that is."""
+        reader = self.fp
+        if isinstance(reader, io.BufferedReader) and isinstance(reader.raw, _PacedReader) and not reader.closed:
+            self.has_surplus = reader.raw.end(reader)
+        super()._close_conn()  # type: ignore[misc]

@@ -70,7 +70,8 @@ class GraphSession:
         self.budget = self._gate.budget
         if licences is not None:
             self.budget.set_licences(licences)
-        self._observer: Observer = _Metered(observer or NoObserver(), self.budget, clock)
+        self.observer: Observer = observer or NoObserver()
+        self._observer: Observer = _Metered(self.observer, self.budget, clock)
         self._patience_seconds = patience_seconds
         self._transport = Transport(cloud.ca_bundle, connections=connections)
         self._counter = Counter()

@@ -72,6 +72,11 @@ class Answer:
         told = header(self.headers, "Content-Length"), header(self.headers, "Transfer-Encoding")
         return self.status == 204 or any(value is not None for value in told)
 
+    @property
+    def has_surplus(self) -> bool:
+        """Whether bytes stood behind the end of a body that was read to its end: then it is not the one that was meant."""
+        return bool(getattr(getattr(self._response, "_original_response", None), "has_surplus", False))
+
     def body(self, most: int = JSON_BYTES) -> bytes:
         """The whole body, content coding undone; for JSON and errors.
 
