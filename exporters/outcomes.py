@@ -46,6 +46,9 @@ class ExceptionCode(StrEnum):
     REFUSED = "refused"
     STORE_REFUSED = "store_refused"
     UNKNOWN_KIND = "unknown_kind"
+    MIME_REFUSED = "mime_refused"
+    ITEM_UNREADABLE = "item_unreadable"
+    ATTACHMENT_UNREADABLE = "attachment_unreadable"
 
 
 CAUSES: dict[ExceptionCode, Cause] = {
@@ -75,4 +78,9 @@ CAUSES: dict[ExceptionCode, Cause] = {
     ExceptionCode.UNKNOWN_KIND: Cause(
         "The service lists it as something that is neither file, folder, package nor link.", False
     ),
+    ExceptionCode.MIME_REFUSED: Cause(
+        "The service does not give this message as MIME; its record, body and attachments are kept in its place.", True
+    ),
+    ExceptionCode.ITEM_UNREADABLE: Cause("The service lists it and cannot read it (Q-074).", False),
+    ExceptionCode.ATTACHMENT_UNREADABLE: Cause("The service does not give the content of this attachment.", False),
 }

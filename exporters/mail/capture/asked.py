@@ -21,7 +21,7 @@ FOLDER: Final = "id,displayName,parentFolderId,childFolderCount,totalItemCount,u
 EVENT_LISTED: Final = "id,changeKey"
 EVENT: Final = (
     "id,changeKey,subject,body,start,end,originalStart,originalStartTimeZone,originalEndTimeZone,isAllDay,type,recurrence,"
-    "seriesMasterId,iCalUId,uid,organizer,attendees,location,locations,showAs,sensitivity,importance,categories,isCancelled,"
+    "seriesMasterId,iCalUId,organizer,attendees,location,locations,showAs,sensitivity,importance,categories,isCancelled,"
     "isOrganizer,isDraft,isReminderOn,reminderMinutesBeforeStart,responseStatus,responseRequested,allowNewTimeProposals,"
     "hideAttendees,onlineMeeting,onlineMeetingUrl,isOnlineMeeting,onlineMeetingProvider,hasAttachments,createdDateTime,"
     "lastModifiedDateTime,transactionId,webLink,cancelledOccurrences,exceptionOccurrences"

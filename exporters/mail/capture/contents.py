@@ -9,7 +9,7 @@ names may be missing or alike (Q-073). Source: design §5, graph.md §3.3, §3.4
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO, cast
+from typing import IO, BinaryIO, cast
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
@@ -27,7 +27,7 @@ from exporters.mail.capture.asked import (
     TASK_EXPANDS,
 )
 from exporters.mail.capture.exceptions import MIME_CODES, code_of, concerns_all, reason_of
-from exporters.mail.capture.facts import completed, id_of, item_facts, record_of, same_content
+from exporters.mail.capture.facts import completed, id_of, record_of, same_content, whole_facts
 from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
 from exporters.outcomes import ExceptionCode, Outcome
 
@@ -77,8 +77,8 @@ class Fetcher:
         path = f"/messages/{segment(task.item_id)}"
         if "graph" not in task.facts:  # a row that is tried once more
             served = self._first(MESSAGE_EXPANDS, path, {"$select": MESSAGE})
-            fetched.facts = item_facts("message", served, str(task.facts["parent"]))
-        if is_held(task):
+            fetched.facts = whole_facts("message", served, str(task.facts["parent"]))
+        if is_held(fetched.facts, task.row):
             return
         try:
             fetched.file, fetched.size, fetched.sha256 = self._content(f"{path}/$value")
@@ -118,7 +118,7 @@ class Fetcher:
         """Of a row that is tried once more: its record is asked for by itself."""
         facts = fetched.task.facts
         if "graph" not in facts:
-            fetched.facts = item_facts(facts["kind"], self._first(expands, path, {}), str(facts["parent"]))
+            fetched.facts = whole_facts(facts["kind"], self._first(expands, path, {}), str(facts["parent"]))
 
     def _event(self, fetched: Fetched) -> None:
         path = f"/events/{segment(fetched.task.item_id)}"
@@ -199,7 +199,7 @@ class Fetcher:
         """(file, bytes, SHA-256)."""
         file = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - whoever takes it closes it
         try:
-            size = self._mailbox.content(path, cast("IO[bytes]", file))
+            size = self._mailbox.content(path, cast("BinaryIO", file))
             file.seek(0)
             found = hashlib.sha256()
             while chunk := file.read(_CHUNK):
@@ -217,12 +217,7 @@ def _refuse(piece: Piece, error: LastcopyError) -> None:
     piece.code, piece.reason = ExceptionCode.ATTACHMENT_UNREADABLE, reason_of(code_of(error), error)
 
 
-def is_held(task: Task) -> bool:
+def is_held(facts: JsonObject, row: JsonObject | None) -> bool:
     """Whether the MIME of a message is in the bag already, and only its state or its folder is another."""
-    row = task.row
-    return (
-        row is not None
-        and row.get("key") is not None
-        and row["outcome"] != Outcome.EXCEPTED
-        and same_content(task.facts, row)
-    )
+    has_bytes = row is not None and row.get("key") is not None and row["outcome"] != Outcome.EXCEPTED
+    return has_bytes and row is not None and same_content(facts, row)

@@ -1,6 +1,7 @@
 """What of a mailbox is covered, class by class: decisions without I/O.
 
-Rules of this file: never better than it is: what could not be listed, or was not asked for, is said with the reason and what to do.
+Rules of this file: never better than it is: what could not be listed, or was not asked for, is said with the reason and what to
+do.
 Source: design §5 (coverage), retention-domain §4.
 """
 

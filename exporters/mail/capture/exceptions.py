@@ -9,11 +9,29 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from exporters.errors import LastcopyError, SourceError
-from exporters.graph.errors import PagingLoopError
+from exporters.graph.errors import NotFoundError, PagingLoopError
 from exporters.outcomes import CAUSES, ExceptionCode
 
 ASK_AGAIN_AFTER = timedelta(hours=24)
 """How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
+
+
+MIME_CODES = frozenset({ExceptionCode.MIME_REFUSED, ExceptionCode.ITEM_UNREADABLE})
+"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
+
+
+def code_of(error: LastcopyError) -> ExceptionCode:
+    """The code of an error that concerns one item."""
+    if isinstance(error, NotFoundError):
+        return ExceptionCode.NOT_FOUND_WHILE_LISTED
+    if "MimeContentConversion" in str(error.code) or "MimeContentConversion" in str(error):
+        return ExceptionCode.MIME_REFUSED
+    return ExceptionCode.ITEM_UNREADABLE
+
+
+def reason_of(code: ExceptionCode, error: LastcopyError) -> str | None:
+    """More than the general reason, where the error says more."""
+    return None if code is ExceptionCode.NOT_FOUND_WHILE_LISTED else f"{CAUSES[code].reason} {error}"
 
 
 def concerns_all(error: LastcopyError) -> bool:

@@ -102,8 +102,9 @@ class MailExporter:
         """Decide removals and work off what is owed; the number of items worked on."""
         removed = self._decide_removals()
         paths = Paths(self._writer.state)
-        did = settle_folders(self._writer, paths, self._clock)
-        return removed + did + self._work(paths, extra=extra)
+        settled, new = settle_folders(self._writer, paths, self._clock)
+        self.result.copied += new
+        return removed + settled + self._work(paths, extra=extra)
 
     def _decide_removals(self) -> int:
         """Mark as gone what no folder lists any more; nothing if a folder could not be asked, or too much would vanish."""
@@ -138,7 +139,7 @@ class MailExporter:
             objects.finish()
         except BaseException as error:
             self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
-            if isinstance(error, StoppedError) and self._stop.is_set():
+            if isinstance(error, GraphError | StoppedError):  # the store is well: what was fetched is kept
                 objects.finish()
             else:
                 objects.abandon()

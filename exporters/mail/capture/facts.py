@@ -18,6 +18,8 @@ _CONTENT = (
     "subject", "from", "sender", "toRecipients", "ccRecipients", "bccRecipients", "replyTo", "sentDateTime",
     "internetMessageId", "hasAttachments", "isDraft",
 )  # fmt: skip
+_ALWAYS = ("createdDateTime", "lastModifiedDateTime", "parentFolderId", "displayName", "title")
+"""What a whole row has some of."""
 _NAMES = {"message": "subject", "contact": "displayName", "task": "title", "event": "subject", "post": "subject"}
 
 
@@ -41,7 +43,18 @@ def extended(record: Mapping[str, Any], tag: str) -> str | None:
 
 
 def item_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject:
-    """The `listed` value of a message, contact or task with an id, whose listing tells all of it. parent: id of its folder."""
+    """The `listed` value of a message, contact or task with an id, whose listing tells all of it. parent: id of its folder.
+
+    A row that holds next to nothing (a delta may tell only what changed) has no `graph`: the item is asked for by itself.
+    """
+    if not any(name in served for name in _ALWAYS):
+        told = {"partial": digest(record_of(served))}
+        return {"scope": "", "id": served["id"], "kind": kind, "name": "", "parent": parent, "service": told}
+    return whole_facts(kind, served, parent)
+
+
+def whole_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject:
+    """The same of an item that was asked for by itself."""
     graph = record_of(served)
     state = {k: v for k, v in graph.items() if k not in _MOVING}
     service: JsonObject = {"state": digest(state)}

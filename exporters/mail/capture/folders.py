@@ -56,9 +56,12 @@ class Paths:
         return "/" + "/".join(self.names(folder))
 
 
-def settle_folders(writer: BagWriter, paths: Paths, clock: Clock) -> int:
-    """Write the rows of folders that are new, changed or have another path, after those of what lies in them; their number."""
-    state, settled = writer.state, 0
+def settle_folders(writer: BagWriter, paths: Paths, clock: Clock) -> tuple[int, int]:
+    """Write the rows of folders that are new, changed or have another path, after those of what lies in them.
+
+    Return (how many, how many of them are new).
+    """
+    state, settled, new = writer.state, 0, 0
     for item_id, facts, row in list(_live_folders(state)):
         path = paths.path(item_id)
         if facts is None and row is not None and row.get("path") == path:
@@ -70,10 +73,10 @@ def settle_folders(writer: BagWriter, paths: Paths, clock: Clock) -> int:
             if facts is not None
             else {k: v for k, v in (row or {}).items() if k not in ("since", "code", "reason")}
         )
-        settled += 1
+        settled, new = settled + 1, new + (row is None)
         at = {"run": writer.run.id, "captured": timestamp(clock.now())}
         writer.emit("item", {**known, "path": path, "outcome": Outcome.COPIED.value, **at})
-    return settled
+    return settled, new
 
 
 def _live_folders(state: State) -> Iterator[tuple[str, JsonObject | None, JsonObject | None]]:

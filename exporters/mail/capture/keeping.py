@@ -1,7 +1,7 @@
 """What came of an item → entries of the objects in work, and rows.
 
-Rules of this file: a row is written when the object that it names is whole; bytes that are held already are not stored again; earlier
-bytes become a row of kind `version`. One thread only. Source: docs/formats.md (bag of a mailbox), design §4 (rows).
+Rules of this file: a row is written when the object that it names is whole; bytes that are held already are not stored again;
+earlier bytes become a row of kind `version`. One thread only. Source: docs/formats.md (bag of a mailbox), design §4 (rows).
 """
 
 from datetime import datetime

@@ -86,17 +86,18 @@ class Listing:
 
     def _walk(self) -> set[str]:
         """Walk, and write down what is new; ids of folders of which something is."""
-        cursor = self._writer.heads.cursors.get(FOLDERS, {})
+        cursor: JsonObject = self._writer.heads.cursors.get(FOLDERS, {})
         walker = Walker(
             self._mailbox, recoverable=self._settings.recoverable == "all", well_known=cursor.get("wellKnown") or {}
         )
         self.walk = walker.group() if self._is_group else walker.mailbox()
         self.refused |= self.walk.refused
-        value = {"kind": "listed", "link": "", "digest": self._digest(), "wellKnown": self.walk.well_known}
-        if value == {name: cursor.get(name) for name in value} and not self._writer.is_loaded:
+        value: JsonObject = {"kind": "listed", "link": "", "digest": self._digest(), "wellKnown": self.walk.well_known}
+        is_as_before = all(cursor.get(name) == value[name] for name in value)
+        if is_as_before and not self._writer.is_loaded:
             return set()
         changed = {facts["id"] for facts in self._news_of(list(self.walk.folders.values()))} | self._gone_folders()
-        if value != {name: cursor.get(name) for name in value}:
+        if not is_as_before:
             self._writer.emit("cursor", {"scope": FOLDERS, **value})
         return changed
 
@@ -168,7 +169,7 @@ class Listing:
 
     def _delta(self, collection: Collection, *, anew: bool) -> bool:
         cursor = self._writer.heads.cursors.get(collection.scope, {})
-        expand = cursor.get("settings", {}).get("expand")
+        expand = cursor.get("settings", {}).get("expand", 0)
         link = cursor.get("link")
         if anew or not link or cursor.get("kind") == "dropped" or not self._fits(cursor, collection):
             return self._from_the_start(collection)
@@ -176,21 +177,21 @@ class Listing:
         return self._pages(collection, pages, expand, bool(cursor.get("full")))
 
     def _fits(self, cursor: Mapping[str, Any], collection: Collection) -> bool:
-        """Whether a link was made with what we ask for today (Q-009); less may be expanded, where the service refused more."""
+        """Whether a link was made with what we ask for today (Q-009); `expand` says which of the expansions the service took."""
         settings = cursor.get("settings", {})
-        return settings.get("asked") == self._asked(collection) and settings.get("expand") in collection.expands
+        return bool(settings.get("asked") == self._asked(collection))
 
     def _asked(self, collection: Collection) -> str:
         return digest({"params": collection.params(None), "expands": list(collection.expands)})[:16]
 
     def _from_the_start(self, collection: Collection) -> bool:
         self._begin(collection)
-        for expand in collection.expands:
+        for number, expand in enumerate(collection.expands):
             pages = self._mailbox.delta(
                 collection.path, params=collection.params(expand), page_size=PAGES[collection.word]
             )
             try:
-                return self._pages(collection, pages, expand, full=True)
+                return self._pages(collection, pages, number, full=True)
             except RefusedError:
                 if expand is None:
                     raise
@@ -200,7 +201,7 @@ class Listing:
         self.relisted.add(collection.folder)
         self._writer.emit("round", {"scope": collection.scope, "state": "begun", "full": True})
 
-    def _pages(self, collection: Collection, pages: Iterable[Any], expand: str | None, full: bool) -> bool:
+    def _pages(self, collection: Collection, pages: Iterable[Any], expand: int, full: bool) -> bool:
         news = False
         settings = {"asked": self._asked(collection), "expand": expand}
         for page in pages:

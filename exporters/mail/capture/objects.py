@@ -9,7 +9,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, cast
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json, dump_row
@@ -99,7 +99,7 @@ class MailZip(_Object):
 
     def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str = MAIL) -> None:
         super().__init__(writer, clock, kind, number, "zip")
-        self._zip = zipfile.ZipFile(self._upload, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)  # type: ignore[arg-type]
+        self._zip = zipfile.ZipFile(cast("IO[bytes]", self._upload), "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
         self._records = tempfile.SpooledTemporaryFile(4 << 20)  # noqa: SIM115 - closed with the zip
 
     def name(self, folder: str, subject: str, item_id: str, suffix: str = "eml") -> str:

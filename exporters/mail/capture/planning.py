@@ -1,6 +1,7 @@
 """From what is owed to tasks.
 
-Rules of this file: what needs no request is done at once (an item that was only moved); the rest is given out in the order of the ids.
+Rules of this file: what needs no request is done at once (an item that was only moved); the rest is given out in the order of the
+ids.
 Source: design §4 (the ledger), docs/formats.md.
 """
 
@@ -60,10 +61,11 @@ class Planner:
             if worth_another_try(row, now):
                 ids.add(row["scope"] if row["kind"] == "attachment" else row["id"])
         for item_id in sorted(ids):
-            row = self._state.item_row("", item_id)
-            is_there = row is not None and row["outcome"] != Outcome.GONE and row["kind"] in _ITEMS
-            if row is None or not is_there or self._state.listed("", item_id) is not None:
+            found = self._state.item_row("", item_id)
+            is_there = found is not None and found["outcome"] != Outcome.GONE and found["kind"] in _ITEMS
+            if found is None or not is_there or self._state.listed("", item_id) is not None:
                 continue
+            row = found
             names = ("scope", "id", "kind", "name", "parent", "created", "modified", "service", "internetMessageId")
             facts = {name: row[name] for name in names if name in row}
             yield Task(facts, row, self._paths.names(str(row.get("parent") or "")))

@@ -1,7 +1,7 @@
 """What a mailbox is beside its items: whose it is, its settings, inbox rules and categories.
 
-Rules of this file: nothing tells when one of these changes, so they are read again once a day; a part that is refused does not stop
-the copy, and is named in the line of the settings. Source: design §4 (payload: settings), graph.md §3.1, §3.6.
+Rules of this file: nothing tells when one of these changes, so they are read again once a day; a part that is refused does not
+stop the copy, and is named in the line of the settings. Source: design §4 (payload: settings), graph.md §3.1, §3.6.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,10 @@ _GROUP = "id,displayName,mail,proxyAddresses,description"
 
 
 def refresh_profile(mailbox: Mailbox, writer: BagWriter, clock: Clock, *, is_group: bool) -> None:
-    """Read it if that was not done for a day, and write down what is new. Raises: NoMailboxError, RunError, errors of the store."""
+    """Read it if that was not done for a day, and write down what is new.
+
+    Raises: NoMailboxError, RunError, errors of the store.
+    """
     cursor = writer.heads.cursors.get(SCOPE, {})
     now = clock.now()
     if cursor and now - datetime.fromisoformat(cursor["at"]) < AFTER:

@@ -1,7 +1,7 @@
 """The few threads that fetch items of one mailbox.
 
-Rules of this file: the service takes four requests at a time of a mailbox (the budget sees to it); two more threads stand ready, so
-that a place is never empty while somebody hashes; what is under way is bounded; results come in the order in which they are
+Rules of this file: the service takes four requests at a time of a mailbox (the budget sees to it); two more threads stand ready,
+so that a place is never empty while somebody hashes; what is under way is bounded; results come in the order in which they are
 done. Source: design §5, §9; quirk Q-043.
 """
 
