@@ -49,6 +49,8 @@ class ExceptionCode(StrEnum):
     MIME_REFUSED = "mime_refused"
     ITEM_UNREADABLE = "item_unreadable"
     ATTACHMENT_UNREADABLE = "attachment_unreadable"
+    STREAM_OMITTED = "stream_omitted"
+    STREAM_UNAVAILABLE = "stream_unavailable"
 
 
 CAUSES: dict[ExceptionCode, Cause] = {
@@ -83,4 +85,8 @@ CAUSES: dict[ExceptionCode, Cause] = {
     ),
     ExceptionCode.ITEM_UNREADABLE: Cause("The service lists it and cannot read it (Q-074).", False),
     ExceptionCode.ATTACHMENT_UNREADABLE: Cause("The service does not give the content of this attachment.", False),
+    ExceptionCode.STREAM_OMITTED: Cause(
+        "The export API leaves it out of its answers, also when it is asked for alone.", False
+    ),
+    ExceptionCode.STREAM_UNAVAILABLE: Cause("The export API does not give its stream.", False),
 }
