@@ -19,6 +19,7 @@ from exporters.bag.formats import LEDGER, SOURCE, TAG_FILES, TAGMANIFEST, segmen
 from exporters.bag.verify_counts import reconcile_now
 from exporters.bag.verify_fold import FoldCheck, source_fault
 from exporters.bag.verify_matching import Piece
+from exporters.bag.verify_originals import EntryCheck
 from exporters.bag.verify_payload import Choice, PayloadCheck, Progress, StoppedError, lock_fault
 from exporters.bag.verify_processes import Processes
 from exporters.bag.verify_reading import SEGMENT_NAME, fault_in_chain
@@ -108,16 +109,20 @@ def verify_bag(
         reconcile_now(view, report)
         if not state.heads.listed_whole:
             report.doubt(_CLAIMED if verification.is_claimed() else "the source was never listed to the end")
+        choice = choice or Choice(everything=level == "full")
         if expected is not None:
-            expected(view.files, view.octets)
+            expected(view.files, view.octets + (view.held_octets if choice.everything else 0))
         if view.octets >= PAYLOAD_FOR_PROCESSES:
             processes.start()
         payload = PayloadCheck(
-            store, report, pool, processes, local=verification.local,
-            choice=choice or Choice(everything=level == "full"), stop=stop, progress=progress, lock=lock,
+            store, report, pool, processes, local=verification.local, choice=choice, stop=stop, progress=progress, lock=lock,
         )  # fmt: skip
         verification.check_dropped(view)
         payload.run(view.payload(), verification.payload_objects(), strays_in_flight=not report.closed)
+        entries = EntryCheck(
+            store, report, pool, local=verification.local, choice=choice, stop=stop, progress=progress
+        )  # fmt: skip
+        entries.run(view.holders(), strays_in_flight=report.open or not report.closed)
         if refold:
             compare_refold(store, report)
     processes.clear()

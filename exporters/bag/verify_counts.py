@@ -8,8 +8,9 @@ from itertools import zip_longest
 from typing import Any
 
 from exporters.bag.formats import JsonObject
+from exporters.bag.verify_folders import FolderCount
 from exporters.bag.verify_report import NAMES_KEPT, BagVerification
-from exporters.bag.verify_state import FolderCount, View
+from exporters.bag.verify_state import View
 
 DETAILS_KEPT = 1_000
 _FORM = {"counts", "independent", "kinds"}
@@ -52,6 +53,8 @@ def _totals(view: View) -> list[dict[str, Any]]:
     totals: dict[str, dict[str, Any]] = {}
     for folder in view.folders():
         total = totals.setdefault(folder.scope, _empty(folder.scope))
+        if folder.by == "totalItemCount":
+            total["by"] = folder.by
         if folder.verdict == "unavailable":
             of_kind = total.setdefault("unavailable", {})
             of_kind[folder.kind] = of_kind.get(folder.kind, 0) + 1
@@ -68,7 +71,8 @@ def _totals(view: View) -> list[dict[str, Any]]:
 
 def _empty(scope: str) -> dict[str, Any]:
     numbers = dict.fromkeys(("equal", "expected", "explained", "found", "moving", "unexplained"), 0)
-    return {"by": "folder.childCount", "detail": [], "scope": scope, **numbers}
+    # The empty scope is a mailbox: what it is counted by is known though no folder tells it.
+    return {"by": "folder.childCount" if scope else "totalItemCount", "detail": [], "scope": scope, **numbers}
 
 
 def _entry_faults(entry: JsonObject | None, total: dict[str, Any] | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What follows from the rows of a bag: the newest of each identity, what is owed, what the folders hold, which keys are named.
+"""What follows from the rows of a bag: the newest of each identity, what is owed, what lies in folders, which keys are named.
 
 Rules of this file: a pure function of lines that `verify_segments` made; each step works on one range of sorted lines, knows no
 other range, and leaves what it found in the spool (runs for the next step, and digests in the order of the fold). No code of the
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import LISTED_KINDS, segment_key
+from exporters.bag.formats import ENTRY_KINDS, LISTED_KINDS, PLACED_KINDS, segment_key
 from exporters.bag.verify_segments import (
     CHILDREN,
     CODE,
@@ -23,6 +23,7 @@ from exporters.bag.verify_segments import (
     LISTED,
     LISTED_CHILDREN,
     LISTED_DIGEST,
+    LISTED_KIND,
     LISTED_PARENT,
     OUTCOME,
     PARENT,
@@ -33,22 +34,37 @@ from exporters.bag.verify_segments import (
     SORT,
     VERSION,
     facts_of,
+    is_entry,
 )
 from exporters.bag.verify_spool import Place, Range, Run, Spool
 from exporters.store.local import LocalReader
 
 Fields = list[bytes]
 _HOLDING = frozenset({b"folder", b"package"})
+_IN_FOLDERS = (b"\0F", b"\0D")
+"""What follows folder and scope where items are counted in it: no folders, and folders."""
 _ITEMS = frozenset(kind.encode() for kind in LISTED_KINDS)
-_LEFTOVER = b"leftover"
-_NEWEST, _OLDER = b"N", b"O"
+_ENTRIES = frozenset(kind.encode() for kind in ENTRY_KINDS)
+_PLACED = frozenset(kind.encode() for kind in PLACED_KINDS)
+_LEFTOVER, _DERIVED, _ORIGINAL, _FOLDER = b"leftover", b"derived", b"original", b"folder"
+NEWEST, OLDER, HOLDER = b"N", b"O", b"H"
+_NEWEST_DERIVED, _OLDER_DERIVED, _OLDER_LEFTOVER, _NEWEST_ORIGINAL = b"n", b"o", b"l", b"H"
+_NEWESTS = frozenset({NEWEST, _NEWEST_DERIVED, _NEWEST_ORIGINAL})
+_MARKS = {
+    _DERIVED: (_NEWEST_DERIVED, _OLDER_DERIVED),
+    _LEFTOVER: (NEWEST, _OLDER_LEFTOVER),
+    _ORIGINAL: (_NEWEST_ORIGINAL, OLDER),
+}
 CONFLICT = b"!"
 """Last fact of a key that rows name with different bytes, be it one after the other, or without size and SHA-256."""
+HOLDS_ENTRIES = b"o"
+"""Last fact of a key whose object holds entries: it is read where these are looked at."""
 
 
 class Items(NamedTuple):
     """What a range of identities comes to. `rows`, `excepted`: {kind: digests, sorted}; `owed`, `permissions`: digests;
-    `kinds`: {kind: {outcome: number}}; `settled`: {outcome: number} of live items that owe nothing; `keys`, `folders`: runs."""
+    `kinds`: {kind: {outcome: number}}; `settled`: {outcome: number} of live items that owe nothing; `keys`, `entries`, `folders`:
+    runs."""
 
     rows: dict[bytes, Place]
     excepted: dict[bytes, Place]
@@ -58,6 +74,7 @@ class Items(NamedTuple):
     kinds: dict[bytes, dict[bytes, int]]
     settled: dict[bytes, int]
     keys: tuple[Any, ...] | None
+    entries: tuple[Any, ...] | None
     folders: tuple[Any, ...] | None
 
 
@@ -141,10 +158,11 @@ class _Taken:
         self._outcomes: dict[bytes, list[bytes]] = {}
         self._settled: list[bytes] = []
         self._keys: list[bytes] = []
+        self._entries: list[bytes] = []
         self._expected: list[bytes] = []
         self._living: list[bytes] = []
         self._others: dict[bytes, list[int]] = {}
-        """Folder → [items that live in it, items that owe work]."""
+        """Folder, and whether it is of its folders → [items that live in it, items that owe work]."""
 
     def take(self, who: bytes, group: list[bytes]) -> None:
         """Take in all lines of one scope and id, oldest first. who: what they begin with."""
@@ -154,7 +172,7 @@ class _Taken:
         sort_at = len(who) + len(last[SEQUENCE]) + 1
         if (
             last[SORT] == ITEM
-            and last[KIND] in _ITEMS
+            and last[KIND] in _PLACED
             and last[SEQUENCE] < self._until
             and all(line[sort_at : sort_at + 1] == LISTED for line in group[:-1])
         ):  # listed, and then captured: nearly all are like that
@@ -173,9 +191,7 @@ class _Taken:
             if sort == ITEM:
                 kind = fields[KIND]
                 if kind in rows and rows[kind][KEY] and rows[kind][KEY:VERSION] != fields[KEY:VERSION]:
-                    self._keys.append(
-                        b"\0".join((rows[kind][KEY], rows[kind][SEQUENCE], _OLDER, *rows[kind][SIZE:VERSION]))
-                    )
+                    self._name(rows[kind], is_newest=False)
                 rows[kind] = fields
             elif sort == LISTED:
                 listed = fields
@@ -183,21 +199,21 @@ class _Taken:
                 permissions = fields
         if permissions is not None:
             self._permissions.append(permissions[PERMISSIONS_DIGEST])
-        items = [fields for kind, fields in rows.items() if kind in _ITEMS]
+        items = [fields for kind, fields in rows.items() if kind in _PLACED]
         if listed is not None and items and max(fields[SEQUENCE] for fields in items) > listed[SEQUENCE]:
             listed = None
         if listed is not None:
             self._owed.append(listed[LISTED_DIGEST])
         for fields in rows.values():
             self._take_newest(fields, owes=listed is not None)
-        if items or (listed is not None and not listed[DELETED]):
+        if items or (listed is not None and listed[DELETED] != b"1"):
             self._place(items, listed)
 
     def _take_newest(self, fields: Fields, *, owes: bool) -> None:
         """Take in the newest row of an identity."""
         kind, outcome, key, digest = fields[KIND], fields[OUTCOME], fields[KEY], fields[DIGEST]
         if key:
-            self._keys.append(b"\0".join((key, fields[SEQUENCE], _NEWEST, *fields[SIZE:PARENT])))
+            self._name(fields, is_newest=True)
             if kind == _LEFTOVER:  # whether it still is one is told by all rows that name its key
                 self._keys[-1] += b"\0".join((b"", outcome, digest))
                 return
@@ -207,28 +223,45 @@ class _Taken:
         self._outcomes[kind].append(outcome)
         if outcome == b"excepted":
             self._excepted.setdefault(kind, []).append(digest)
-        if not owes and _is_live(fields):
+        if not owes and kind in _ITEMS and _is_live(fields):
             self._settled.append(outcome)
+
+    def _name(self, fields: Fields, *, is_newest: bool) -> None:
+        """Note a key: that of an object, or of an entry in one."""
+        kind, key = fields[KIND], fields[KEY]
+        if kind in _ENTRIES or (kind == b"version" and is_entry("version", key.decode("utf-8", "surrogatepass"))):
+            holder, _, name = key.partition(b"!")
+            mark = NEWEST if is_newest else OLDER
+            self._entries.append(b"\0".join((holder, name, fields[SEQUENCE], mark, *fields[SIZE:VERSION])))
+            return
+        newest, older = _MARKS.get(kind, (NEWEST, OLDER))
+        if not is_newest:
+            self._keys.append(b"\0".join((key, fields[SEQUENCE], older, *fields[SIZE:VERSION])))
+            return
+        self._keys.append(b"\0".join((key, fields[SEQUENCE], newest, *fields[SIZE:PARENT])))
+        if kind == _ORIGINAL:
+            self._entries.append(b"\0".join((key, b"", fields[SEQUENCE], HOLDER, *fields[SIZE:PARENT])))
 
     def _place(self, items: list[Fields], listed: Fields | None) -> None:
         """Count the item in its folder by its newest facts; note what the service says that it holds itself."""
         # An item that changed its kind has two rows; the live one, or else the newest, says where it is.
         row = items[0] if len(items) == 1 else max(items, key=lambda f: (_is_live(f), f[SEQUENCE]), default=None)
-        if listed is not None and not listed[DELETED]:
-            self._add(listed[SCOPE], listed[ID], listed[LISTED_PARENT], (1, 1))
+        if listed is not None and listed[DELETED] != b"1":
+            live = int(not listed[DELETED])
+            self._add(listed[SCOPE], listed[ID], listed[LISTED_PARENT], listed[LISTED_KIND], (live, 1))
         elif row is not None and listed is None and _is_live(row):
             if row[PARENT] != row[ID]:
-                self._living.append(row[SCOPE] + b"\0" + row[PARENT])
+                self._living.append(row[SCOPE] + b"\0" + row[PARENT] + _IN_FOLDERS[row[KIND] == _FOLDER])
         elif row is not None:
-            self._add(row[SCOPE], row[ID], row[PARENT], (0, int(listed is not None)))
+            self._add(row[SCOPE], row[ID], row[PARENT], row[KIND], (0, int(listed is not None)))
         for folder in items:
             if folder[KIND] in _HOLDING and _is_live(folder) and not (listed and listed[DELETED]):
                 told = listed[LISTED_CHILDREN] if listed else folder[CHILDREN]
                 self._expected.append(b"\0".join((folder[SCOPE], folder[ID], b"E", folder[KIND], told)))
 
-    def _add(self, scope: bytes, item: bytes, parent: bytes, counts: tuple[int, int]) -> None:
+    def _add(self, scope: bytes, item: bytes, parent: bytes, kind: bytes, counts: tuple[int, int]) -> None:
         if parent != item:
-            sums = self._others.setdefault(scope + b"\0" + parent, [0, 0])
+            sums = self._others.setdefault(scope + b"\0" + parent + _IN_FOLDERS[kind == _FOLDER], [0, 0])
             for n, count in enumerate(counts):
                 sums[n] += count
 
@@ -244,6 +277,7 @@ class _Taken:
             kinds=kinds,
             settled=dict(Counter(self._settled)),
             keys=_plain(spool.write_run(self._keys, 1)),
+            entries=_plain(spool.write_run(self._entries, 1)),
             folders=_plain(spool.write_run([*self._folder_lines()], 2)),
         )
         return tuple(items)
@@ -252,13 +286,13 @@ class _Taken:
         """What the service says of folders, and what we have found in them."""
         yield from self._expected
         for folder, number in Counter(self._living).items():
-            yield b"%b\0F\0%d\x000" % (folder, number)
+            yield b"%b\0%d\x000" % (folder, number)
         for folder, (live, owed) in self._others.items():
-            yield b"%b\0F\0%d\0%d" % (folder, live, owed)
+            yield b"%b\0%d\0%d" % (folder, live, owed)
 
 
 def _is_live(fields: Fields) -> bool:
-    return fields[KIND] in _ITEMS and fields[OUTCOME] != b"gone" and fields[CODE] != b"vanished"
+    return fields[KIND] in _PLACED and fields[OUTCOME] != b"gone" and fields[CODE] != b"vanished"
 
 
 def _digests(spool: Spool, digits: list[bytes]) -> Place:
@@ -277,7 +311,7 @@ def named_keys(spool: Spool, wanted: Range) -> tuple[Any, ...]:
     excepted: list[bytes] = []
     outcomes: Counter[bytes] = Counter()
     for group in _groups_by_first(spool.lines(wanted)):
-        named = [fields for fields in group if fields[2] == _NEWEST]
+        named = [fields for fields in group if fields[2] in _NEWESTS]
         if len(group) > 1:
             named = _without_adopted(group, named)
         older = [fields for fields in group if fields not in named] if len(group) > len(named) else []
@@ -343,49 +377,19 @@ def _bytes_of(named: Sequence[Fields], older: Sequence[Fields]) -> tuple[int, by
         sha256, size = min(hashes - {b""}, default=b""), b"%d" % min(sizes) if sizes else b""
         version = max(fields[5] for fields in named)
         captured = max((fields[6] for fields in named), key=lambda at: at.rstrip(b"Z"))
-    if any(fields[3:5] != [size, sha256] for fields in older):
+    if any(fields[3:5] != [size, sha256] for fields in older) and not _is_rebuilt([*named, *older]):
         conflict = CONFLICT
+    if not conflict and any(fields[2] == _NEWEST_ORIGINAL for fields in named):
+        conflict = HOLDS_ENTRIES
     facts = b"\0".join((sha256, version, captured, conflict))
     return int(size) if size else -1, facts, b"%b  %b\n" % (sha256 or b"None", key)
 
 
-# -- folders
+def _is_rebuilt(group: list[Fields]) -> bool:
+    """Whether a key was only ever named as derived (or found left over): then it may get other bytes."""
+    rebuilt = {_NEWEST_DERIVED, _OLDER_DERIVED, _OLDER_LEFTOVER}
+    return all(fields[2] in rebuilt or _is_leftover(fields) for fields in group)
 
 
-_Counted = tuple[bytes, bytes, bytes, int, int, str]
-
-
-def count_folders(spool: Spool, wanted: Range) -> Place:
-    """Each folder and package that the service lists: [(kind, scope, id, expected, found, verdict)], sorted by scope and id."""
-    counted: list[_Counted] = []
-    group: list[Fields] = []
-    for fields in [*(line.split(b"\0") for line in spool.lines(wanted)), []]:
-        if group and (not fields or group[0][:2] != fields[:2]):
-            counted += _counted(group)
-            group = []
-        group.append(fields)
-    return spool.write_values(counted)
-
-
-def _counted(group: list[Fields]) -> list[_Counted]:
-    told = sorted((fields[3], fields[4]) for fields in group if fields[2] == b"E")
-    if not told:
-        return []
-    (scope, item), counts = group[0][:2], [(int(fields[3]), int(fields[4])) for fields in group if fields[2] == b"F"]
-    found, owed = sum(live for live, _ in counts), sum(owes for _, owes in counts)
-    return [
-        (kind, scope, item, int(count), found, _verdict(int(count), found, owed))
-        if count
-        else (kind, scope, item, 0, 0, "unavailable")
-        for kind, count in told
-    ]
-
-
-def _verdict(expected: int, found: int, owed: int) -> str:
-    if expected == found:
-        return "equal"
-    return "moving" if owed else "unexplained"
-
-
-STEPS: dict[str, Any] = {step.__name__: step for step in (take_segments, newest_items, named_keys, count_folders)}
+STEPS: dict[str, Any] = {step.__name__: step for step in (take_segments, newest_items, named_keys)}
 """What a process can be asked for by name."""

@@ -147,6 +147,7 @@ class FoldCheck:
             "round": heads.round,
             "segment": heads.number,
             "sha256": heads.sha256,
+            **({} if heads.since is None else {"since": heads.since}),
         }
         if content == dump_json(expected):
             return None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from exporters.bag.verify_derive import HOLDS_ENTRIES
 from exporters.bag.verify_matching import Matched, Piece, matched
 from exporters.bag.verify_processes import Processes
 from exporters.bag.verify_report import BagVerification
@@ -36,6 +37,7 @@ UNDER_WAY = 256
 _Row = tuple[PayloadRow, int | None]
 """A row, and the size of its object if it was listed with it."""
 _EMPTY = hashlib.sha256().hexdigest()
+_HOLDER = b"\0" + HOLDS_ENTRIES
 
 
 class StoppedError(RunError):
@@ -63,6 +65,10 @@ class Choice:
         else:
             read = [n for n, fact in enumerate(facts) if self._is_new(fact.split(b"\0")[2])]
         return read, sorted({*range(len(facts))} - {*read})
+
+    def takes(self, captured: str) -> bool:
+        """Whether an object that was captured then is read."""
+        return bool(self.split([b"\0\0%b\0" % captured.encode("utf-8", "surrogatepass")])[0])
 
     def _is_new(self, captured: bytes) -> bool:
         """Rows that do not say when they were captured are read."""
@@ -141,7 +147,7 @@ class PayloadCheck:
     def _begin(self, piece: Matched, small: "_InOrder", single: "_InOrder") -> None:
         """Have the objects of a piece looked at: many together, or one by one."""
         sizes, _ = piece.named
-        for chosen, read in zip(self._choice.split(piece.named[1]), (True, False), strict=True):
+        for chosen, read in zip(self._split(piece.named[1]), (True, False), strict=True):
             alone = chosen
             if self._local is not None and self._lock is None:
                 alone = [n for n in chosen if sizes[n] >= LARGE_BYTES] if read else []
@@ -151,6 +157,12 @@ class PayloadCheck:
             for group in _groups(alone, sizes):
                 rows = [_row_of(piece, n) for n in group]
                 single.add(self._pool.submit(self._look_at_all, rows, read), self._note)
+
+    def _split(self, facts: list[bytes]) -> tuple[list[int], list[int]]:
+        """(indices of the keys that are read here, of those that are not); what holds entries is read by `EntryCheck`."""
+        read, others = self._choice.split(facts)
+        holders = {n for n in read if facts[n].endswith(_HOLDER)}
+        return ([n for n in read if n not in holders], sorted([*others, *holders])) if holders else (read, others)
 
     def _begin_batch(self, batch: "_Batch", small: "_InOrder") -> None:
         step = "prove_files" if batch.read else "look_at_files"

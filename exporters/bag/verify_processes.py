@@ -239,9 +239,11 @@ def _frame_from(pipe: IO[bytes]) -> bytes | None:
 
 def _steps() -> dict[str, Callable[..., Any]]:
     from exporters.bag.verify_derive import STEPS
+    from exporters.bag.verify_entries import ENTRY_STEPS
     from exporters.bag.verify_files import FILE_STEPS
+    from exporters.bag.verify_folders import FOLDER_STEPS
 
-    return STEPS | FILE_STEPS
+    return STEPS | FILE_STEPS | FOLDER_STEPS | ENTRY_STEPS
 
 
 def _cores() -> int:

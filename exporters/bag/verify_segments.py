@@ -6,22 +6,27 @@ order that sorts as the fold does. Source: design §4 (the ledger), docs/formats
 """
 
 import hashlib
+import re
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import JsonObject, dump_row, load_json
+from exporters.bag.formats import ENTRY_KINDS, ORIGINALS, JsonObject, dump_row, load_json
 
 ITEM, LISTED, PERMISSIONS = b"I", b"L", b"P"
 SCOPE, ID, SEQUENCE, SORT = range(4)
 """The parts that each line has. Sequence: segment and row as one number, of as many digits for all."""
 KIND, OUTCOME, CODE, DIGEST, KEY, SIZE, SHA256, VERSION, CAPTURED, PARENT, CHILDREN = range(4, 15)
-"""The further parts of an item row."""
-LISTED_DIGEST, DELETED, LISTED_PARENT, LISTED_CHILDREN = range(4, 8)
+"""The further parts of an item row. Children: what the service counts in it; `T` and a number if folders are not counted."""
+LISTED_DIGEST, DELETED, LISTED_KIND, LISTED_PARENT, LISTED_CHILDREN = range(4, 9)
+"""Deleted: `N` if the value has the name last known, and with it kind and parent; `1` if the row has to tell them."""
 PERMISSIONS_DIGEST = 4
 
 _ITEM, _LISTED, _PERMISSIONS = b'{"item":', b'{"listed":', b'{"permissions":'
-_BYTES = frozenset({"file", "version", "derived", "leftover"})
+_BYTES = frozenset({"file", "version", "derived", "leftover", "attachment", "original"}) | ENTRY_KINDS
 _NO_BYTES = frozenset({"folder", "package", "shortcut", "other"})
 _HEADS = frozenset({"cursor", "round", "closed", "source"})
+_OBJECT = rf"{ORIGINALS}[a-z]+-[0-9]{{5,}}\.(?:zip|jsonl)"
+_IS_OBJECT = re.compile(_OBJECT)
+_IS_ENTRY = re.compile(rf"{_OBJECT}(?:(?<=zip)!.+|(?<=jsonl)![1-9][0-9]*)", re.DOTALL)
 _LARGEST = 1 << 62
 _END = ord("}")
 
@@ -180,7 +185,7 @@ def _item(value: bytes, sequence: int) -> tuple[str, bool]:
             get("versionId") or "",
             get("captured") or "",
             get("parent") or "",
-            _child_count(row) if kind in {"folder", "package"} else "",
+            _told_count(row) if kind in {"folder", "package"} else "",
         )
     )
     return line, _is_sound(row, kind, key, size)
@@ -195,15 +200,28 @@ def _is_sound(row: JsonObject, kind: str, key: str | None, size: int | None) -> 
         return False
     if key is None:
         return kind not in _BYTES
-    in_payload = key.startswith("data/") and "/../" not in key
+    if kind in ENTRY_KINDS:
+        in_payload = _IS_ENTRY.fullmatch(key) is not None
+    elif kind == "original":
+        in_payload = _IS_OBJECT.fullmatch(key) is not None and row["id"] == key and row["scope"] == ""
+    else:
+        in_payload = key.startswith("data/") and "/../" not in key
     return in_payload and size is not None and len(row.get("sha256") or "") == 64
+
+
+def is_entry(kind: str, key: str) -> bool:
+    """Whether a row names an entry of an object, not an object: an earlier state is of the form that its item had."""
+    return kind in ENTRY_KINDS or (kind == "version" and _IS_ENTRY.fullmatch(key) is not None)
 
 
 def _listed(value: bytes, sequence: int) -> str:
     row = load_json(value)
-    digest, deleted = hashlib.sha256(value).hexdigest()[:32], "1" if row.get("deleted") else ""
-    count = "" if row.get("kind") == "file" else _child_count(row)
-    return "\0".join((row["scope"], row["id"], str(sequence), "L", digest, deleted, row.get("parent") or "", count))
+    digest, deleted, kind = hashlib.sha256(value).hexdigest()[:32], "", row.get("kind") or "file"
+    if row.get("deleted"):
+        deleted = "N" if "name" in row else "1"
+    count = "" if kind == "file" else _told_count(row)
+    parent = row.get("parent") or ""
+    return "\0".join((row["scope"], row["id"], str(sequence), "L", digest, deleted, kind, parent, count))
 
 
 def _permissions(value: bytes, sequence: int) -> str:
@@ -211,6 +229,10 @@ def _permissions(value: bytes, sequence: int) -> str:
     return "\0".join((row["scope"], row["id"], str(sequence), "P", hashlib.sha256(value).hexdigest()[:32]))
 
 
-def _child_count(facts: JsonObject) -> str:
-    count = (facts.get("service") or {}).get("childCount")
-    return str(count) if type(count) is int and 0 <= count < _LARGEST else ""
+def _told_count(facts: JsonObject) -> str:
+    service = facts.get("service") or {}
+    for name, mark in (("totalItemCount", "T"), ("childCount", "")):
+        count = service.get(name)
+        if type(count) is int and 0 <= count < _LARGEST:
+            return f"{mark}{count}"
+    return ""

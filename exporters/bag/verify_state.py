@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from exporters.bag.formats import LISTED_KINDS, JsonObject
 from exporters.bag.verify_derive import CONFLICT, Items, Keys
+from exporters.bag.verify_entries import Entries, Holder
+from exporters.bag.verify_folders import FolderCount
 from exporters.bag.verify_processes import Processes
 from exporters.bag.verify_segments import Facts, sequence_of
 from exporters.bag.verify_spool import Place, Run, ranges
@@ -24,7 +26,8 @@ _LEFTOVER = b"leftover"
 
 @dataclass(slots=True)
 class Heads:
-    """What a segment n says of the whole: newest of each. `round`: segment in which an unfinished full round began."""
+    """What a segment n says of the whole: newest of each. `round`: segment in which an unfinished full round began, the newest of
+    those of several `scopes`; `since`: then, where the first of them did."""
 
     number: int = 0
     sha256: str | None = None
@@ -32,6 +35,8 @@ class Heads:
     closed: bool = False
     cursors: dict[str, JsonObject] = field(default_factory=dict)
     round: int | None = None
+    since: int | None = None
+    scopes: frozenset[str] = frozenset()
     source: JsonObject | None = None
     items: int = 0
     """`item` rows so far."""
@@ -58,10 +63,12 @@ class Heads:
         if kind == "cursor":
             self.cursors[value["scope"]] = {name: fact for name, fact in value.items() if name != "scope"}
         elif kind == "round" and value["state"] == "ended":
-            self.round = None
+            self.round, self.since, self.scopes = None, None, frozenset()
             self.listed_whole = self.listed_whole or bool(value["full"])
         elif kind == "round" and value["full"]:
-            self.round = segment
+            if self.since is None and self.scopes - {value["scope"]}:
+                self.since = self.round
+            self.round, self.scopes = segment, self.scopes | {value["scope"]}
             self.cursors.pop(value["scope"], None)  # a full round begins anew: no cursor before it counts (design §4)
         elif kind == "closed":
             self.closed = True
@@ -86,17 +93,6 @@ class PayloadRow(NamedTuple):
         name = key.decode("utf-8", "surrogatepass")
         agrees = conflict.encode() != CONFLICT
         return cls(name, None if size < 0 else size, sha256 or None, version or None, captured, agrees)
-
-
-class FolderCount(NamedTuple):
-    """The service's count of a folder or package beside ours. verdict: equal, moving, unexplained; unavailable: it told none."""
-
-    kind: str
-    scope: str
-    id: str
-    expected: int
-    found: int
-    verdict: str
 
 
 class State:
@@ -162,6 +158,8 @@ class View:
         self._items = [Items(*answer) for answer in processes.in_order("newest_items", wanted)]
         key_runs = [_run(items.keys) for items in self._items]
         self._keys = [Keys(*answer) for answer in self._each("named_keys", key_runs, KEYS_TOGETHER)]
+        entry_runs = [_run(items.entries) for items in self._items]
+        self._entries = [Entries(*answer) for answer in self._each("named_entries", entry_runs, LINES_TOGETHER)]
         folder_runs = [_run(items.folders) for items in self._items]
         self._folders: list[Place] = list(self._each("count_folders", folder_runs, LINES_TOGETHER))
 
@@ -231,6 +229,17 @@ class View:
         """Number of keys."""
         return sum(keys.files for keys in self._keys)
 
+    def holders(self) -> Iterator[Holder]:
+        """Each object of which rows name entries, or that a row says holds some, sorted by its key."""
+        for entries in self._entries:
+            for fields in self._spool.read_values(entries.holders):
+                yield Holder.of(*fields)
+
+    @property
+    def held_octets(self) -> int:
+        """Bytes of the objects that hold entries."""
+        return sum(entries.octets for entries in self._entries)
+
     # -- counts
 
     def kinds(self) -> dict[str, dict[str, int]]:
@@ -263,8 +272,8 @@ class View:
         found: the items whose newest facts (owed, else settled) name it as parent and are not deleted.
         """
         for place in self._folders:
-            for kind, scope, item, expected, found, verdict in self._spool.read_values(place):
-                yield FolderCount(_text(kind), _text(scope), _text(item), expected, found, verdict)
+            for kind, scope, item, *rest in self._spool.read_values(place):
+                yield FolderCount(_text(kind), _text(scope), _text(item), *rest)
 
 
 def _run(answer: Any) -> Run | None:

@@ -114,15 +114,16 @@ class Listing:
         asked = {"mail", "contacts", "calendar", "tasks", "threads"}
         asked |= {"recoverable"} if self._settings.recoverable == "all" else set()
         query = "kind = 'folder' AND scope = '' AND outcome = 'copied'"
-        gone = []
+        gone: list[JsonObject] = []
         for row in map(load_json, self._writer.state.rows(query)):
             item_id = row["id"]
             if item_id in self.walk.folders or walked_as(row) in self.walk.refused or walked_as(row) not in asked:
                 continue
             owed = self._writer.state.listed("", item_id)
             if owed is None or not owed.get("deleted"):
-                named = {name: row[name] for name in ("kind", "name", "parent") if name in row}
-                gone.append({"scope": "", "id": item_id, "deleted": True, **named})
+                facts: JsonObject = {"scope": "", "id": item_id, "deleted": True}
+                facts.update({name: row[name] for name in ("kind", "name", "parent") if name in row})
+                gone.append(facts)
         self._writer.emit_all([("listed", facts) for facts in gone])
         return {facts["id"] for facts in gone}
 

@@ -5,7 +5,7 @@ Rules of this file: hidden folders are asked for on each level (Q-066); the walk
 the others. Source: graph.md §3.2, §3.6; quirks Q-066 to Q-069, Q-078.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,10 @@ from exporters.mail.capture.facts import folder_facts, id_of, owner_of
 ROOT = "msgfolderroot"
 RECOVERABLE = "recoverableitemsroot"
 WELL_KNOWN = (
-    "inbox", "drafts", "sentitems", "deleteditems", "outbox", "junkemail", "archive", "conversationhistory",
+    "inbox", "drafts", "sentitems", "deleteditems", "outbox", "junkemail", "archive", "clutter", "conversationhistory",
+    "syncissues", "conflicts", "localfailures", "serverfailures", "scheduled", "searchfolders",
 )  # fmt: skip
+WELL_KNOWN_RECOVERABLE = ("recoverableitemsdeletions", "recoverableitemspurges", "recoverableitemsversions")
 CONTACTS = "contacts"
 """The default folder of contacts, by a name that the service takes for an id."""
 _SEARCH = "#microsoft.graph.mailSearchFolder"
@@ -89,13 +91,13 @@ class Walker:
                 action="Run the export again; if it stays, check for a proxy that answers in the service's place.",
             )
         if not self._walk.well_known:
-            self._resolve_names()
+            self._resolve_names(WELL_KNOWN)
         names = {item_id: name for name, item_id in self._walk.well_known.items()}
         self._keep(folder_facts(root, "mail", None, {"wellKnownName": ROOT}))
         self._below(root_id, root_id, names, 0)
 
-    def _resolve_names(self) -> None:
-        for name in WELL_KNOWN:
+    def _resolve_names(self, wanted: Iterable[str]) -> None:
+        for name in wanted:
             try:
                 found = self._mailbox.get(f"/mailFolders/{name}", params={"$select": "id"})
             except (NotFoundError, RefusedError):
@@ -137,7 +139,10 @@ class Walker:
         if root_id is None:
             return
         self._keep(folder_facts(root, "mail", "", {"wellKnownName": RECOVERABLE, "recoverable": True}))
-        self._below(root_id, root_id, {}, 0, recoverable=True)
+        if WELL_KNOWN_RECOVERABLE[0] not in self._walk.well_known:
+            self._resolve_names(WELL_KNOWN_RECOVERABLE)
+        names = {item_id: name for name, item_id in self._walk.well_known.items()}
+        self._below(root_id, root_id, names, 0, recoverable=True)
 
     # -- contacts, calendars, tasks ---------------------------------------------------------------------------------
 
