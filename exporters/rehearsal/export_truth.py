@@ -50,9 +50,20 @@ def find_by_id(tenant: Tenant, wanted: str) -> tuple[Row, str] | None:
             for folder in (user.get("_dir"), user.get("_archive")):
                 if folder is not None:
                     known[mailbox_id(tenant, folder).lower()] = (str(user["id"]), folder)
+                    known[auxiliary_id(tenant, folder).lower()] = (str(user["id"]), folder)
     user_id, folder = known.get(wanted.lower(), ("", ""))
     owner = tenant.user(user_id)
     return (owner, folder) if owner is not None else None
+
+
+def auxiliary_id(tenant: Tenant, folder: str) -> str:
+    """The id of the mailbox that takes what an archive has no room for."""
+    return mailbox_id(tenant, f"{folder}#auxiliary")
+
+
+def is_in_auxiliary(place: Place) -> bool:
+    """Whether a folder of an archive that has grown out of its mailbox lies in the auxiliary one."""
+    return place.n % 2 == 1
 
 
 def exported_id(kind: Kind, user: int, n: int, ordinary: str) -> str:

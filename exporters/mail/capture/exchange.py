@@ -5,11 +5,9 @@ since their flat listing does not say what is beneath what. Everything in an ans
 Source: graph.md §4.2, §4.4; docs/formats.md (bag of a mailbox).
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
-from urllib.parse import unquote
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from exporters.bag.formats import JsonObject
 from exporters.graph.answers import identifier_of, number_of, text_of
@@ -17,7 +15,6 @@ from exporters.graph.calls import segment
 from exporters.graph.errors import (
     AccessDeniedError,
     GraphError,
-    MovedError,
     NoMailboxError,
     NotFoundError,
     PermissionMissingError,
@@ -27,7 +24,6 @@ from exporters.graph.errors import (
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.facts import extended, id_of
 
-ROUTE: Final = "admin/exchange/mailboxes"
 KEYS: Final = ("Binary 0xFFF", "Binary 0x300B", "String 0x1A")
 SHOWN: Final = ("String 0x37", "SystemTime 0xE06")
 
@@ -42,11 +38,8 @@ FOLDER_EXPANDS: Final = (_single(("Integer 0x3601",)), None)
 UNAVAILABLE = (NotFoundError, RefusedError, UnsupportedError, PermissionMissingError, AccessDeniedError, NoMailboxError)
 """What says that there is no export API here, or that the app may not use it."""
 _SEARCH_FOLDER = "2"  # PidTagFolderType
-_PAGE = "100"
+_PAGE = 100
 _DEEPEST = 100
-_REDIRECTS = 3
-_MAILBOX = re.compile(r"/admin/exchange/mailboxes/([^/?#]+)(?:/folders/([^/?#]+))?", re.IGNORECASE)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,8 @@ def export_ids(mailbox: Mailbox) -> ExportIds:
 
     Raises: what concerns the whole run.
     """
-    found: dict[str, str | None] = {"primaryMailboxId": None, "inPlaceArchiveMailboxId": None}
+    primary: str | None = None
+    archive: str | None = None
     refused: GraphError | None = None
     knows = False
     for beta in (False, True):
@@ -75,9 +69,8 @@ def export_ids(mailbox: Mailbox) -> ExportIds:
             refused = refused or error
             continue
         knows = knows or beta
-        for name in found:
-            found[name] = found[name] or identifier_of(served.get(name))
-    primary, archive = found["primaryMailboxId"], found["inPlaceArchiveMailboxId"]
+        primary = primary or identifier_of(served.get("primaryMailboxId"))
+        archive = archive or identifier_of(served.get("inPlaceArchiveMailboxId"))
     return ExportIds(primary, archive, refused if primary is None and archive is None else None, knows)
 
 
@@ -86,13 +79,10 @@ def export_ids(mailbox: Mailbox) -> ExportIds:
 
 @dataclass
 class ExportFolder:
-    """A folder of a mailbox. mailbox, there: where it is asked for, which is an auxiliary mailbox where an archive has grown out
-    of its own; `facts`: as they stand in its row, without its path."""
+    """A folder of a mailbox. facts: as they stand in its row, without its path. names: from the mailbox's root."""
 
     facts: JsonObject
     names: tuple[str, ...]
-    mailbox: str
-    there: str
 
     @property
     def id(self) -> str:
@@ -109,56 +99,19 @@ class ExportFolder:
         return str(self.facts["service"].get("type") or "")
 
     @property
-    def base(self) -> str:
-        return f"/folders/{segment(self.there)}"
+    def route(self) -> str:
+        """Its path below the mailbox."""
+        return f"/folders/{segment(self.id)}"
 
 
-class ExportMailboxes:
-    """The mailboxes that hold the folders of one: itself, and those that it was spread over. open_mailbox: by its id."""
-
-    def __init__(self, mailbox_id: str, open_mailbox: Callable[[str], Mailbox]) -> None:
-        self.id = mailbox_id
-        self._open = open_mailbox
-        self._opened: dict[str, Mailbox] = {}
-
-    def get(self, mailbox_id: str) -> Mailbox:
-        """The mailbox with this id."""
-        if mailbox_id not in self._opened:
-            self._opened[mailbox_id] = self._open(mailbox_id)
-        return self._opened[mailbox_id]
-
-    def at(self, folder: ExportFolder, ask: Callable[[Mailbox, str], T]) -> T:
-        """Ask for something of a folder where it lies; follow it if it has moved, and remember. ask: of a mailbox, with the path
-        of the folder in it. Raises: as `ask`."""
-        for _ in range(_REDIRECTS):
-            try:
-                return ask(self.get(folder.mailbox), folder.base)
-            except MovedError as error:
-                if not self._follow(folder, error.location):
-                    raise
-        return ask(self.get(folder.mailbox), folder.base)
-
-    @staticmethod
-    def _follow(folder: ExportFolder, location: str | None) -> bool:
-        """Whether it leads to another mailbox."""
-        found = _MAILBOX.search(location or "")
-        if found is None:
-            return False
-        before = folder.mailbox, folder.there
-        folder.mailbox = unquote(found[1])
-        folder.there = unquote(found[2]) if found[2] else folder.there
-        folder.facts["service"]["mailbox"] = folder.mailbox
-        return before != (folder.mailbox, folder.there)
-
-
-def walk(mailboxes: ExportMailboxes) -> Iterator[ExportFolder]:
-    """All folders that hold something of their own, parents first. Raises: GraphError."""
+def walk(box: Mailbox) -> Iterator[ExportFolder]:
+    """All folders that hold something of their own, parents first. box: of the export API. Raises: GraphError."""
     known: set[str] = set()
     waiting: list[tuple[ExportFolder | None, int]] = [(None, 0)]
     while waiting:
         above, depth = waiting.pop()
-        for served in _children(mailboxes, above):
-            folder = _folder(mailboxes.id, served, above)
+        for served in _children(box, above):
+            folder = _folder(box.owner, served, above)
             if folder is None or folder.id in known or _is_search_folder(served):
                 continue
             known.add(folder.id)
@@ -167,21 +120,16 @@ def walk(mailboxes: ExportMailboxes) -> Iterator[ExportFolder]:
                 waiting.append((folder, depth + 1))
 
 
-def _children(mailboxes: ExportMailboxes, above: ExportFolder | None) -> list[JsonObject]:
+def _children(box: Mailbox, above: ExportFolder | None) -> list[JsonObject]:
+    path = "/folders" if above is None else f"{above.route}/childFolders"
     for expand in FOLDER_EXPANDS:
-        params = {"$top": _PAGE} | ({} if expand is None else {"$expand": expand})
+        params = None if expand is None else {"$expand": expand}
         try:
-            if above is None:
-                return [row for page in mailboxes.get(mailboxes.id).pages("/folders", params=params) for row in page]
-            return mailboxes.at(above, lambda box, base, params=params: _rows(box, f"{base}/childFolders", params))
+            return [row for page in box.pages(path, params=params, page_size=_PAGE) for row in page]
         except RefusedError:
             if expand is None:
                 raise
     raise AssertionError("unreachable")
-
-
-def _rows(mailbox: Mailbox, path: str, params: Mapping[str, str]) -> list[JsonObject]:
-    return [row for page in mailbox.pages(path, params=params) for row in page]
 
 
 def _is_search_folder(served: Mapping[str, Any]) -> bool:
@@ -197,10 +145,7 @@ def _folder(mailbox_id: str, served: Mapping[str, Any], above: ExportFolder | No
     facts: JsonObject = {"kind": "folder", "scope": mailbox_id, "id": folder_id, "name": name}
     facts["parent"] = None if above is None else above.id
     facts["service"] = folder_service(served)
-    where = mailbox_id if above is None else above.mailbox
-    if where != mailbox_id:
-        facts["service"]["mailbox"] = where
-    return ExportFolder(facts, (*(() if above is None else above.names), name), where, folder_id)
+    return ExportFolder(facts, (*(() if above is None else above.names), name))
 
 
 def folder_service(served: Mapping[str, Any]) -> JsonObject:

@@ -1,21 +1,21 @@
 """Items of a folder asked for by `exportItems`, some batches at a time: each comes as a file, or with the code of its refusal.
 
-Rules of this file: runs in worker threads and touches neither state nor ledger. What an answer leaves out is asked for alone, once,
-and then refused with a code; so is what came broken. A batch is as large as what came so far lets expect: the listing's sizes
-say too little. What concerns the whole API stops everything. Source: graph.md §4.3, §4.4; quirk list of §4.3 [F].
+Rules of this file: runs in worker threads and touches neither state nor ledger. What an answer leaves out is asked for alone,
+once, and then refused with a code; so is what came broken. A batch is as large as what came so far lets expect: the listing's
+sizes say too little. What concerns the whole API stops everything. Source: graph.md §4.3, §4.4; quirk list of §4.3 [F].
 """
 
 import hashlib
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, cast
 
 from exporters.bag.formats import JsonObject
-from exporters.clock import Clock
 from exporters.errors import ItemError, LastcopyError, TransientError
 from exporters.graph.errors import (
     GaveUpError,
@@ -25,7 +25,10 @@ from exporters.graph.errors import (
     NotFoundError,
     StoppedError,
 )
-from exporters.mail.capture.exchange import ExportFolder, ExportMailboxes
+from exporters.graph.exported import ExportedItem
+from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.exchange import ExportFolder
+from exporters.mail.capture.fetched import SPOOLED
 from exporters.mail.capture.framing import BrokenContainerError, version_of
 from exporters.outcomes import CAUSES, ExceptionCode
 
@@ -68,8 +71,9 @@ class Exported:
 class Exporting:
     """Asks for items of one mailbox, from some threads; a context manager."""
 
-    def __init__(self, mailboxes: ExportMailboxes, stop: threading.Event, clock: Clock) -> None:
-        self._mailboxes, self._stop, self._clock = mailboxes, stop, clock
+    def __init__(self, box: Mailbox, stop: threading.Event) -> None:
+        """box: of the export API."""
+        self._box, self._stop = box, stop
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="lastcopy-export")
         self._lock = threading.Lock()
         self._listed, self._received, self._failures = 0, 0, 0
@@ -155,8 +159,8 @@ class Exporting:
         ids = [str(facts["id"]) for facts in wanted]
         found: dict[str, Exported] = {}
         try:
-            for one in self._mailboxes.get(folder.mailbox).export_items(folder.mailbox, ids):
-                item = _taken(one.item_id, one.change_key, one.file, one.error, alone=len(ids) == 1)
+            for one in self._box.export_items(self._box.mailbox_of(folder.id), ids):
+                item = _taken(one, alone=len(ids) == 1)
                 if item is not None:
                     found[one.item_id] = item
         except (GaveUpError, ItemGaveUpError, MalformedAnswerError) as error:
@@ -183,27 +187,31 @@ class Exporting:
                 raise error
 
 
-def _taken(
-    item_id: str, change_key: str | None, file: IO[bytes] | None, error: LastcopyError | None, *, alone: bool
-) -> Exported | None:
-    """An item as it came; None where it is worth being asked for alone."""
-    if file is None:
-        if error is None:
+def _taken(one: ExportedItem, *, alone: bool) -> Exported | None:
+    """An item as it came, in a file of its own; None where it is worth being asked for alone."""
+    if one.data is None:
+        if one.error is None or (not alone and isinstance(one.error, TransientError)):
             return None
-        return _excepted(item_id, _code_of(error), error)
+        return _excepted(one.item_id, _code_of(one.error), one.error)
+    file = cast(IO[bytes], tempfile.SpooledTemporaryFile(SPOOLED))  # noqa: SIM115 - closed with the item
+    item = Exported(one.item_id, one.change_key, file)
     try:
-        version = version_of(file)
+        hashed = hashlib.sha256()
+        while piece := one.data.read(_PIECE):
+            hashed.update(piece)
+            file.write(piece)
+        item.size, item.sha256 = file.tell(), hashed.hexdigest()
+        item.version = version_of(file)
     except BrokenContainerError as broken:
-        file.close()
+        item.close()
         if not alone:
             return None
-        reason = f"{CAUSES[ExceptionCode.STREAM_UNAVAILABLE].reason} What came is cut off: {broken}."
-        return Exported(item_id, code=ExceptionCode.STREAM_UNAVAILABLE, reason=reason)
-    hashed = hashlib.sha256()
-    file.seek(0)
-    while piece := file.read(_PIECE):
-        hashed.update(piece)
-    return Exported(item_id, change_key, file, file.tell(), hashed.hexdigest(), version)
+        reason = f"{CAUSES[ExceptionCode.STREAM_UNAVAILABLE].reason} What came is no whole container: {broken}."
+        return Exported(one.item_id, code=ExceptionCode.STREAM_UNAVAILABLE, reason=reason)
+    except BaseException:
+        item.close()
+        raise
+    return item
 
 
 def _excepted(item_id: str, code: ExceptionCode, error: LastcopyError | None = None) -> Exported:

@@ -53,14 +53,12 @@ class Told:
 class SecondCapture:
     """All that the export API gives of one user's mailbox.
 
-    mailbox: of the user. open_mailbox: by the id of the export API and whether it is the user's primary one, whose limits are
-    the user's. is_quiet: the first capture found nothing new.
+    mailbox: of the user. is_quiet: the first capture found nothing new.
     """
 
     def __init__(
         self,
         mailbox: Mailbox,
-        open_mailbox: Callable[[str, bool], Mailbox],
         writer: BagWriter,
         settings: MailSettings,
         clock: Clock,
@@ -71,7 +69,7 @@ class SecondCapture:
         result: CopyResult,
         is_quiet: bool = False,
     ) -> None:
-        self._mailbox, self._open, self._writer = mailbox, open_mailbox, writer
+        self._mailbox, self._writer = mailbox, writer
         self._settings, self._clock, self._cloud = settings, clock, cloud
         self._stop, self._progress, self._result, self._is_quiet = stop, progress, result, is_quiet
         self._numbers = Numbers(writer)
@@ -146,7 +144,7 @@ class SecondCapture:
         if found.unjoined:
             number = sum(found.unjoined.values())
             reasons.append(
-                f"{number:,} items in {len(found.unjoined):,} folders are kept as streams, and match no item of the first capture."
+                f"{number:,} items in {len(found.unjoined):,} folders are kept as streams and match none of the first capture."
             )
             row["unjoined"] = dict(sorted(found.unjoined.items()))
         if reasons:
@@ -193,8 +191,7 @@ class SecondCapture:
 
     def _capture(self, mailbox_id: str, join: Callable[[], Join] | None, *, is_primary: bool) -> Streams:
         return StreamCapture(
-            mailbox_id,
-            lambda wanted: self._open(wanted, is_primary and wanted == mailbox_id),
+            self._mailbox.exports(mailbox_id, is_archive=not is_primary),
             self._writer,
             self._clock,
             stop=self._stop,

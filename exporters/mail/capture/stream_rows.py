@@ -28,6 +28,10 @@ _OF_VERSION = ("key", "size", "sha256", "captured", "run", "name", "path", "fold
 _WAITING = 2_000
 _BATCH = 500
 _KINDS = ("stream", "message")
+_BELOW = (
+    "SELECT tree.id, rows.row FROM tree JOIN rows ON rows.kind = tree.kind AND rows.scope = tree.scope AND rows.id = tree.id"
+    " WHERE tree.scope = ? AND tree.parent = ? AND tree.alive = 1 AND tree.kind != 'folder'"
+)
 # What the first capture has of a folder: by its container class, the message classes (by their start; all where there is none)
 _REACHED = {
     "ipf.note": (),
@@ -194,11 +198,7 @@ class StreamKeeper:
 
     def _below(self, folder_id: str, besides: str = "", values: tuple[Any, ...] = ()) -> Iterator[list[JsonObject]]:
         """The items of a folder that are there, some at a time, each once whatever is written meanwhile."""
-        query = (
-            "SELECT tree.id, rows.row FROM tree JOIN rows ON rows.kind = tree.kind AND rows.scope = tree.scope"
-            " AND rows.id = tree.id WHERE tree.scope = ? AND tree.parent = ? AND tree.alive = 1 AND tree.kind != 'folder'"
-            f" AND tree.id > ?{besides} ORDER BY tree.id LIMIT {_BATCH}"
-        )
+        query = f"{_BELOW} AND tree.id > ?{besides} ORDER BY tree.id LIMIT {_BATCH}"
         after = ""
         while found := self._writer.state.db.execute(query, (self._id, folder_id, after, *values)).fetchall():
             after = found[-1][0]

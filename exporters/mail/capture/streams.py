@@ -6,7 +6,7 @@ code. Nobody else's rows are touched. One thread writes, some fetch. Source: iss
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,6 @@ from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock
 from exporters.copied import CopyResult, Progress
 from exporters.errors import ItemError, LastcopyError, SourceError
-from exporters.graph.delta import DeltaPage
 from exporters.graph.errors import (
     GraphError,
     NoMailboxError,
@@ -25,7 +24,7 @@ from exporters.graph.errors import (
     StoppedError,
 )
 from exporters.graph.mailbox import Mailbox
-from exporters.mail.capture.exchange import ITEM_EXPANDS, ExportFolder, ExportMailboxes, folder_service, walk
+from exporters.mail.capture.exchange import ITEM_EXPANDS, ExportFolder, folder_service, walk
 from exporters.mail.capture.exports import Exporting
 from exporters.mail.capture.facts import digest, id_of, is_removed
 from exporters.mail.capture.joins import Join
@@ -54,14 +53,13 @@ class Streams:
 class StreamCapture:
     """One run on one mailbox of the export API.
 
-    open_mailbox: by id; the limits of an archive are its own. join: finds the items of the first capture; None for an archive,
+    box: as `Mailbox.exports` gives it. join: finds the items of the first capture; None for an archive,
     of which there is none. is_quiet: the first capture found nothing new, so folders that it reaches need not be asked.
     """
 
     def __init__(
         self,
-        mailbox_id: str,
-        open_mailbox: Callable[[str], Mailbox],
+        box: Mailbox,
         writer: BagWriter,
         clock: Clock,
         *,
@@ -72,11 +70,10 @@ class StreamCapture:
         join: Callable[[], Join] | None = None,
         is_quiet: bool = False,
     ) -> None:
-        self._id, self._writer, self._clock = mailbox_id, writer, clock
+        self._box, self._id, self._writer = box, box.owner, writer
         self._stop, self._progress, self._is_quiet = stop, progress, is_quiet
-        self._mailboxes = ExportMailboxes(mailbox_id, open_mailbox)
-        self._keeper = StreamKeeper(mailbox_id, writer, clock, numbers, result, join)
-        self._exporting = Exporting(self._mailboxes, stop, clock)
+        self._keeper = StreamKeeper(box.owner, writer, clock, numbers, result, join)
+        self._exporting = Exporting(box, stop)
         self.found = Streams()
 
     def run(self) -> Streams:
@@ -97,7 +94,7 @@ class StreamCapture:
         return self.found
 
     def _all(self) -> None:
-        folders = {folder.id: folder for folder in walk(self._mailboxes)}
+        folders = {folder.id: folder for folder in walk(self._box)}
         self.found.folders = len(folders)
         for folder in folders.values():
             self._settle(folder)
@@ -177,20 +174,14 @@ class StreamCapture:
     def _pages(self, folder: ExportFolder, link: str | None, expand: str | None, *, full: bool) -> None:
         """full: listed from the start although we hold something of it, so that what it does not bring is gone."""
 
-        def ask(mailbox: Mailbox, base: str) -> tuple[DeltaPage | None, Iterable[DeltaPage]]:
-            params = {"$expand": expand} if expand is not None and link is None else None
-            pages = mailbox.delta(link or f"{base}/items/delta", params=params, page_size=_PAGE)
-            return next(iter(pages), None), pages  # where it lies shows with the first page
-
-        first, rest = self._mailboxes.at(folder, ask)
-        while first is not None:
+        params = {"$expand": expand} if expand is not None and link is None else None
+        for page in self._box.delta(link or f"{folder.route}/items/delta", params=params, page_size=_PAGE):
             self._look_for_a_stop()
-            self._take(folder, first.rows, full=full)
-            if first.next_link is None:
-                self._end(folder, first.delta_link, expand, full=full)
+            self._take(folder, page.rows, full=full)
+            if page.next_link is None:
+                self._end(folder, page.delta_link, expand, full=full)
             else:
-                self._keep_cursor(folder, "next", first.next_link, expand, full=full)
-            first = next(iter(rest), None)
+                self._keep_cursor(folder, "next", page.next_link, expand, full=full)
 
     def _keep_cursor(
         self, folder: ExportFolder, kind: str, link: str | None, expand: str | None, *, full: bool
@@ -291,12 +282,11 @@ class StreamCapture:
 
     def _count_again(self, folder: ExportFolder) -> None:
         try:
-            served = self._mailboxes.at(folder, lambda mailbox, base: mailbox.get(base))
+            served = self._box.get(folder.route)
         except (ItemError, SourceError):
             return  # what we know stays, and the difference with it
-        here = {k: v for k, v in folder.facts["service"].items() if k == "mailbox"}
-        folder.facts["service"] = {**folder_service(served), **here}
-        self._keeper.folder(folder)
+        folder.facts["service"] = folder_service(served)
+        self._keeper.folder(folder)  # nothing waits any more
         cursor = self._cursor(folder.id)
         if cursor.get("kind") == "delta":
             settings = {**cursor.get("settings", {}), "folder": _mark(folder)}

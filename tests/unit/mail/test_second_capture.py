@@ -3,7 +3,7 @@
 import json
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from exporters.bag.ledger import BagWriter, Run, claim_source, open_bag
 from exporters.bag.reconcile import reconcile
 from exporters.clock import SystemClock
 from exporters.copied import CopyResult, Progress
+from exporters.graph.errors import StoppedError
 from exporters.graph.limits import Cost
 from exporters.graph.mailbox import Mailbox
-from exporters.mail.capture.exchange import ROUTE
 from exporters.mail.capture.exporter import MailExporter
 from exporters.mail.capture.second import SecondCapture, Told
 from exporters.mail.compose.stream_message import stream_message
@@ -83,15 +83,15 @@ class Copy:
         is_quiet: bool = False,
         close: bool = True,
         progress: Progress | None = None,
-        **settings: str,
+        archive: str = "auto",
+        fasttransfer: str = "auto",
     ) -> Told:
         self.result = CopyResult()
         with self.writer() as writer:
             told = SecondCapture(
                 Mailbox(self.desk.graph, data.ADA),
-                self._open,
                 writer,
-                MailSettings(**settings),
+                MailSettings(archive=archive, fasttransfer=fasttransfer),
                 CLOCK,
                 cloud=cloud,
                 stop=stop or threading.Event(),
@@ -103,10 +103,6 @@ class Copy:
             if close:
                 writer.close("complete")
         return told
-
-    def _open(self, mailbox_id: str, is_primary: bool) -> Mailbox:
-        limits = data.ADA.lower() if is_primary else mailbox_id.lower()
-        return Mailbox(self.desk.graph, mailbox_id, route=ROUTE, limits=limits)
 
     def ids(self) -> tuple[str, str]:
         """Of the primary mailbox and of the archive."""
@@ -205,9 +201,10 @@ def test_what_does_not_join_is_counted_by_folder_and_no_message(copy: Copy) -> N
     primary, _ = copy.ids()
     assert not copy.rows("message", primary)
     copy.first()
+    before = len(copy.desk.asked("exportItems"))
     told = copy.second(archive="none")  # now they join, without being exported again
+    assert len(copy.desk.asked("exportItems")) == before
     assert "/Inbox" not in coverage(told, "native_streams").get("unjoined", {})
-    assert not copy.desk.asked("exportItems")[0:0]
     copy.check()
 
 
@@ -315,8 +312,6 @@ class Stopping(Progress):
 
 @pytest.mark.parametrize("after", [1, 7, 24, 30])
 def test_stopped_and_gone_on_with_comes_to_the_same(copy: Copy, after: int) -> None:
-    from exporters.graph.errors import StoppedError
-
     copy.first()
     stop = threading.Event()
     with pytest.raises(StoppedError):
@@ -327,3 +322,79 @@ def test_stopped_and_gone_on_with_comes_to_the_same(copy: Copy, after: int) -> N
     assert len(copy.rows("stream", primary, "copied")) >= data.IN_INBOX + 2
     assert len(copy.rows("message", archive, "copied")) == data.IN_INBOX + 2
     assert not copy.rows("version")
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class Killing(Progress):
+    def __init__(self, after: int) -> None:
+        self._after = after
+
+    def finished(self, items: int) -> None:
+        self._after -= items
+        if self._after <= 0:
+            raise Killed
+
+
+@pytest.mark.parametrize("after", [1, 12, 26])
+def test_cut_off_and_gone_on_with_comes_to_the_same(copy: Copy, after: int) -> None:
+    copy.first()
+    with pytest.raises(Killed):
+        copy.second(progress=Killing(after))
+    copy.second()
+    copy.check()
+    _, archive = copy.ids()
+    assert len(copy.rows("message", archive, "copied")) == data.IN_INBOX + 2
+    assert not copy.rows("version")
+
+
+def test_lost_delta_state_lists_again_and_finds_what_is_gone(tenant: Path, tmp_path: Path) -> None:
+    with desk_at(tenant, CLOCK) as desk:
+        desk.settings(roles=ROLES)
+        copy = Copy(desk, tmp_path / "store")
+        copy.second(archive="none")
+        primary, _ = copy.ids()
+        exported = len(copy.desk.asked("exportItems"))
+        desk.client.change({"kind": "message", "user": data.ADA, "id": made("message", 7), "op": "delete"})
+        desk.client.change({"kind": "mailbox", "user": data.ADA, "op": "move-server"})
+        copy.second(archive="none")
+        copy.check()
+        assert len(copy.desk.asked("exportItems")) == exported
+        gone = copy.rows("stream", primary, "gone")
+        assert [row["name"] for row in gone] == ["message 7"]
+
+
+def test_archive_that_has_grown_out_of_its_mailbox_is_followed(copy: Copy) -> None:
+    copy.desk.settings(expanded_archives=True)
+    told = copy.second(fasttransfer="off")
+    copy.check()
+    _, archive = copy.ids()
+    assert coverage(told, "archive")["state"] == "covered"
+    assert len(copy.rows("message", archive, "copied")) == data.IN_INBOX + 2
+    assert any(row["status"] == 308 for row in copy.desk.asked("exchange/mailboxes"))
+    copy.second(fasttransfer="off")
+    assert not copy.rows("version")
+
+
+def test_folder_that_was_renamed_takes_its_items_along(copy: Copy) -> None:
+    copy.second(archive="none")
+    primary, _ = copy.ids()
+    exported = len(copy.desk.asked("exportItems"))
+    change = {"kind": "folder", "user": data.ADA, "id": made("folder", data.TWIN), "op": "update"}
+    copy.desk.client.change({**change, "set": {"displayName": "Triplet"}})
+    copy.second(archive="none")
+    copy.check()
+    assert len([row for row in copy.rows("stream", primary) if row["folder"] == "/Inbox/Triplet"]) == 2
+    assert len(copy.desk.asked("exportItems")) == exported
+
+
+def test_folder_that_is_gone_takes_its_items_along(copy: Copy) -> None:
+    copy.second(archive="none")
+    primary, _ = copy.ids()
+    copy.desk.client.change({"kind": "folder", "user": data.ADA, "id": made("folder", data.TWIN), "op": "delete"})
+    copy.second(archive="none")
+    copy.check()
+    assert {row["folder"] for row in copy.rows("stream", primary, "gone")} == {"/Inbox/Twin"}
+    assert "/Inbox/Twin" in {row["path"] for row in copy.rows("folder", primary, "gone")}
