@@ -7,12 +7,12 @@ knows of subscriptions or windows. Source: design §2.5, §4, §6.
 import secrets
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import PurePath
+from typing import Any, Self
 
 import structlog
 
@@ -21,7 +21,7 @@ from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagDamagedError, BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
-from exporters.copied import CopyResult, Progress
+from exporters.copied import Progress
 from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter
@@ -31,23 +31,40 @@ from exporters.graph.errors import (
     AccessDeniedError,
     LockedError,
     NoDriveError,
+    NoMailboxError,
     NotFoundError,
     PermissionMissingError,
     SiteLockedError,
     StoppedError,
 )
 from exporters.graph.session import GraphSession
+from exporters.mail.capture.exporter import MailExporter
+from exporters.mail.compose.composer import CURSOR, compose_bag, needs_composing
+from exporters.mail.settings import MailSettings
+from exporters.results import SourceResult, coverage_of
 from exporters.scratch import scratch_error
-from exporters.sources import Source
+from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.segments import Position, ReplacedError
 
-SOURCES_AT_ONCE = 4
+DRIVES_AT_ONCE = 4
+MAILBOXES_AT_ONCE = 8
+"""Each with up to four requests in flight: as many as Exchange lets one application have of one mailbox."""
+AHEAD = 64
+"""Sources of one kind that wait for their turn, so that those behind them in the directory are found meanwhile."""
 WAIT_FOR_OTHER_SECONDS = 200.0
 LOOK_AGAIN_SECONDS = 2.0
 NOT_FOUND = (NotFoundError, NoDriveError)
-REFUSALS = (NotFoundError, NoDriveError, AccessDeniedError, PermissionMissingError, LockedError, SiteLockedError)
+REFUSALS = (
+    NotFoundError,
+    NoDriveError,
+    NoMailboxError,
+    AccessDeniedError,
+    PermissionMissingError,
+    LockedError,
+    SiteLockedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,51 +75,17 @@ class ExportSettings:
 
     cloud: str
     drive: DriveSettings = field(default_factory=DriveSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     take_over: bool = False
     accepts_removals: Callable[[Source, str], bool] = lambda source, digest: False
     gives_way: Callable[[LastcopyError], bool] = lambda error: False
     waits_for: Callable[[str], bool] = lambda run: False
-    sources_at_once: int = SOURCES_AT_ONCE
+    drives_at_once: int = DRIVES_AT_ONCE
+    mailboxes_at_once: int = MAILBOXES_AT_ONCE
 
-
-@dataclass(slots=True)
-class SourceResult:
-    """What a run came to on one source; counts as in design §6. newest: by code, the runs that found exceptions, and when the
-    newest of each. digests: by code of a problem that has content, a digest of it. has_answered: whether the service listed it
-    to the end. uncounted_packages: of whose parts it told no count. problem: why it could not be copied (further)."""
-
-    source: Source
-    bag: str | None = None
-    listed: int = 0
-    copied: int = 0
-    unchanged: int = 0
-    gone: int = 0
-    excepted: int = 0
-    pending: int = 0
-    bytes: int = 0
-    downloaded: int = 0
-    exceptions: dict[str, int] = field(default_factory=dict)
-    excepted_kinds: dict[str, int] = field(default_factory=dict)
-    newest: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-    has_answered: bool = False
-    uncounted_packages: int = 0
-    problems: list[str] = field(default_factory=list)
-    reconciled: bool = False
-    problem: LastcopyError | None = None
-    coverage: list[JsonObject] = field(default_factory=list)
-    agreements: dict[str, int] = field(default_factory=dict)
-    was_listed: bool = False
-    """Whether an earlier run listed it to the end."""
-    has_refused: bool = False
-    """Whether the service refuses a source that it once listed."""
-    successor: Source | None = None
-    """What its owner has in its place, found just now: it is copied next."""
-    is_replaced: bool = False
-    """Whether the service does not find it, and its owner has another, found now or by an earlier run."""
-    segment: int = 0
-    segment_sha256: str | None = None
-    """The newest segment of the bag when the run left it."""
+    def at_once(self, kind: SourceKind) -> int:
+        """How many sources of a kind are copied side by side: they do not share their limits, so neither waits for the other."""
+        return self.mailboxes_at_once if kind is SourceKind.MAIL else self.drives_at_once
 
 
 def new_run_id(clock: Clock) -> str:
@@ -173,34 +156,63 @@ def export_sources(
     """Copy sources, several at once; yield each result as it comes. Raises: RunError that ends the whole run."""
     meter = UnitMeter(graph)
     run = Run(run_id, clock, meter.take, settings.take_over)
-    with (
-        meter,
-        Crew() as crew,
-        ThreadPoolExecutor(settings.sources_at_once, thread_name_prefix="lastcopy-source") as pool,
-    ):
+    with meter, Crew() as crew:
         copying = Copying(graph, store, catalogue, settings, run, meter, crew, progress, stop)
-        under_way: set[Future[SourceResult]] = set()
+        with _Places(copying) as places:
+            try:
+                for source in sources:
+                    if stop.is_set():
+                        break
+                    places.give(source)
+                    yield from places.done(wait_for_one=False)
+                    while places.is_full(source.kind):
+                        yield from places.done(wait_for_one=True)
+                while places.under_way:
+                    yield from places.done(wait_for_one=True)
+            except BaseException:
+                stop.set()
+                raise
 
-        def next_done() -> Iterator[SourceResult]:
-            nonlocal under_way
-            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            for result in (future.result() for future in done):
-                yield result
-                if result.successor is not None and not stop.is_set():
-                    under_way.add(pool.submit(copying.copy, result.successor))
 
-        try:
-            for source in sources:
-                if stop.is_set():
-                    break
-                under_way.add(pool.submit(copying.copy, source))
-                while len(under_way) >= settings.sources_at_once * 2:
-                    yield from next_done()
-            while under_way:
-                yield from next_done()
-        except BaseException:
-            stop.set()
-            raise
+class _Places:
+    """Threads for each kind of source, and the sources that are in them or wait for one. Belongs to one thread."""
+
+    def __init__(self, copying: "Copying") -> None:
+        self._copying, self._settings = copying, copying.settings
+        self._pools = {
+            kind: ThreadPoolExecutor(self._settings.at_once(kind), thread_name_prefix=f"lastcopy-{kind}")
+            for kind in (SourceKind.ONEDRIVE, SourceKind.MAIL)
+        }
+        self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
+
+    def give(self, source: Source) -> None:
+        """Have a source copied as soon as there is a place."""
+        future = self._pools[source.kind].submit(self._copying.copy_unless_stopped, source)
+        self.under_way[future] = source.kind
+
+    def is_full(self, kind: SourceKind) -> bool:
+        """Whether as many sources of a kind wait as may."""
+        return sum(k is kind for k in self.under_way.values()) >= self._settings.at_once(kind) + AHEAD
+
+    def done(self, *, wait_for_one: bool) -> Iterator[SourceResult]:
+        """Results since the last call. What came in the place of a source that is gone is copied next. Raises: RunError."""
+        if wait_for_one:
+            wait(self.under_way, return_when=FIRST_COMPLETED)
+        for future in [future for future in self.under_way if future.done()]:
+            del self.under_way[future]
+            result = future.result()
+            if result is None:
+                continue
+            yield result
+            if result.successor is not None and not self._copying.stop.is_set():
+                self.give(result.successor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +229,12 @@ class Copying:
     progress: Progress
     stop: threading.Event
 
+    def copy_unless_stopped(self, source: Source) -> SourceResult | None:
+        """`copy`; None if the run was asked to stop before this source had its turn."""
+        return None if self.stop.is_set() else self.copy(source)
+
     def copy(self, source: Source) -> SourceResult:
-        """Copy one drive. What stops only this source is in the result. Raises: RunError otherwise."""
+        """Copy one source. What stops only this one is in the result. Raises: RunError otherwise."""
         result = SourceResult(source)
         at = timestamp(self.run.clock.now())
         try:
@@ -246,7 +262,7 @@ class Copying:
                 code="internal",
                 action="Run the export again; if it recurs, run it with -v and report what it says.",
             )
-        result.coverage = coverage_of(result, self.settings.drive)
+        result.coverage = coverage_of(result, self.settings.drive, self.settings.mail)
         return result
 
     def _damage(self, error: LastcopyError, result: SourceResult) -> BagDamagedError | None:
@@ -285,23 +301,73 @@ class Copying:
     def _copy_now(self, source: Source, bag: str, result: SourceResult) -> None:
         row = _source_row(source, self.settings)
         with open_bag(self.store, bag, row, self.run) as writer, self.meter.writing(writer):
-            result.was_listed = writer.heads.cursors.get(source.id, {}).get("kind") == "delta"
-            exporter = DriveExporter(
-                source,
-                self.graph,
-                writer,
-                self.settings.drive,
-                self.run.clock,
-                crew=self.crew,
-                progress=self.progress,
-                stop=self.stop,
-                accepts_removals=lambda digest: self.settings.accepts_removals(source, digest),
-            )
+            result.was_listed = _was_listed(source, writer.heads.cursors)
+            composing = _Composing(self)
+            exporter = self._exporter(source, writer, composing)
             try:
                 exporter.run()
             finally:
-                _take(result, exporter.result)
+                result.take(exporter.result)
+                if source.kind is SourceKind.MAIL:
+                    result.take_pst(writer.heads.cursors.get(CURSOR), composing.error)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
+
+    def _exporter(
+        self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]
+    ) -> DriveExporter | MailExporter:
+        def accepts_removals(digest: str) -> bool:
+            return self.settings.accepts_removals(source, digest)
+
+        if source.kind is SourceKind.MAIL:
+            return MailExporter(
+                source,
+                self.graph,
+                writer,
+                self.settings.mail,
+                self.run.clock,
+                progress=self.progress,
+                stop=self.stop,
+                accepts_removals=accepts_removals,
+                is_group=source.is_group,
+                compose=compose,
+            )
+        return DriveExporter(
+            source,
+            self.graph,
+            writer,
+            self.settings.drive,
+            self.run.clock,
+            crew=self.crew,
+            progress=self.progress,
+            stop=self.stop,
+            accepts_removals=accepts_removals,
+        )
+
+
+class _Composing:
+    """Makes the PST of a mailbox that was just captured. error: why that could not be: no reason to lose what was captured."""
+
+    def __init__(self, copying: Copying) -> None:
+        self._copying = copying
+        self.error: SourceError | None = None
+
+    def __call__(self, writer: BagWriter) -> None:
+        """Raises: RunError, errors of the store."""
+        if not needs_composing(writer):
+            return
+        copying = self._copying
+        settings, clock = copying.settings.mail, copying.run.clock
+        try:
+            compose_bag(writer, copying.store, settings, clock, progress=copying.progress, stop=copying.stop)
+        except SourceError as error:
+            self.error = error
+
+
+def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an earlier run listed a source to the end, by the cursors of its bag (docs/formats.md)."""
+    if source.kind is SourceKind.MAIL:
+        return ("threads" if source.is_group else "folders") in cursors
+    return cursors.get(source.id, {}).get("kind") == "delta"
 
 
 def _damage_of(error: LastcopyError, store: Store, bag: str, entry: str | None = None) -> BagDamagedError | None:
@@ -324,63 +390,17 @@ def _only_this_source(error: LastcopyError) -> bool:
 
 
 def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
+    kept: Mapping[str, Any] = settings.mail.as_kept() if source.kind is SourceKind.MAIL else settings.drive.as_kept()
+    if source.is_group:
+        kept = {**kept, "group": True}  # by this a later run knows it that no longer finds it in the directory
     return {
         "kind": source.kind.value,
         "id": source.id,
         "owner": source.owner,
         "cloud": settings.cloud,
         "name": source.name,
-        "settings": settings.drive.as_kept(),
+        "settings": dict(kept),
     }
-
-
-def _take(result: SourceResult, drive: CopyResult) -> None:
-    counts = {"listed": 0, "excepted": 0, "pending": 0, "copied": 0, **drive.counts}
-    result.listed, result.excepted, result.pending = counts["listed"], counts["excepted"], counts["pending"]
-    result.gone, result.bytes = drive.gone_now, drive.bytes_received
-    result.copied = min(
-        drive.copied, counts["copied"]
-    )  # what is new and then deleted within the run is held, and not listed
-    result.unchanged = counts["copied"] - result.copied
-    result.downloaded, result.exceptions, result.problems = drive.downloaded, drive.exceptions, drive.problems
-    result.excepted_kinds = drive.excepted_kinds
-    result.agreements, result.newest, result.digests = drive.agreements, drive.newest, drive.digests
-    result.has_answered = drive.has_answered
-    result.reconciled = bool(drive.counts) and drive.unexplained == 0
-    result.uncounted_packages = drive.uncounted_packages
-
-
-def coverage_of(result: SourceResult, settings: DriveSettings) -> list[JsonObject]:
-    """Per class of content: covered, in part, not reachable, not asked or never possible, with the reason."""
-    rows: list[JsonObject] = []
-    if result.problem is not None:
-        rows.append(
-            {"class": "files", "state": "not reachable", "reason": str(result.problem), "code": result.problem.code}
-        )
-        return rows
-    partial = result.excepted or result.pending or result.problems or not result.reconciled
-    files: JsonObject = {"class": "files", "state": "in part" if partial else "covered"}
-    if result.agreements:
-        files["agreement"] = result.agreements
-    rows.append(files)
-    if result.uncounted_packages:
-        reason = (
-            "the service does not say how many parts a notebook has: that it listed them all is not proven by a count"
-        )
-        counted = {"count": "unavailable", "packages": result.uncounted_packages}
-        rows.append({"class": "notebooks", "state": "in part" if partial else "covered", "reason": reason, **counted})
-    if settings.versions == "all":
-        failed = result.excepted_kinds.get("version") or result.excepted_kinds.get("versions")
-        rows.append({"class": "earlier_versions", "state": "in part" if failed or partial else "covered"})
-    elif settings.versions == "current":
-        rows.append({"class": "earlier_versions", "state": "not asked", "alternative": "drive.versions: all"})
-    else:
-        rows.append({"class": "earlier_versions", "state": "in part", "reason": f"the last {settings.versions}"})
-    failed = result.excepted_kinds.get("permission")
-    asked = "in part" if failed or partial else "covered"
-    rows.append({"class": "permissions", "state": "not asked" if settings.permissions == "none" else asked})
-    rows.append({"class": "recycle_bin", "state": "never possible", "reason": "Graph does not list deleted files."})
-    return rows
 
 
 def fold_bags(

@@ -4,7 +4,7 @@ Rules of this file: one check's failure does not hide the next; nothing is writt
 (`check`), §4 (the ledger: the probe; S3), §10.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,8 +19,9 @@ from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.config import Config
 from retention.opening import configured_store, read_root, refuse_foreign
+from retention.permissions import BASE, DRIVES, LICENCE_ROLES, Need, Weight, may_write, needs_of
 from retention.references import open_to_others
-from retention.tenants import LICENCE_ROLES, NEEDED, cloud_of, licences_of, missing_permissions, sign_in, tenant_of
+from retention.tenants import cloud_of, licences_of, sign_in, tenant_of
 from retention.verdicts import Exit
 
 Mark = Literal["good", "bad", "doubtful"]
@@ -72,7 +73,7 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
             yield failed("sign-in", error)
         else:
             yield Check("sign-in", "good", "the application has a token")
-            yield from _permissions(roles)
+            yield from _permissions(roles, needs_of(config))
             identity = yield from _tenant(graph)
             yield from _clock("clock, beside Microsoft's", graph.service_date)
         try:
@@ -98,17 +99,27 @@ def _credential(config: Config) -> Iterator[Check]:
             )
 
 
-def _permissions(roles: frozenset[str]) -> Iterator[Check]:
+_WEIGHTS: dict[Weight, tuple[Mark, str, Exit]] = {
+    "vital": ("bad", "", Exit.FAILED),
+    "wanted": ("bad", "; without it that stays uncovered, and each export says so", Exit.PARTIAL),
+    "welcome": ("doubtful", "; without it that is not copied", Exit.COMPLETE),
+}
+"""What the lack of a permission is: mark, what is said of it, exit status."""
+
+
+def _permissions(roles: frozenset[str], needs: Sequence[Need] = (*BASE, *DRIVES)) -> Iterator[Check]:
     if not roles:
         yield Check("permissions", "doubtful", "the token names no permissions; the first export will tell", "")
         return
-    missing = missing_permissions(roles)
-    for name, (_, purpose) in NEEDED.items():
-        if name in missing:
-            action = "Add it as an application permission of Microsoft Graph and give admin consent."
-            yield Check("permissions", "bad", f"{name} is missing: needed to {purpose}", action, Exit.FAILED)
-        else:
-            yield Check("permissions", "good", f"allowed to {purpose}")
+    for need in needs:
+        if need.met_by(roles):
+            yield Check("permissions", "good", f"allowed to {need.purpose}")
+            continue
+        action = "Add it as an application permission of Microsoft Graph and give admin consent."
+        mark, after, status = _WEIGHTS[need.weight]
+        yield Check(
+            "permissions", mark, f"{need.name} is missing: needed to {need.purpose}{after}", action, status
+        )
     if not roles & LICENCE_ROLES:
         yield Check(
             "permissions",
@@ -116,7 +127,7 @@ def _permissions(roles: frozenset[str]) -> Iterator[Check]:
             "LicenseAssignment.Read.All is missing: the size of the tenant is not known, so the smallest budget holds",
             "Add it, to export faster in a tenant of over 1,000 licences.",
         )
-    writing = sorted(role for role in roles if "Write" in role or "FullControl" in role or "Manage" in role)
+    writing = may_write(roles)
     if writing:
         told = ", ".join(writing[:5])
         yield Check(

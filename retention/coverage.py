@@ -1,34 +1,77 @@
-"""What the configuration asks for, and what of that no run can bring: names, drives where nobody has one, classes not built.
+"""What the configuration asks for, and what of that no run can bring: names, kinds of which nobody has one, classes not built,
+and what no application can read.
 
-Rules of this file: no I/O; rows of coverage, as they stand in the record of a run. Source: design §7, docs/decisions/0008, 0030.
+Rules of this file: no I/O; rows of coverage, as they stand in the record of a run. Source: design §7, retention-domain §4,
+docs/decisions/0008, 0030.
 """
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import SourceError
+from exporters.results import EDISCOVERY, NEVER, NOT_REACHABLE
+from exporters.sources import SourceKind
 from retention.acceptance import NOT_BUILT
 from retention.config import Config
+from retention.selection import chosen, kinds_asked
 
 
-def listed_names(config: Config) -> list[str]:
-    """OneDrives that the configuration asks for by name."""
-    chosen = config.settings.sources.onedrive
-    return [] if isinstance(chosen, str) else list(chosen)
+def listed_names(config: Config) -> list[tuple[SourceKind, str]]:
+    """Sources that the configuration asks for by name."""
+    sources = config.settings.sources
+    return [(kind, name) for kind in kinds_asked(sources) for name in _listed(chosen(sources, kind))]
+
+
+def _listed(choice: str | list[str]) -> list[str]:
+    return [] if isinstance(choice, str) else list(choice)
 
 
 def not_built(config: Config) -> list[JsonObject]:
     """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
     sources = config.settings.sources
     rows: list[JsonObject] = []
-    for name, wanted in (
-        ("mail", sources.mail != "none"),
-        ("sharepoint", sources.sharepoint != "none"),
-        ("directory", sources.directory),
-    ):
+    for name, wanted in (("sharepoint", sources.sharepoint != "none"), ("directory", sources.directory)):
         if wanted:
-            reason = "This version copies OneDrives; it does not copy this yet."
+            reason = "This version copies OneDrives and mailboxes; it does not copy this yet."
             asked = name in sources.model_fields_set
-            rows.append({"class": name, "state": "not reachable", "code": NOT_BUILT, "reason": reason, "asked": asked})
+            rows.append({"class": name, "state": NOT_REACHABLE, "code": NOT_BUILT, "reason": reason, "asked": asked})
     return rows
+
+
+def never_reached(config: Config) -> list[JsonObject]:
+    """What belongs to the mail of a tenant and lies in no mailbox that an application can open: said in every run that asks for
+    mail, and counted for `ready` alone."""
+    if SourceKind.MAIL not in kinds_asked(config.settings.sources):
+        return []
+    return [
+        {
+            "class": "public_folders",
+            "state": NEVER,
+            "reason": "Graph has no way into public folders.",
+            "alternative": f"{EDISCOVERY}, or an export to PST by an administrator",
+            "asked": False,
+        },
+        {
+            "class": "inactive_mailboxes",
+            "state": NEVER,
+            "reason": "Graph does not list mailboxes of deleted users that a hold keeps, nor those in soft deletion.",
+            "alternative": f"restore the user within 30 days and run again, or {EDISCOVERY}",
+            "asked": False,
+        },
+    ]
+
+
+def nothing_of(kind: SourceKind) -> SourceError:
+    """The finding of a run that asks for a kind of source and finds not one."""
+    return no_mailboxes() if kind is SourceKind.MAIL else no_drives()
+
+
+def no_mailboxes() -> SourceError:
+    """As `no_drives`, of mailboxes."""
+    return SourceError(
+        "The service says of every user that there is no mailbox, and the store holds none: no mail was copied",
+        code="no_mailbox",
+        action="If the tenant is to have mailboxes, look at its Exchange licences and run the export again. If it has none:"
+        " `sources.mail: none`, or lastcopy accept no_mailbox --source mail/mail --by NAME --reason TEXT",
+    )
 
 
 def no_drives() -> SourceError:

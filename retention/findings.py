@@ -10,8 +10,17 @@ from typing import Literal, NamedTuple
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import LastcopyError
-from exporters.export import REFUSALS, SourceResult
+from exporters.export import REFUSALS
 from exporters.outcomes import ExceptionCode
+from exporters.results import (
+    ARCHIVE_UNREADABLE,
+    NOT_REACHABLE,
+    PST_FAILED,
+    PST_INCOMPLETE,
+    PST_READ_BACK,
+    SourceResult,
+    main_class,
+)
 from exporters.sources import SourceKind
 from retention.acceptance import MASS, NOT_FOUND, REFUSED, UNRECONCILED, Acceptances, digest_of, place_of
 
@@ -25,10 +34,28 @@ REASONS = {
     "count_unavailable": "the service does not tell how much some folders hold: nothing proves that their listing is whole",
     "item_without_id": "the service lists something without an id: it cannot be asked for",
     "parts_not_listed": "the service refuses to list the parts of a notebook that it listed before: new ones may be missing",
+    ARCHIVE_UNREADABLE: "its archive mailbox cannot be read; export that by eDiscovery, then accept this, or set"
+    " `sources.archive: none`",
+    PST_INCOMPLETE: "some of its items could not be put into the PST; they are in the originals, and data/pst/parts.json"
+    " names each",
+    PST_FAILED: "its PST could not be written; the originals are whole: run `lastcopy compose`",
+    PST_READ_BACK: "its PST was not as it was written when it was read back; the originals are whole: run `lastcopy compose`",
+    "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "moving": "it changed while it was read; run the export again",
 }
 """By code: one sentence on a finding about a whole source that could be copied."""
-CONTENT = frozenset({UNRECONCILED, "content_differs", "count_unavailable", "item_without_id", "parts_not_listed"})
+CONTENT = frozenset(
+    {
+        UNRECONCILED,
+        ARCHIVE_UNREADABLE,
+        PST_INCOMPLETE,
+        "folders_not_listed",
+        "content_differs",
+        "count_unavailable",
+        "item_without_id",
+        "parts_not_listed",
+    }
+)
 """Codes that tell of what a source holds: true as long as no later run has looked at it and found otherwise."""
 COUNTED = frozenset({UNRECONCILED, "count_unavailable"})
 """Those of them that every run works out from the rows, whether or not the service answers."""
@@ -97,10 +124,17 @@ def found_of(result: SourceResult, acceptances: Acceptances) -> Found:
     return found
 
 
-def unreached(name: str, code: str, reason: str, problem: LastcopyError | None, acceptances: Acceptances) -> Found:
-    """Judge a OneDrive that could not be asked for, or a name that nobody has."""
-    row: JsonObject = {"kind": SourceKind.ONEDRIVE.value, "name": name, "bag": None, **dict.fromkeys(COUNTS, 0)}
-    row["coverage"] = [{"class": "files", "state": "not reachable", "reason": reason, "code": code}]
+def unreached(
+    name: str,
+    code: str,
+    reason: str,
+    problem: LastcopyError | None,
+    acceptances: Acceptances,
+    kind: SourceKind = SourceKind.ONEDRIVE,
+) -> Found:
+    """Judge a OneDrive or mailbox that could not be asked for, or a name that nobody has."""
+    row: JsonObject = {"kind": kind.value, "name": name, "bag": None, **dict.fromkeys(COUNTS, 0)}
+    row["coverage"] = [{"class": main_class(kind), "state": NOT_REACHABLE, "reason": reason, "code": code}]
     heard: Heard = "refused" if code in REFUSED or code == NOT_FOUND else "unanswered"
     found = Found(row, place_of(None, f"{row['kind']}/{name}"), heard, problem=problem)
     _judge_wholes(found, [Whole(code, digest_of(code), reason)], acceptances)

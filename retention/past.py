@@ -11,7 +11,7 @@ from exporters.bag.verify_rows import AsOf
 from exporters.errors import ConfigurationError
 
 NAMED = 5
-_ENDS = frozenset({"run_ended", "folded"})
+_ENDS = frozenset({"run_ended", "folded", "composed"})
 
 
 def end_of(run: str, journal: Iterable[JsonObject]) -> AsOf:

@@ -42,7 +42,7 @@ def recorded(rows: Iterable[JsonObject]) -> Recorded:
     found = Recorded()
     try:
         for row in rows:
-            if row.get("type") not in {"run_started", "run_ended", "folded"}:
+            if row.get("type") not in {"run_started", "run_ended", "folded", "composed"}:
                 continue
             found.runs.add(str(row.get("run")))
             if isinstance(row.get("bags"), dict):

@@ -21,6 +21,7 @@ from exporters.clock import SystemClock
 from exporters.errors import ConfigurationError, RunError
 from exporters.rehearsal.generate import generate
 from exporters.rehearsal.server import Rehearsal
+from retention.opened_pst import open_pst
 from retention.verdicts import Exit
 
 MARKER = "REHEARSAL.txt"
@@ -136,7 +137,7 @@ tenant:
   client_id: {info["client_id"]}
   credential: {{certificate: file:./server/{Path(info["certificate"]).name}}}
 store: {{url: file:./copy}}
-sources: {{mail: none, onedrive: all, sharepoint: none, directory: off}}
+sources: {{mail: all, onedrive: all, sharepoint: none, directory: off}}
 drive: {{versions: all, permissions: shared}}
 """
 
@@ -145,7 +146,8 @@ def _first_copy(story: Story) -> None:
     story.chapter("Can it work?")
     story.run("check")
     story.chapter(
-        "Copy every OneDrive. Some items cannot be copied by anyone, and nothing is passed over in silence: exit 3"
+        "Copy every OneDrive and every mailbox. Some items cannot be copied by anyone, and nothing is passed over in silence:"
+        " exit 3"
     )
     story.run("export", expect=(3,))
     story.chapter("A person looks at them, and accepts them by name: that goes on record in the store")
@@ -155,7 +157,9 @@ def _first_copy(story: Story) -> None:
 
 
 def _second_copy(story: Story, info: dict[str, Any]) -> None:
-    story.chapter("People go on working: files are changed, renamed, moved and deleted")
+    story.chapter(
+        "People go on working: files are changed, renamed, moved and deleted, mail comes, is read and thrown away"
+    )
     changes = (story.folder / "tenant" / "changes.jsonl").read_bytes()
     applied = _control(info, "POST", "changes", changes)
     story.say(f"  {len(changes.splitlines())} changes: {json.dumps(applied)}"[:200], "weak")
@@ -173,9 +177,34 @@ def _second_copy(story: Story, info: dict[str, Any]) -> None:
 def _from_the_store_alone(story: Story) -> None:
     story.chapter("The tenant is gone now. Is every byte there, and is everything there?")
     story.run("verify")
+    _show_pst(story)
     story.chapter("Get one person's files back, under the names that they had")
     bag = sorted(path.name for path in (story.folder / "copy" / "onedrive").iterdir())[0]
     story.run("restore", "--to", str(story.folder / "restored"), "--source", f"onedrive/{bag}")
+
+
+def _show_pst(story: Story) -> None:
+    """A mailbox is a PST now: let another program than ours open it. Raises: RunError if it cannot."""
+    bag = sorted(path for path in (story.folder / "copy" / "mail").iterdir())[0]
+    parts = sorted((bag / "data" / "pst").glob("*.pst"))
+    opened = [(part, open_pst(part)) for part in parts]
+    if not opened:
+        raise RunError(
+            f"mail/{bag.name} has no PST", code="rehearsal_failed", action="Run that export by itself with -v."
+        )
+    by = opened[0][1]
+    told = (
+        f"an independent reader, {by.reader}," if by.is_independent else f"{by.reader} (no other one is installed here)"
+    )
+    story.chapter(f"A mailbox has become a PST, which {told} opens: what it sees in it")
+    for part, seen in opened:
+        story.say(f"  {part.name}: {seen.items:,} items", "")
+        for path, items in seen.folders:
+            if items:
+                story.say(f"    {items:>5,}  {path}", "")
+    story.say(
+        "  The mails themselves, as they came, lie beside it in data/originals/*.zip: any unzip opens those.", "weak"
+    )
 
 
 def _what_next(story: Story) -> None:
@@ -183,6 +212,10 @@ def _what_next(story: Story) -> None:
     story.chapter("That was it. Try next:")
     for command, why in (
         (f"lastcopy verify --refold --config {here}", "build every fold again from the ledger, and compare"),
+        (
+            f"lastcopy compose --recompose --config {here}",
+            "the PSTs anew, as the mailboxes were last: no tenant needed",
+        ),
         (f"lastcopy restore --to {shlex.quote(str(story.folder / 'all'))} --config {here}", "everybody's files"),
         (f"less {shlex.quote(str(story.folder / 'copy' / 'runs'))}/*.json", "what each run found"),
         ("lastcopy rehearse serve", "the simulated tenant alone, for your own tools"),

@@ -17,26 +17,28 @@ from exporters.bag.fence import Process
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.clock import Clock, timestamp
 from exporters.copied import Progress
-from exporters.discovery import Undiscovered, discover
+from exporters.discovery import Discovered, Undiscovered, Without, discover
 from exporters.drive.settings import DriveSettings
-from exporters.errors import LastcopyError, RunError
-from exporters.export import ExportSettings, SourceResult, export_sources, new_run_id
+from exporters.errors import ConfigurationError, LastcopyError, RunError
+from exporters.export import ExportSettings, export_sources, new_run_id
 from exporters.graph.calls import Observer
 from exporters.graph.errors import StoppedError
 from exporters.graph.session import GraphSession
+from exporters.mail.settings import MailSettings
+from exporters.results import SourceResult
 from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectExistsError
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.acceptance import MASS, NOT_FOUND, Acceptances
 from retention.config import Config
-from retention.coverage import listed_names, no_drives, not_built
+from retention.coverage import listed_names, never_reached, not_built, nothing_of
 from retention.findings import COUNTS, OTHER_WRITERS, Found, for_journal, found_of, unreached
 from retention.journal import Journal
 from retention.opening import ROOT, claim_root, configured_store, opened_state, read_root, refuse_foreign
 from retention.recorded import noting_bags
 from retention.rivals import Rivals
-from retention.selection import Names, is_asked, means, unknown_source
+from retention.selection import Names, is_asked, kinds_asked, kinds_of, means, unknown_source
 from retention.state.database import State
 from retention.tenants import opened_tenant
 from retention.verdicts import Exit
@@ -59,12 +61,14 @@ class ExportRequest:
             "refresh_permissions": self.refresh_permissions,
             "versions": drive.versions,
             "permissions": drive.permissions,
+            **mail_settings(config).as_kept(),
         }
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to. `error`: what ended it early; `not_asked`: labels of sources that the configuration leaves out."""
+    """What a run came to. `error`: what ended it early; `not_asked`: labels of sources that the configuration leaves out;
+    `without_mailbox`: those of users and groups of whom the service says that they have none."""
 
     run: str
     started: str
@@ -74,6 +78,7 @@ class Outcome:
     requests: JsonObject = field(default_factory=dict)
     coverage: list[JsonObject] = field(default_factory=list)
     not_asked: list[str] = field(default_factory=list)
+    without_mailbox: list[str] = field(default_factory=list)
     stopped: bool = False
     error: LastcopyError | None = None
 
@@ -137,7 +142,7 @@ def run_export(
             journal, bags = Journal(store, clock), set[str]()
             acceptances = Acceptances.of(noting_bags(journal.rows(), bags))
             catalogue = Catalogue(store, bags)
-            wanted = _resolve(request.sources, tenant.graph, catalogue, state, clock)
+            wanted = _resolve(request.sources, config, tenant.graph, catalogue, state, clock)
             probe(store)
             claim_root(store, tenant.identity, clock)
             store.abort_stale_uploads(STALE_UPLOADS)
@@ -147,8 +152,19 @@ def run_export(
         store.close()
 
 
+def mail_settings(config: Config) -> MailSettings:
+    """What the configuration asks of the copy of a mailbox."""
+    sources, mail = config.settings.sources, config.settings.mail
+    return MailSettings(sources.archive, sources.recoverable, mail.fasttransfer, mail.pst.part_size)
+
+
 def _resolve(
-    names: Sequence[str], graph: GraphSession, catalogue: Catalogue, state: State, clock: Clock
+    names: Sequence[str],
+    config: Config,
+    graph: GraphSession,
+    catalogue: Catalogue,
+    state: State,
+    clock: Clock,
 ) -> list[Source | Undiscovered] | None:
     """The sources that --source names; None if it is not given. Raises: ConfigurationError for a name nobody has."""
     if not names:
@@ -156,14 +172,25 @@ def _resolve(
     known, wanted = Names(catalogue.records()), []
     matched: set[str] = set()
     labels_seen: list[str] = []
-    for source in discover(graph, catalogue, clock, state):
-        labels = _labels(known, source)
-        hits = {name for name in names if means(name, labels)}
+    kinds = {name: kinds_of(name, config.settings.sources) for name in names}
+    without: dict[str, str] = {}
+    for found in discover(graph, catalogue, clock, state, {kind for some in kinds.values() for kind in some}):
+        labels = _labels(known, found)
+        hits = {name for name in names if found.kind in kinds[name] and means(name, labels)}
+        if isinstance(found, Without):
+            without |= dict.fromkeys(hits, found.label)
+            continue
         matched |= hits
         labels_seen.append(min(labels))
         if hits:
-            wanted.append(source)
+            wanted.append(found)
     for name in names:
+        if name in without and name not in matched:
+            raise ConfigurationError(
+                f"the service says that there is no mailbox {without[name]}",
+                code="no_mailbox",
+                action="Name another, or leave it out; `lastcopy export` asks for it again within a week.",
+            )
         if name not in matched:
             raise unknown_source(name, sorted(labels_seen))
     return wanted
@@ -244,6 +271,7 @@ class _Run:
         return ExportSettings(
             cloud=self._config.tenant.cloud,
             drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
+            mail=mail_settings(self._config),
             take_over=self._request.take_over,
             accepts_removals=self._accepts_mass,
             gives_way=self._rivals.outrank,
@@ -260,15 +288,21 @@ class _Run:
 
     def _asked_sources(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> Iterator[Source]:
         settings = self._config.settings.sources
-        if wanted is None and not self._asks_for_drives():
+        kinds = kinds_asked(settings)
+        if wanted is None and not kinds:
             return
-        for source in discover(self._graph, self._catalogue, self._clock, self._state) if wanted is None else wanted:
+        every = discover(self._graph, self._catalogue, self._clock, self._state, kinds)
+        for source in every if wanted is None else wanted:
             if stop.is_set():
                 return
+            if isinstance(source, Without):
+                self._outcome.without_mailbox.append(source.label)
+                continue
             labels = _labels(self._names, source)
-            self._unseen = {name for name in self._unseen if not means(name, labels)}
-            if wanted is None and not is_asked(labels, settings):
-                self._outcome.not_asked.append(f"{SourceKind.ONEDRIVE}/{source.name}")
+            met = {name for name in self._unseen if name[0] == source.kind and means(name[1], labels)}
+            self._unseen -= met
+            if wanted is None and not is_asked(labels, settings, source.kind):
+                self._outcome.not_asked.append(source.label)
                 continue
             if isinstance(source, Undiscovered):
                 self._undiscovered.append(source)
@@ -289,23 +323,27 @@ class _Run:
     def _add_uncovered(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> None:
         """Sources that could not be asked for, names of the configuration that nobody has, classes that were asked for."""
         for missing in self._undiscovered:
-            self._uncovered(missing.name, missing.code, str(missing), missing)
+            self._uncovered(missing.name, missing.code, str(missing), missing, missing.kind)
         if wanted is None and not stop.is_set():
-            for name in sorted(self._unseen):
-                self._uncovered(
-                    name.removeprefix("onedrive/"), NOT_FOUND, "No OneDrive has, or has had, this name.", None
-                )
-            if not self._outcome.found and not self._outcome.not_asked and self._asks_for_drives():
-                nothing = no_drives()
-                self._uncovered(SourceKind.ONEDRIVE.value, nothing.code, str(nothing), nothing)
-            self._outcome.coverage = [self._with_names(row) for row in not_built(self._config)]
+            for kind, name in sorted(self._unseen):
+                what = "mailbox" if kind is SourceKind.MAIL else "OneDrive"
+                reason = f"No {what} has, or has had, this name."
+                self._uncovered(name.removeprefix(f"{kind}/"), NOT_FOUND, reason, None, kind)
+            for kind in kinds_asked(self._config.settings.sources):
+                if not self._has_any(kind):
+                    nothing = nothing_of(kind)
+                    self._uncovered(kind.value, nothing.code, str(nothing), nothing, kind)
+            rows = [*not_built(self._config), *never_reached(self._config)]
+            self._outcome.coverage = [self._with_names(row) for row in rows]
             self._saw_all = True
 
-    def _asks_for_drives(self) -> bool:
-        return self._config.settings.sources.onedrive != "none"
+    def _has_any(self, kind: SourceKind) -> bool:
+        """Whether anything was found, or left out by the configuration, of a kind of source."""
+        found = any(source.row["kind"] == kind for source in self._outcome.found)
+        return found or any(label.startswith(f"{kind}/") for label in self._outcome.not_asked)
 
-    def _uncovered(self, name: str, code: str, reason: str, problem: LastcopyError | None) -> None:
-        self._outcome.found.append(unreached(name, code, reason, problem, self._acceptances))
+    def _uncovered(self, name: str, code: str, reason: str, problem: LastcopyError | None, kind: SourceKind) -> None:
+        self._outcome.found.append(unreached(name, code, reason, problem, self._acceptances, kind))
 
     def _with_names(self, row: JsonObject) -> JsonObject:
         names = self._acceptances.of_class(row["class"])
@@ -328,6 +366,8 @@ class _Run:
             outcome.exit = Exit.PARTIAL
         record = {**outcome.as_json(), "coverage": outcome.coverage, "asked": self._request.as_asked(self._config)}
         record["not_asked"] = sorted(outcome.not_asked)
+        if outcome.without_mailbox:
+            record["without_mailbox"] = sorted(outcome.without_mailbox)
         if outcome.error is not None:
             record["error"] = {"code": outcome.error.code, "message": str(outcome.error)}
         try:
@@ -344,5 +384,5 @@ class _Run:
             outcome.error, outcome.exit = outcome.error or error, Exit.FAILED
 
 
-def _labels(names: Names, source: Source | Undiscovered) -> frozenset[str]:
-    return names.labels_of(source) if isinstance(source, Source) else frozenset({f"onedrive/{source.name}"})
+def _labels(names: Names, source: Discovered) -> frozenset[str]:
+    return names.labels_of(source) if isinstance(source, Source) else frozenset({source.label})

@@ -10,7 +10,7 @@ from typing import Any
 from exporters.bag.catalogue import entries, record_of
 from exporters.bag.keys import folded
 from exporters.errors import ConfigurationError
-from exporters.sources import Source
+from exporters.sources import FINDABLE, Source, SourceKind
 from exporters.store.protocol import Store
 from retention.settings import SourcesSettings
 
@@ -76,17 +76,36 @@ def unknown_source(name: str, known: list[str]) -> ConfigurationError:
         code="source_unknown",
         action=f"Name one as kind/NAME, such as {some}."
         if known
-        else "Name one as kind/NAME, such as onedrive/anna@contoso.com.",
+        else "Name one as kind/NAME, such as onedrive/anna@contoso.com or mail/anna@contoso.com.",
     )
 
 
-def is_asked(labels: frozenset[str], settings: SourcesSettings) -> bool:
-    """Whether the configuration asks for a OneDrive with these labels."""
+def chosen(settings: SourcesSettings, kind: SourceKind) -> str | list[str]:
+    """What the configuration says of a kind of source: all, none, or a list of names."""
+    choice: str | list[str] = settings.mail if kind is SourceKind.MAIL else settings.onedrive
+    return choice
+
+
+def kinds_asked(settings: SourcesSettings) -> list[SourceKind]:
+    """The kinds of sources that the configuration asks for, of those that can be found."""
+    return [kind for kind in FINDABLE if chosen(settings, kind) != "none"]
+
+
+def kinds_of(name: str, settings: SourcesSettings) -> list[SourceKind]:
+    """The kinds that a name means: that of kind/NAME; of NAME alone, those that the configuration asks for (a user's drive and
+    mailbox have one name), or any if it asks for none."""
+    said = [kind for kind in FINDABLE if folded(name).startswith(f"{kind}/")]
+    return said or kinds_asked(settings) or list(FINDABLE)
+
+
+def is_asked(labels: frozenset[str], settings: SourcesSettings, kind: SourceKind = SourceKind.ONEDRIVE) -> bool:
+    """Whether the configuration asks for a source of this kind with these labels."""
     if any(means(name, labels) for name in settings.exclude):
         return False
-    if isinstance(settings.onedrive, str):
-        return settings.onedrive == "all"
-    return any(means(name, labels) for name in settings.onedrive)
+    choice = chosen(settings, kind)
+    if isinstance(choice, str):
+        return choice == "all"
+    return any(means(name, labels) for name in choice)
 
 
 def records_of(store: Store) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ same state. Source: design §7, §10; graph.md §1, §7.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,9 @@ from datetime import datetime
 from exporters.bag.formats import JsonObject
 from exporters.bag.spent import spent_units
 from exporters.clock import Clock
+from exporters.drive.crew import BIG_AT_ONCE, SMALL_AT_ONCE
 from exporters.errors import ItemError, RunError, SourceError
+from exporters.export import DRIVES_AT_ONCE, MAILBOXES_AT_ONCE
 from exporters.graph.answers import identifier_of, number_of, object_of, objects_of
 from exporters.graph.budget import Budget
 from exporters.graph.calls import Observer
@@ -21,42 +23,20 @@ from exporters.graph.clouds import Cloud, cloud_named, custom_cloud
 from exporters.graph.errors import AccessDeniedError, PermissionMissingError
 from exporters.graph.gate import Gate
 from exporters.graph.keeper import Keeper
-from exporters.graph.limits import Cost, licence_class
+from exporters.graph.limits import MAILBOX_CONCURRENT, Cost, licence_class
 from exporters.graph.session import GraphSession
 from exporters.graph.sharing import History
 from exporters.graph.signin import Credential, SignIn
 from exporters.store.protocol import Store
 from retention.config import Config
 from retention.opening import ROOT
+from retention.permissions import Need, missing, needs_of
 from retention.references import read_bytes, read_secret
 from retention.state.database import State
 from retention.state.spending import SharedBudget
 
-CONNECTIONS = 40
-DRIVE_ROLES = frozenset(
-    {"Files.Read.All", "Files.ReadWrite.All", "Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All"}
-)
-USER_ROLES = frozenset(
-    {"User.Read.All", "User.ReadWrite.All", "User.ReadBasic.All", "Directory.Read.All", "Directory.ReadWrite.All"}
-)
-ORGANIZATION_ROLES = frozenset(
-    {
-        "Organization.Read.All",
-        "Organization.ReadWrite.All",
-        "User.Read.All",
-        "Directory.Read.All",
-        "Directory.ReadWrite.All",
-    }
-)
-LICENCE_ROLES = frozenset(
-    {"LicenseAssignment.Read.All", "Organization.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"}
-)
-NEEDED = {
-    "User.Read.All": (USER_ROLES, "list the users"),
-    "Organization.Read.All": (ORGANIZATION_ROLES, "make sure whose tenant it is"),
-    "Files.Read.All": (DRIVE_ROLES, "read their OneDrives"),
-}
-"""Permission asked for → those that do as well, and what it is for."""
+CONNECTIONS = SMALL_AT_ONCE + BIG_AT_ONCE + DRIVES_AT_ONCE + MAILBOXES_AT_ONCE * (MAILBOX_CONCURRENT + 1) + 4
+"""Open at once, at most: one for each thread that may ask (drives and their crew, mailboxes with theirs, discovery)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +102,7 @@ def opened_tenant(
         gate = Gate(Budget(), clock, stop=stop)
         graph = GraphSession(cloud_of(config), signin, clock, gate=gate, connections=CONNECTIONS, observer=observer)
         with graph:
-            require_permissions(graph.roles())
+            require_permissions(graph.roles(), needs_of(config))
             identity, licences = tenant_of(graph), licences_of(graph)
             graph.set_licences(licences)
             shared = SharedBudget(state, f"{identity['id']} {config.tenant.client_id}")
@@ -139,23 +119,21 @@ def history_of(store: Store, before: datetime, licences: int | None, clock: Cloc
     return History(spent.spends, [(at, min(units, most)) for at, units in spent.unrecorded])
 
 
-def require_permissions(roles: frozenset[str]) -> None:
-    """Refuse a token that names permissions but not those that a copy needs; one that names none is left to the service.
+def require_permissions(roles: frozenset[str], needs: Sequence[Need]) -> None:
+    """Refuse a token that names permissions but not those that a copy cannot begin without; one that names none is left to the
+    service.
 
     Raises: RunError.
     """
-    missing = missing_permissions(roles) if roles else []
-    if missing:
+    lacking = [need.name for need in missing(needs, roles) if need.weight == "vital"] if roles else []
+    if lacking:
+        leave = ", or set `sources.mail: none`" if lacking == ["Mail.Read"] else ""
         raise RunError(
-            f"the application lacks the permission{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+            f"the application lacks the permission{'s' if len(lacking) > 1 else ''} {', '.join(lacking)}",
             code="permission_missing",
-            action="Add it as an application permission of Microsoft Graph, give admin consent, wait a few minutes, run again.",
+            action="Add it as an application permission of Microsoft Graph, give admin consent, wait a few minutes, run again"
+            f"{leave}.",
         )
-
-
-def missing_permissions(roles: frozenset[str]) -> list[str]:
-    """What is missing of NEEDED, by the permissions that a token names."""
-    return [name for name, (enough, _) in NEEDED.items() if not roles & enough]
 
 
 def licences_of(graph: GraphSession) -> int | None:

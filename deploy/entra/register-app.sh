@@ -1,6 +1,6 @@
 #!/bin/sh
-# Registers Lastcopy in a tenant with the least permissions that copying OneDrives needs, all of them read-only, and a
-# certificate of its own. Needs the Azure CLI (az), openssl, and an administrator who may give consent.
+# Registers Lastcopy in a tenant with the least permissions that copying OneDrives and mailboxes needs, all of them
+# read-only, and a certificate of its own. Needs the Azure CLI (az), openssl, and an administrator who may give consent.
 #
 #   deploy/entra/register-app.sh TENANT [CLOUD] [FOLDER]
 #     TENANT  domain or id, such as contoso.onmicrosoft.com
@@ -39,7 +39,10 @@ done
 
 # Name and app-role id of each permission. User.Read.All: users and their licences; Organization.Read.All: which tenant
 # this is; LicenseAssignment.Read.All: how many seats, hence which limits; Domain.Read.All: domains and their records;
-# Files.Read.All: drives, content, versions, permissions; Sites.Read.All: the sites that drives lie in.
+# Files.Read.All: drives, content, versions, permissions; Sites.Read.All: the sites that drives lie in; Mail.Read: folders
+# and messages; MailboxSettings.Read: rules, categories, settings; Contacts.Read, Calendars.Read, Tasks.Read.All;
+# Group.Read.All: which groups there are, and their conversations; MailboxFolder.Read.All, MailboxItem.Read.All and
+# MailboxItem.Export.All: archive mailboxes and the second capture of each item.
 permissions="
 User.Read.All df021288-bdef-4463-88db-98f22de89214
 Organization.Read.All 498476ce-e0fe-48b0-b801-37ba7e2685c6
@@ -47,7 +50,25 @@ LicenseAssignment.Read.All e2f98668-2877-4f38-a2f4-8202e0717aa1
 Domain.Read.All dbb9058a-0e50-45d7-ae91-66909b5d4664
 Files.Read.All 01d4889c-1287-42c6-ac1f-5d1e02578ef6
 Sites.Read.All 332a536c-c7ef-4017-ab91-336970924f0d
+Mail.Read 810c84a8-4a9e-49e6-bf7d-12d183f40d01
+MailboxSettings.Read 40f97065-369a-49f4-947c-6a255697ae91
+Contacts.Read 089fe4d0-434a-44c5-8827-41ba8a0b17f5
+Calendars.Read 798ee544-9d2d-430c-a058-570e29e34338
+Group.Read.All 5b567255-7703-4780-807c-7be8301ae99b
 "
+# Not every cloud has these (graph.md 2.2): To Do is missing in China, the mailbox export API everywhere but worldwide.
+if [ "$az_cloud" != AzureChinaCloud ]; then
+    permissions="$permissions
+Tasks.Read.All f10e1f91-74ed-437f-a6fd-d6ae88e26c1f
+"
+fi
+if [ "$az_cloud" = AzureCloud ]; then
+    permissions="$permissions
+MailboxFolder.Read.All 99280d24-a782-4793-93cc-0888549957f6
+MailboxItem.Read.All 7d9f353d-a7bd-4fbb-822a-26d5dd39a3ce
+MailboxItem.Export.All 937550e9-33a3-494b-88ae-d9cd394b1fbb
+"
+fi
 
 pem=$folder/lastcopy.pem
 public=$folder/lastcopy-public.pem

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from exporters.bag.digests import Hashed
-from exporters.bag.formats import SOURCE, JsonObject, dump_json, load_json
+from exporters.bag.formats import LEDGER, SOURCE, JsonObject, dump_json, load_json
 from exporters.bag.keys import component_for, folded
 from exporters.bag.ledger import claim_source, source_of
 from exporters.bag.verify_root import list_bags
@@ -20,6 +20,7 @@ from exporters.errors import SourceError
 from exporters.sources import Source, SourceKind
 from exporters.store.errors import KeyRefusedError, ObjectChangedError, ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store
+from exporters.store.segments import SegmentDamagedError, SegmentLog
 
 NAME_BYTES = 150
 _FOLDER = "sources/"
@@ -83,6 +84,20 @@ class Catalogue:
         """The record of the OneDrive of a user: the one that was found last, where one has taken the place of another."""
         with self._lock:
             return self._records.get(self._drives.get(owner, ""))
+
+    def knows(self, source: Source) -> bool:
+        """Whether there is a record of a source, be it a damaged one."""
+        with self._lock:
+            return source.key in self._records or source.key in self._damaged
+
+    def first_settings(self, bag: str) -> JsonObject:
+        """The `settings` with which a bag was first copied; empty if its first segment cannot be read (whoever opens the bag says
+        what is wrong with it)."""
+        try:
+            rows = SegmentLog(self._store, f"{bag}/{LEDGER}").read(1).rows()
+            return next((dict(row["source"].get("settings") or {}) for row in rows if "source" in row), {})
+        except (ObjectMissingError, SegmentDamagedError):
+            return {}
 
     def knows_newer(self, source: Source) -> bool:
         """Whether the owner of a drive has another one by now."""

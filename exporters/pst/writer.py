@@ -52,7 +52,8 @@ class Writer:
     `open_part(number)` gives the sink of part 1, 2, ...; `seed` (any bytes, e.g. tenant and mailbox) is what record keys derive
     from; `display_name` is what Outlook shows for the file. `part_limit`, in bytes, ends a part before it is passed, as far as
     sizes are known beforehand (`Message.size_hint`); a single larger message still goes into a part of its own. `temporary` is
-    the folder for what is put aside (about 300 bytes a message). Raises SinkFailed, SpillFailed.
+    the folder for what is put aside (about 300 bytes a message). `first_part`: its number, where earlier parts exist.
+    Raises SinkFailed, SpillFailed.
     """
 
     top = TOP
@@ -66,6 +67,7 @@ class Writer:
         display_name: str,
         part_limit: int | None = None,
         temporary: Path | None = None,
+        first_part: int = 1,
     ) -> None:
         text(display_name)
         self._open_part = open_part
@@ -76,13 +78,19 @@ class Writer:
         self._folders: list[Folder] = []
         self._names = {(folder.parent, folder.name.lower()) for folder in BUILT_IN}
         self._nids = {folder.nid for folder in BUILT_IN}
+        self._first_part = first_part
         self._parts: list[Part] = []
         self._usable = True
         self._is_writing = False
         self._sink, self._store = self._begin()
 
+    @property
+    def part(self) -> int:
+        """Number of the part in work."""
+        return self._first_part + len(self._parts)
+
     def _begin(self) -> tuple[Sink, MessageStore]:
-        number = len(self._parts) + 1
+        number = self.part
         seed = hashlib.sha256(self._seed + b"\0part %d" % number).digest()
         try:
             sink = self._open_part(number)
@@ -147,7 +155,7 @@ class Writer:
             self._split()
         self._is_writing = True
         try:
-            place = Place(len(self._parts) + 1, self._store.add_message(folder, message))
+            place = Place(self.part, self._store.add_message(folder, message))
             self._check_usable()  # a stream of the message could have given up
             return place
         except (SinkFailed, SpillFailed):
@@ -179,7 +187,7 @@ class Writer:
         return projected + _estimate(message) > self._limit
 
     def _end_part(self) -> None:
-        number = len(self._parts) + 1
+        number = self.part
         name = self._display_name if number == 1 else f"{self._display_name} ({number})"
         size = self._store.finish(self._folders, name)
         self._parts.append(Part(number, size, self._store.message_count, self._store.record_key))

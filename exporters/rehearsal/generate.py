@@ -1,37 +1,29 @@
-"""A lively little tenant in the tenant-data format: twelve people, about three hundred files, and every oddity of drives.
+"""A lively little tenant in the tenant-data format: twelve people with their mail, about three hundred files, and every oddity
+of drives.
 
 Rules of this file: the same seed gives the same bytes; contents are recipes, so the folder stays small; the story of the
 changes (changes.jsonl) holds every kind of change once or more.
 Source: reference/tenant-data.md.
 """
 
-import base64
 import hashlib
-import random
 import struct
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 from exporters.clock import timestamp
 from exporters.rehearsal.content import ContentReader
 from exporters.rehearsal.documents import Row, render
-from exporters.rehearsal.lively import (
-    DRIVES,
-    HOST,
-    INITIAL_DOMAIN,
-    MIME_TYPES,
-    PEOPLE,
-    SPECIALS,
-    VANITY_DOMAIN,
-    Special,
-)
+from exporters.rehearsal.drive_making import DriveMaker
+from exporters.rehearsal.lively import DRIVES, INITIAL_DOMAIN, NOW, PEOPLE, SPECIALS, VANITY_DOMAIN
+from exporters.rehearsal.lively_mail import BERLIN, FEW, LANGUAGES, LETTERS, TOKYO
+from exporters.rehearsal.mail_making import MailboxMaker
+from exporters.rehearsal.organizer_making import make_organizer
 from exporters.rehearsal.quickxor import quick_xor
-from exporters.rehearsal.story import Story, guid
+from exporters.rehearsal.story import Story, guid, tell_of_mail
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 
 
@@ -42,6 +34,8 @@ def generate(folder: Path, *, seed: str = "1") -> Path:
     maker.people()
     for number in range(len(PEOPLE)):
         maker.drive(number)
+        maker.mailbox(number)
+    maker.groups()
     maker.changes()
     maker.finish()
     return folder
@@ -54,6 +48,7 @@ class _Maker:
         self.reader = ContentReader(folder)
         self.users: list[Row] = []
         self.rows: dict[str, list[Row]] = {}
+        self.messages: dict[int, list[Row]] = {}
         self.traits: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.files: dict[str, Row] = {}
@@ -75,15 +70,15 @@ class _Maker:
                     "surname": person.name.rpartition(" ")[2],
                     "accountEnabled": person.kind in ("user", "guest"),
                     "userType": "Guest" if person.kind == "guest" else "Member",
-                    "preferredLanguage": "en-US",
+                    "preferredLanguage": LANGUAGES.get(number, "en-US"),
                     "createdDateTime": timestamp(NOW - timedelta(days=400 + 97 * number)),
                     "proxyAddresses": [] if person.kind == "guest" else [f"SMTP:{name}"],
                     "assignedLicenses": [{"skuId": _SKU, "disabledPlans": []}] if licensed else [],
-                    "mailboxSettings": {"timeZone": "W. Europe Standard Time", "userPurpose": person.kind},
+                    "mailboxSettings": _settings(number, person.kind),
                     "_n": number,
                     "_kind": person.kind,
                     "_mailbox": "none" if person.kind == "guest" else "active",
-                    "_dir": None,
+                    "_dir": None if person.kind == "guest" else f"users/u{number:05}",
                     "_drive": f"drives/u{number:05}" if person.drive else None,
                 }
             )
@@ -97,7 +92,7 @@ class _Maker:
         name = user["_drive"]
         if name is None:
             return
-        drive = _DriveMaker(self, name, user)
+        drive = DriveMaker(self, name, user)
         for path, size in DRIVES[number % len(DRIVES)]:
             drive.file(path, size)
         for special in SPECIALS.get(number, ()):
@@ -109,6 +104,41 @@ class _Maker:
         self.counts["drives"] += 1
         self.counts["files"] += sum("file" in row for row in rows)
         self.counts["fileBytes"] += sum(row["_c"]["len"] for row in rows if "_c" in row)
+
+    # --------------------------------------------------------------------------------------------------- mail
+
+    def mailbox(self, number: int) -> None:
+        """The mailbox of a person; rooms and the like have little in it."""
+        owner = self.users[number]
+        if owner["_dir"] is None:
+            return
+        people = [(user["displayName"], user["mail"]) for user in (*self.users[number:], *self.users[:number])]
+        is_person = owner["_kind"] == "user"
+        box = MailboxMaker(
+            self.folder,
+            owner,
+            people,
+            NOW,
+            seed=self.seed,
+            content=self.content,
+            read=lambda reference: b"".join(self.reader.pieces(reference, 0, int(reference["len"]))),
+            write=self.lines,
+        )
+        box.mail([letter for letter in LETTERS if is_person or letter.subject in FEW])
+        make_organizer(box, with_tasks=is_person)
+        box.close()
+        self.messages[number] = box.messages
+        self.counts.update({"mailboxes": 1, "messages": len(box.messages)})
+
+    def groups(self) -> None:
+        """One group that writes to each other, and one that only opens doors."""
+        members = [user["id"] for user in self.users[:4]]
+        unified = {"displayName": "Harbour wall", "mail": f"harbour.wall@{VANITY_DOMAIN}", "groupTypes": ["Unified"]}
+        plain: Row = {"displayName": "Door keys", "mail": None, "groupTypes": []}
+        rows = [
+            {"id": guid(self.seed, "group", n), **row, "_members": members} for n, row in enumerate((unified, plain))
+        ]
+        self.lines("groups.jsonl", rows)
 
     def content(self, recipe: str, length: int) -> Row:
         """A content reference for a recipe."""
@@ -126,13 +156,15 @@ class _Maker:
         """What happens between the first export and the second."""
         written: list[Row] = []
         for name, rows in self.rows.items():
-            written.extend(Story(name, rows, self.seed, self.content).tell())
-        self.lines("changes.jsonl", [{"n": n, "kind": "driveItem", **row} for n, row in enumerate(written)])
+            written.extend({"kind": "driveItem", **row} for row in Story(name, rows, self.seed, self.content).tell())
+        for number, messages in self.messages.items():
+            written.extend(tell_of_mail(self.users[number]["userPrincipalName"], messages))
+        self.lines("changes.jsonl", [{"n": n, **row} for n, row in enumerate(written)])
 
     # --------------------------------------------------------------------------------------------------- files
 
-    def lines(self, name: str, rows: Iterable[Row]) -> None:
-        """A .jsonl with its .idx."""
+    def lines(self, name: str, rows: Iterable[Row]) -> list[int]:
+        """A .jsonl with its .idx; returns where each row begins, and where the last one ends."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         digest, offsets, place = hashlib.sha256(), [], 0
@@ -145,11 +177,11 @@ class _Maker:
                 out.write(line)
         path.with_suffix(".idx").write_bytes(struct.pack(f"<{len(offsets)}Q", *offsets))
         self.files[name] = {"rows": len(offsets), "bytes": place, "sha256": digest.hexdigest()}
+        return [*offsets, place]
 
     def finish(self) -> None:
         """tenant.json and summary.json."""
-        for name in ("groups.jsonl", "sites.jsonl"):
-            self.lines(name, [])
+        self.lines("sites.jsonl", [])
         digest = hashlib.sha256(
             render(sorted((name, entry["sha256"]) for name, entry in self.files.items()))
         ).hexdigest()
@@ -159,7 +191,7 @@ class _Maker:
             "domain": INITIAL_DOMAIN,
             "sharepointHost": "willowmere.sharepoint.example",
             "now": timestamp(NOW),
-            "timeZones": {"W. Europe Standard Time": "Europe/Berlin", "UTC": "Etc/UTC"},
+            "timeZones": {BERLIN: "Europe/Berlin", TOKYO: "Asia/Tokyo", "UTC": "Etc/UTC"},
             "options": {"seed": self.seed, "generator": "lastcopy rehearsal"},
             "digest": digest,
         }
@@ -174,196 +206,6 @@ class _Maker:
         self.reader.close()
 
 
-class _DriveMaker:
-    """One drive: makes folders as paths need them."""
-
-    def __init__(self, maker: _Maker, name: str, user: Row) -> None:
-        self.maker, self.name, self.user = maker, name, user
-        digest = hashlib.sha512(f"{maker.seed}|{name}".encode()).digest()[:48]
-        self.id = "b!" + base64.urlsafe_b64encode(digest).decode()
-        self.random = random.Random(f"{maker.seed}|{name}")  # noqa: S311  (repeatable on purpose)
-        self.url = f"https://{HOST}/personal/{user['userPrincipalName'].replace('@', '_').replace('.', '_')}/Documents"
-        self.files: list[Row] = []
-        self.containers: dict[str, Row] = {}
-        self.numbers = 0
-        root = self._item("/", "root", None, 2400)
-        root |= {"folder": {"childCount": 0}, "root": {}, "size": 0}
-        self.containers["/"] = root
-
-    def _item(self, path: str, name: str, parent: Row | None, days: int) -> Row:
-        n, self.numbers = self.numbers, self.numbers + 1
-        digest = hashlib.sha256(f"{self.id}|{n}".encode()).digest()
-        changed = timestamp(NOW - timedelta(days=days, seconds=n * 61))
-        created = timestamp(NOW - timedelta(days=days + self.random.randrange(300)))
-        by = {"user": {key: self.user[key] for key in ("id", "displayName")} | {"email": self.user["mail"]}}
-        item: Row = {
-            "id": "01" + base64.b32encode(digest[:20]).decode(),
-            "name": name,
-            "createdDateTime": created,
-            "lastModifiedDateTime": changed,
-            "createdBy": by,
-            "lastModifiedBy": by,
-            "fileSystemInfo": {"createdDateTime": created, "lastModifiedDateTime": changed},
-            "eTag": f'"{{{guid(self.id, n).upper()}}},{self.random.randrange(1, 9)}"',
-            "cTag": f'"c:{{{guid(self.id, n).upper()}}},{self.random.randrange(1, 9)}"',
-            "webUrl": self.url + ("" if path == "/" else quote(path, safe="/._-", errors="replace")),
-            "parentReference": {"driveId": self.id, "driveType": "business"},
-            "_n": n,
-            "_path": path,
-        }
-        if parent is not None:
-            above = "" if parent["_path"] == "/" else parent["_path"]
-            item["parentReference"] |= {
-                "id": parent["id"],
-                "name": parent["name"],
-                "path": f"/drives/{self.id}/root:{above}",
-            }
-            if "folder" in parent:
-                parent["folder"]["childCount"] += 1
-            else:
-                parent["_childCount"] += 1
-        return item
-
-    def folder(self, path: str) -> Row:
-        """The folder of a path, made with those above it."""
-        found = self.containers.get(path)
-        if found is None:
-            above, _, name = path.rpartition("/")
-            found = self._item(path, name, self.folder(above or "/"), self.random.randrange(60, 2000))
-            found |= {"folder": {"childCount": 0}, "size": 0}
-            self.containers[path] = found
-        return found
-
-    def file(self, path: str, size: int, *, versions: int = 0) -> Row:
-        """A file with content of `size` bytes and so many earlier versions."""
-        above, _, name = path.rpartition("/")
-        row = self._item(path, name, self.folder(above or "/"), self.random.randrange(1, 1900))
-        content = self.maker.content(f"{self.name}.{row['_n']}", size)
-        kind = name.rpartition(".")[2].lower()
-        row |= {
-            "size": size,
-            "file": {
-                "mimeType": MIME_TYPES.get(kind, "application/octet-stream"),
-                "hashes": {"quickXorHash": content["qx"]} if size else {},
-            },
-            "_c": content,
-            "_traits": [],
-        }
-        if not size:
-            row["_traits"].append("zero-byte")
-        if versions:
-            row["_versions"] = self._versions(row, versions)
-            row["_traits"].append("versions")
-        self.files.append(row)
-        return row
-
-    def _versions(self, row: Row, count: int) -> list[Row]:
-        current = {"id": f"{count + 1}.0", "lastModifiedDateTime": row["lastModifiedDateTime"], "size": row["size"]}
-        listed: list[Row] = [{**current, "_current": True}]
-        for version in range(count, 0, -1):
-            content = self.maker.content(
-                f"{self.name}.{row['_n']}.v{version}", max(1, row["size"] * version // (count + 1))
-            )
-            changed = timestamp(NOW - timedelta(days=1950 - 3 * version))
-            listed.append(
-                {"id": f"{version}.0", "lastModifiedDateTime": changed, "size": content["len"], "_c": content}
-            )
-        return listed
-
-    def special(self, special: Special) -> None:
-        """An oddity: its path, its trait, and what it takes."""
-        kind, path, size = special
-        match kind:
-            case "empty-folder":
-                row = self.folder(path)
-            case "onenote-package":
-                row = self._package(path)
-            case "remote-item":
-                row = self._shortcut(path)
-            case "versions":
-                self.file(path, size, versions=5)
-                return
-            case _:
-                row = self.file(path, size)
-                self._mark(row, kind)
-        row.setdefault("_traits", []).append(kind)
-
-    def _mark(self, row: Row, kind: str) -> None:
-        match kind:
-            case "malware":
-                row["malware"] = {"description": "DOS/EICAR_Test_File"}
-            case "irm-protected":
-                row["_irm"] = True
-            case "gone-after-listing":
-                row["_goneAfterListing"] = True
-            case "checked-out":
-                row["publication"] = {"level": "checkout", "versionId": "1.0"}
-            case "hash-missing":
-                row["file"]["hashes"] = {}
-            case "size-hash-differ":
-                row["size"] += 1536
-                row["file"]["hashes"] = {"quickXorHash": quick_xor([row["name"].encode()])}
-            case "shared":
-                row["shared"] = {"scope": "users"}
-                row["_permissions"] = self._permissions(row)
-            case _:
-                pass
-
-    def _permissions(self, row: Row) -> list[Row]:
-        other = self.maker.users[(self.user["_n"] + 1) % len(self.maker.users)]
-        user = {"id": other["id"], "displayName": other["displayName"], "email": other["mail"]}
-        link = {"scope": "anonymous", "type": "view", "webUrl": f"https://{HOST}/:x:/g/{row['id'][-12:].lower()}"}
-        return [
-            {"id": guid(row["id"], "user"), "roles": ["write"], "grantedToV2": {"user": user}},
-            {"id": guid(row["id"], "link"), "roles": ["read"], "link": {**link, "preventsDownload": False}},
-        ]
-
-    def _package(self, path: str) -> Row:
-        above, _, name = path.rpartition("/")
-        package = self._item(path, name, self.folder(above or "/"), 30)
-        package |= {"package": {"type": "oneNote"}, "size": 0, "_childCount": 0}
-        self.containers[path] = package
-        for part, size in (("Open Notebook.onetoc2", 4103), ("Meetings.one", 48_211), ("Ideas.one", 17_804)):
-            self.file(f"{path}/{part}", size)["_traits"].append("onenote-child")
-        return package
-
-    def _shortcut(self, path: str) -> Row:
-        above, _, name = path.rpartition("/")
-        row = self._item(path, name, self.folder(above or "/"), 40)
-        target = {"driveId": f"b!{guid(self.id, 'elsewhere')}", "id": "01ELSEWHERE"}
-        remote = {"id": "01" + guid(self.id, "target").replace("-", "").upper()[:30], "name": name, "size": 12345}
-        url = "https://elsewhere.sharepoint.example/sites/x"
-        row |= {
-            "size": 0,
-            "remoteItem": {**remote, "folder": {"childCount": 3}, "parentReference": target, "webUrl": url},
-        }
-        self.files.append(row)
-        return row
-
-    def finish(self) -> list[Row]:
-        """Rows in the order of the format: files first, then folders."""
-        rows = [*self.files, *self.containers.values()]
-        for row in rows:
-            self.maker.traits.update(row.get("_traits", ()))
-            if not row.get("_traits"):
-                row.pop("_traits", None)
-        return rows
-
-    def info(self, rows: list[Row]) -> Row:
-        """drive.json."""
-        contents: list[int] = [row["_c"]["len"] for row in rows if "_c" in row]
-        owner = {key: self.user[key] for key in ("id", "displayName")} | {"email": self.user["mail"]}
-        return {
-            "id": self.id,
-            "name": "OneDrive",
-            "driveType": "business",
-            "owner": {"user": owner},
-            "webUrl": self.url,
-            "createdDateTime": timestamp(NOW - timedelta(days=2400)),
-            "lastModifiedDateTime": timestamp(NOW),
-            "quota": {"total": 1 << 40, "used": sum(contents), "state": "normal"},
-            "_dir": self.name,
-            "_items": len(rows),
-            "_files": len(contents),
-            "_bytes": sum(contents),
-        }
+def _settings(number: int, kind: str) -> Row:
+    language = LANGUAGES.get(number, "en-US")
+    return {"timeZone": BERLIN, "userPurpose": kind, "language": {"locale": language, "displayName": language}}

@@ -3,8 +3,10 @@
 Rules of this file: tables only; all people and places are invented. Paths are those below the root; sizes are bytes.
 """
 
+from datetime import UTC, datetime
 from typing import NamedTuple
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 INITIAL_DOMAIN = "willowmere.onmicrosoft.example"
 VANITY_DOMAIN = "willowmere.example"
 HOST = "willowmere-my.sharepoint.example"

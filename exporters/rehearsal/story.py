@@ -80,3 +80,21 @@ class Story:
 
 
 _LINK = {"scope": "organization", "type": "view", "webUrl": f"https://{HOST}/:x:/g/new", "preventsDownload": False}
+
+
+def tell_of_mail(user: str, messages: list[Row]) -> list[Row]:
+    """What happens in one mailbox: rows of changes.jsonl without `n`. user: its principal name."""
+
+    def change(message: Row, op: str, **more: Any) -> Row:
+        return {"kind": "message", "user": user, "id": message["id"], "op": op, **more}
+
+    first, second, third = messages[:3]  # of the Inbox, in every mailbox
+    told = [
+        change(first, "update", set={"isRead": True, "categories": ["Blue category"]}),
+        change(second, "move", to="archive"),
+        change(third, "copy", to="inbox"),  # something new has come
+        change(third, "move-back", to="archive"),
+    ]
+    if len(messages) > 8:
+        told += [change(messages[3], "delete"), change(messages[7], "move", to="deleteditems")]
+    return told

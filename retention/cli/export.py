@@ -22,7 +22,7 @@ from retention.runs import ExportRequest, Outcome, run_export
 EXAMPLES = """\
 examples:
   lastcopy export                                   everything that the configuration asks for; again: only what is new
-  lastcopy export --source onedrive/anna@contoso.com
+  lastcopy export --source onedrive/anna@contoso.com --source mail/anna@contoso.com
   lastcopy export --json > run.json                 for a scheduler: 0 complete, 3 partial
   lastcopy export --take-over                       although another writer seems to be at work (you know that it is gone)
 """
@@ -70,13 +70,13 @@ class ExportMeter(Meter, Progress):
 
 
 @contextmanager
-def stopping(stop: threading.Event, output: Output) -> Iterator[None]:
-    """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second one cuts off."""
+def stopping(stop: threading.Event, output: Output, verb: str = "export") -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM ask for an orderly end; a second one cuts off. verb: the command to go on with."""
 
     def on_signal(*_: Any) -> None:
         if stop.is_set():  # whoever asks twice does not want to wait; what was captured is safe
             output.error(
-                LastcopyError("cut off", code="interrupted", action="Run `lastcopy export` again: it goes on.")
+                LastcopyError("cut off", code="interrupted", action=f"Run `lastcopy {verb}` again: it goes on.")
             )
             os._exit(Exit.FAILED)
         stop.set()
@@ -115,10 +115,19 @@ def show(outcome: Outcome, output: Output) -> None:
             f"    Set it to none in `sources`, or: lastcopy accept {NOT_BUILT} --source CLASS --by NAME --reason TEXT",
             "weak",
         )
-    if outcome.not_asked:
-        number = len(outcome.not_asked)
-        output.say(f"{number:,} OneDrive{'s are' if number > 1 else ' is'} not asked for by the configuration.")
+    _show_not_asked(outcome, output)
     _show_end(outcome, output)
+
+
+def _show_not_asked(outcome: Outcome, output: Output) -> None:
+    kinds = (("onedrive", "OneDrive", "OneDrives"), ("mail", "mailbox", "mailboxes"))
+    told = []
+    for kind, one, many in kinds:
+        number = sum(label.startswith(f"{kind}/") for label in outcome.not_asked)
+        told += [f"{number:,} {one if number == 1 else many}"] if number else []
+    if told:
+        verb = "is" if len(outcome.not_asked) == 1 else "are"
+        output.say(f"{' and '.join(told)} {verb} not asked for by the configuration.")
 
 
 def _show_items(outcome: Outcome, output: Output) -> None:

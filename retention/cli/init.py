@@ -25,7 +25,10 @@ Register the application (once, by an administrator of the tenant):
   deploy/entra/register-app.sh            does it with the Azure CLI; or by hand in the Entra admin centre:
   1. App registrations, New registration, this directory only; copy the application (client) id.
   2. API permissions, Microsoft Graph, APPLICATION permissions:
-       User.Read.All  Organization.Read.All  LicenseAssignment.Read.All  Files.Read.All
+       User.Read.All  Organization.Read.All  LicenseAssignment.Read.All
+       for OneDrives: Files.Read.All
+       for mailboxes: Mail.Read  MailboxSettings.Read  Contacts.Read  Calendars.Read  Tasks.Read.All  Group.Read.All
+                      MailboxFolder.Read.All  MailboxItem.Read.All  MailboxItem.Export.All (archives, second capture)
      then Grant admin consent. All of them only read.
   3. Certificates & secrets: upload a certificate. To make one:
        openssl req -x509 -newkey rsa:3072 -nodes -days 365 -subj /CN=lastcopy -keyout lastcopy.key -out lastcopy.crt
@@ -133,10 +136,12 @@ tenant:
   credential: {{{credential}}}          # where it is, never the thing itself
 store: {{url: {quoted(args.store)}{region}}}
 sources:
-  mail: none                            # this version copies OneDrives
+  mail: all                             # all, none, or a list of names
   onedrive: all                         # all, none, or a list of names
-  sharepoint: none
+  sharepoint: none                      # this version copies OneDrives and mailboxes
   directory: off
+  archive: auto                         # archive mailboxes: auto, or none
+  recoverable: none                     # Recoverable Items of mailboxes: none, or all
 drive:
   versions: current                     # current, all, or the last N
   permissions: shared                   # none, shared, or all

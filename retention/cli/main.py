@@ -29,6 +29,7 @@ VERBS = {
     "check": Verb("check", "can it work: sign-in, permissions, store, lock, clock"),
     "export": Verb("export", "copy the tenant into the store; goes on where it stopped"),
     "verify": Verb("verify", "prove that every byte of the copy is there"),
+    "compose": Verb("compose", "make PSTs of the captured mailboxes, from the store alone, without a tenant"),
     "accept": Verb("accept", "accept exceptions of one code, by name and with a reason"),
     "fold": Verb("fold", "close open bags from the store alone, without a tenant"),
     "restore": Verb("restore", "write the copy into a folder, with today's names"),

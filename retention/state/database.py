@@ -1,9 +1,9 @@
 """The local state: a cache that can be lost.
 
 Rules of this file: SQLAlchemy stays in this package, and no error of it leaves; nothing stands here alone (design §2.2): users
-without a drive are asked again, and spent units stand in the segments too. Nobody waits for it: where it cannot be read or
-written within moments (another process, perhaps a stopped one, holds it), that is logged and the run goes on without it, and
-comes back to it later. Source: design §4 (names of bags), §9 (budgets); dependencies.md §2 (SQLAlchemy); docs/decisions/0010.
+without a drive or a mailbox are asked again, and spent units stand in the segments too. Nobody waits for it: where it cannot be
+read or written within moments (another process, perhaps a stopped one, holds it), that is logged and the run goes on without it,
+and comes back to it later. Source: design §4 (names of bags), §9 (budgets); dependencies.md §2 (SQLAlchemy); docs/decisions/0010.
 """
 
 import logging
@@ -20,15 +20,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from exporters.clock import Clock, SystemClock
 from exporters.errors import ConfigurationError
-from retention.state.tables import ABSENT_DRIVES, METADATA, VERSION
+from exporters.sources import SourceKind
+from retention.state.tables import ABSENT_DRIVES, ABSENT_MAILBOXES, METADATA, VERSION
 
-SCHEMA = 2
+SCHEMA = 3
 ASK_AGAIN_AFTER = timedelta(days=7)
 BUSY_SECONDS = 1.0
 """Longest that anybody waits for another process: transactions take a few milliseconds."""
 AWAY_SECONDS = (1.0, 30.0)
 """After a failure the database is left alone for so long, twice as long after each further one, up to the second figure; so that
 ten thousand questions do not wait ten thousand times."""
+_ABSENT = {SourceKind.ONEDRIVE: ABSENT_DRIVES, SourceKind.MAIL: ABSENT_MAILBOXES}
 
 _log = logging.getLogger(__name__)
 
@@ -51,13 +53,12 @@ class State:
         """Let go of the file."""
         self._engine.dispose()
 
-    def known(self, user_id: str, licences: str, now: datetime) -> bool:
-        """See `exporters.discovery.AbsentDrives`."""
+    def known(self, owner: str, licences: str, now: datetime, kind: SourceKind = SourceKind.ONEDRIVE) -> bool:
+        """See `exporters.discovery.Absences`."""
+        table = _ABSENT[kind]
         try:
             with self.transaction(writing=False) as connection:
-                query = select(ABSENT_DRIVES.c.licences, ABSENT_DRIVES.c.asked_at).where(
-                    ABSENT_DRIVES.c.user == user_id
-                )
+                query = select(table.c.licences, table.c.asked_at).where(table.c.user == owner)
                 row = connection.execute(query).first()
         except StateUnusableError:
             return False
@@ -66,14 +67,13 @@ class State:
         # what was noted under a clock that was ahead says nothing: it would be believed until that clock's date
         return timedelta(0) <= now - datetime.fromisoformat(row[1]) < ASK_AGAIN_AFTER
 
-    def remember(self, user_id: str, licences: str, now: datetime) -> None:
-        """See `exporters.discovery.AbsentDrives`."""
+    def remember(self, owner: str, licences: str, now: datetime, kind: SourceKind = SourceKind.ONEDRIVE) -> None:
+        """See `exporters.discovery.Absences`."""
+        table = _ABSENT[kind]
         try:
             with self.transaction() as connection:
-                connection.execute(delete(ABSENT_DRIVES).where(ABSENT_DRIVES.c.user == user_id))
-                connection.execute(
-                    insert(ABSENT_DRIVES).values(user=user_id, licences=licences, asked_at=now.isoformat())
-                )
+                connection.execute(delete(table).where(table.c.user == owner))
+                connection.execute(insert(table).values(user=owner, licences=licences, asked_at=now.isoformat()))
         except StateUnusableError:
             pass  # logged; the user is asked again in the next run
 

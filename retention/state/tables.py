@@ -14,6 +14,13 @@ ABSENT_DRIVES = Table(
     Column("licences", String, nullable=False),
     Column("asked_at", String, nullable=False),
 )
+ABSENT_MAILBOXES = Table(
+    "absent_mailboxes",
+    METADATA,
+    Column("user", String, primary_key=True),  # or group
+    Column("licences", String, nullable=False),
+    Column("asked_at", String, nullable=False),
+)
 ACCOUNTS = Table(
     "accounts",
     METADATA,

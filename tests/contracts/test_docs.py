@@ -21,7 +21,11 @@ def test_the_guide_names_each_verb(verb: str) -> None:
     assert f"| `{verb}` |" in GUIDE
 
 
-COPYING = [*(ROOT / "exporters/drive").glob("*.py"), ROOT / "exporters/discovery.py", ROOT / "exporters/export.py"]
+COPYING = [
+    *(ROOT / "exporters/drive").glob("*.py"),
+    *(ROOT / "exporters/mail/capture").glob("*.py"),
+    *(ROOT / f"exporters/{name}.py" for name in ("discovery", "export", "results")),
+]
 PROBLEMS = {code for path in COPYING for code in re.findall(r'problems\.append\("(\w+)"\)', path.read_text())}
 ERRORS = {code for path in COPYING for code in re.findall(r'\bcode="(\w+)"', path.read_text())} - {
     "no_users",

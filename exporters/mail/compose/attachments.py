@@ -15,7 +15,7 @@ from exporters.mail.compose.dates import parsed
 from exporters.mail.compose.headers import SUBJECT
 from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.parsing import Entity, Source
-from exporters.mail.compose.people import Properties
+from exporters.mail.compose.property_sets import Properties
 from exporters.mail.compose.words import unfolded
 from exporters.pst import Attachment, Message, NamedProperty, Value
 

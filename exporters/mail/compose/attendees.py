@@ -6,13 +6,14 @@ Rules of this file: pure. Source: RFC 5545 3.8.4.1, 3.8.4.3; [MS-OXOCAL] 2.2.4.1
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from exporters.mail.compose import people
 from exporters.mail.compose.calendar_text import Line
-from exporters.pst import Value, recipient
+from exporters.pst import Value
 
 REQUIRED, OPTIONAL, RESOURCE = 1, 2, 3
 NONE, ORGANIZER, TENTATIVE, ACCEPTED, DECLINED, NOT_RESPONDED = range(6)
-_FLAGS, _TRACK_STATUS = 0x5FFD0003, 0x5FFF0003
-_SENDABLE, _IS_ORGANIZER = 1, 2
+FLAGS, _TRACK_STATUS, _TRACK_TIME = 0x5FFD0003, 0x5FFF0003, 0x5FFB0040
+SENDABLE, _IS_ORGANIZER = 1, 2
 _STATUS = {"TENTATIVE": TENTATIVE, "ACCEPTED": ACCEPTED, "DECLINED": DECLINED}
 _RESOURCES = frozenset({"RESOURCE", "ROOM"})
 _OPTIONAL_ROLES = frozenset({"OPT-PARTICIPANT", "NON-PARTICIPANT"})
@@ -27,6 +28,8 @@ class Person:
     kind: int = REQUIRED
     status: int = NONE
     wants_answer: bool = False
+    address_type: str = "SMTP"
+    answered: int | None = None  # FILETIME
 
     @property
     def shown(self) -> str:
@@ -59,17 +62,20 @@ def person(line: Line) -> Person:
 
 
 def rows(organizer: Person | None, attendees: Sequence[Person]) -> list[dict[int, Value]]:
-    """The organizer first, then the attendees, each once (by address); nobody who has neither name nor address."""
+    """The organizer first, then the attendees, each once (by address and kind); nobody who has neither name nor address."""
     found: list[dict[int, Value]] = []
-    seen: set[str] = set()
+    seen: set[tuple[int, str]] = set()
     for one in (*((organizer,) if organizer else ()), *attendees):
-        if not one.shown or (one.address and one.address.lower() in seen):
+        known = one.kind, one.address.lower()
+        if not one.shown or (one.address and known in seen):
             continue
-        seen.add(one.address.lower())
-        row = recipient(one.kind, one.shown, one.address)
+        seen.add(known)
+        row = dict(people.row(one.kind, False, one.shown, one.address, one.address_type))
         first = one is organizer
-        row[_FLAGS] = _SENDABLE | _IS_ORGANIZER if first else _SENDABLE
+        row[FLAGS] = SENDABLE | _IS_ORGANIZER if first else SENDABLE
         row[_TRACK_STATUS] = ORGANIZER if first else one.status
+        if one.answered is not None:
+            row[_TRACK_TIME] = one.answered
         found.append(row)
     return found
 

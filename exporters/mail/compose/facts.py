@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from exporters.mail.compose.addresses import Address
 from exporters.mail.compose.errors import MimeRefused
 from exporters.pst import NamedProperty, Value
 
@@ -20,6 +21,8 @@ class Facts:
     `importance`: 0, 1, 2.
     `own_addresses`: of the mailbox, the main one first. `from_me`: sent by the mailbox (None: if the sender is one of those).
     `search_key`: 16 bytes. `conversation_index`: as stored; `conversation_id`: what keeps threads together without one.
+    `categories`: None: those of the header. `recipients`: whom the mailbox names, by field (to, cc, bcc); those that no header
+    names are added. `more_flags`: further bits of PidTagMessageFlags.
     `properties`: set last, and win over all that is derived. `label`: names the mail in errors.
     """
 
@@ -36,7 +39,9 @@ class Facts:
     search_key: bytes | None = None
     conversation_index: bytes | None = None
     conversation_id: str | None = None
-    categories: Sequence[str] = ()
+    categories: Sequence[str] | None = None
+    recipients: Sequence[tuple[str, Address]] = ()
+    more_flags: int = 0
     properties: Mapping[int | NamedProperty, Value] = field(default_factory=dict)
     label: str = ""
 

@@ -16,7 +16,7 @@ from exporters.mail.compose.dates import FIRST, LAST, parsed
 from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.parsing import Entity
-from exporters.mail.compose.people import Properties
+from exporters.mail.compose.property_sets import Properties
 from exporters.mail.compose.words import text_of, unfolded
 from exporters.pst import NamedProperty, filetime
 
@@ -60,7 +60,7 @@ def set_texts(entity: Entity, facts: Facts, properties: Properties, losses: Loss
     if title:
         properties[SUBJECT] = title
     topic = text_of(fields["thread-topic"], losses, "thread topic").strip() if "thread-topic" in fields else ""
-    topic = topic or _PREFIX.sub("", title, count=1)
+    topic = topic or without_prefix(title)
     if topic:
         properties[_TOPIC] = topic
     for name, tag in _IDS:
@@ -74,9 +74,14 @@ def set_texts(entity: Entity, facts: Facts, properties: Properties, losses: Loss
     for name, key in _NAMED:
         if name in fields and (value := _line(fields[name], losses, name)):
             properties[key] = value
-    categories = list(facts.categories) or _keywords(entity, losses)
+    categories = _keywords(entity, losses) if facts.categories is None else list(facts.categories)
     if categories:
         properties[_KEYWORDS] = categories
+
+
+def without_prefix(title: str) -> str:
+    """A subject without one `RE:` and the like."""
+    return _PREFIX.sub("", title, count=1)
 
 
 def _line(value: str, losses: Losses, where: str) -> str:
@@ -165,16 +170,21 @@ def _dated(entity: Entity, name: str, losses: Losses) -> datetime | None:
 
 def _index(entity: Entity, facts: Facts, moment: datetime, properties: Properties) -> bytes:
     """The conversation index: given, or of the header, or its first block alone; replies are never invented."""
-    if facts.conversation_index:
-        return facts.conversation_index
     value = entity.fields.get("thread-index")
-    if value is not None:
+    if value is not None and not facts.conversation_index:
         try:
             index = base64.b64decode("".join(value.split()), validate=True)
         except (binascii.Error, ValueError):
             index = b""
         if len(index) >= 22 and index[0] == 1:
             return index
+    return conversation_index(facts, moment, properties)
+
+
+def conversation_index(facts: Facts, moment: datetime, properties: Properties) -> bytes:
+    """The conversation index of a mail without such a header: given, or its first block alone."""
+    if facts.conversation_index:
+        return facts.conversation_index
     return filetime(moment).to_bytes(8, "big")[:6] + _conversation(facts, properties)
 
 

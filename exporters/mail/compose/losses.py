@@ -71,6 +71,21 @@ CODES |= {
     "ft-warning": "the service wrote a warning into the stream",
     "text-cut": "own: text behind a NUL is left out",
 }
+# Given for what comes as JSON
+CODES |= {
+    "attachment-unreadable": "the service refused the contents of an attachment; a text says so in its place",
+    "checklist-in-body": "steps and links of a task have no property; they stand at the end of its text",
+    "contact-detail": "details of a contact that Outlook has no field for; they stand at the end of its notes",
+    "contact-email-4+": "more than three e-mail addresses; the others stand at the end of the notes",
+    "date-without-day": "own: a time of a flag or contact that is no midnight of any known zone; the day may be the one beside",
+    "draft-partial": "an unsent draft that was composed from JSON: what only its sender's program knew is lost",
+    "mime-refused": "own: the service refused the MIME of a mail; it was composed from its JSON, with the body that gives",
+    "property-unreadable": "own: an extended property whose name or value cannot be read",
+    "recipients-joined": "own: recipients that no header names, but the mailbox does, were added",
+    "reference-no-url": "a link to a file in the cloud whose address is not known",
+    "task-date-zone": "a date of a task is no midnight, neither in UTC nor in the mailbox's zone; the day may be the one beside",
+    "task-detail": "a detail of a task that Outlook's properties cannot say",
+}
 _MAX_DETAIL = 200
 
 

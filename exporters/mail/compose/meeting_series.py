@@ -9,18 +9,8 @@ from datetime import datetime, time, timedelta
 from exporters.mail.compose.calendar_rules import Source, series_of
 from exporters.mail.compose.calendar_text import Component, Line
 from exporters.mail.compose.calendar_times import Moment
-from exporters.mail.compose.meeting_work import (
-    APPOINTMENT,
-    BINARY,
-    BOOLEAN,
-    INTEGER,
-    STRING,
-    TIME,
-    Work,
-    busy_status,
-    end_of,
-    outlook_zone,
-)
+from exporters.mail.compose.meeting_work import Work, busy_status, end_of, outlook_zone
+from exporters.mail.compose.property_sets import APPOINTMENT, BINARY, BOOLEAN, INTEGER, STRING, TIME
 from exporters.mail.compose.recurrence import Changed, Frequency, RecurrenceRefused, Series, described, encode
 from exporters.mail.compose.timezones import described as zone_described
 from exporters.mail.compose.timezones import encode_definition, encode_struct

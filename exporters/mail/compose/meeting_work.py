@@ -14,11 +14,6 @@ from exporters.mail.compose.losses import Loss
 from exporters.mail.compose.timezones import Zone, zone_of
 from exporters.pst import NamedProperty, Value
 
-APPOINTMENT = UUID("00062002-0000-0000-c000-000000000046")
-COMMON = UUID("00062008-0000-0000-c000-000000000046")
-MEETING = UUID("6ed8da90-450b-101b-98da-00aa003f1305")
-PUBLIC = UUID("00020329-0000-0000-c000-000000000046")
-BOOLEAN, INTEGER, STRING, TIME, BINARY = 0x000B, 0x0003, 0x001F, 0x0040, 0x0102
 BUSY = {"FREE": 0, "TENTATIVE": 1, "BUSY": 2, "OOF": 3, "WORKINGELSEWHERE": 4}
 
 

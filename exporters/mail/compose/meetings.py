@@ -15,21 +15,17 @@ from exporters.mail.compose.calendar_times import Zones, duration, parsed
 from exporters.mail.compose.global_ids import global_object_id, occurrence_of
 from exporters.mail.compose.losses import Loss
 from exporters.mail.compose.meeting_series import add_series, wall_of
-from exporters.mail.compose.meeting_work import (
+from exporters.mail.compose.meeting_work import BUSY, Work, busy_status, end_of, outlook_zone
+from exporters.mail.compose.property_sets import (
     APPOINTMENT,
     BINARY,
     BOOLEAN,
-    BUSY,
     COMMON,
     INTEGER,
     MEETING,
     PUBLIC,
     STRING,
     TIME,
-    Work,
-    busy_status,
-    end_of,
-    outlook_zone,
 )
 from exporters.mail.compose.recurrence import Series
 from exporters.mail.compose.timezones import encode_definition
@@ -88,17 +84,17 @@ def meeting(calendar: bytes, *, method: str) -> MeetingContent | None:
             work.lose(
                 "calendar-attachment", f"a file of {len(line.value)} characters inside the calendar is not taken out"
             )
-    _times(work)
+    set_times(work)
     series = add_series(work)
-    _identity(work, series)
+    set_identity(work, series)
     _state(work)
-    _persons_and_texts(work)
-    _reminder(work)
+    set_persons_and_texts(work)
+    set_reminder(work)
     if (method or found.text("METHOD")).strip().upper() == "COUNTER":
         _counter(work)
     for name in work.zones.unknown:
         work.lose("timezone-approximate", f"time zone {name[:80]!r} is unknown; UTC was used")
-    organizer, attendees = _persons(event)
+    organizer, attendees = persons(event)
     return MeetingContent(
         f"IPM.Schedule.Meeting.{kind}",
         work.properties,
@@ -110,16 +106,17 @@ def meeting(calendar: bytes, *, method: str) -> MeetingContent | None:
 
 def _kind(method: str, event: Component) -> str | None:
     if method == "REPLY":
-        return next((_RESPONSES[one.status] for one in _persons(event)[1] if one.status in _RESPONSES), None)
+        return next((_RESPONSES[one.status] for one in persons(event)[1] if one.status in _RESPONSES), None)
     return _CLASSES.get(method)
 
 
-def _persons(event: Component) -> tuple[people.Person | None, list[people.Person]]:
+def persons(event: Component) -> tuple[people.Person | None, list[people.Person]]:
+    """The organizer, if one is named, and the attendees."""
     organizer = event.first("ORGANIZER")
     return people.person(organizer) if organizer else None, [people.person(line) for line in event.all("ATTENDEE")]
 
 
-def _times(work: Work) -> None:
+def set_times(work: Work) -> None:
     """Start, end, duration and all-day ([MS-OXOCAL] 2.2.1.5 to 2.2.1.9)."""
     event = work.event
     work.start = start = work.moment(event.first("DTSTART"))
@@ -148,7 +145,7 @@ def _times(work: Work) -> None:
         work.put(APPOINTMENT, name, BINARY, encode_definition(outlook_zone(work, moment)))
 
 
-def _identity(work: Work, series: Series | None) -> None:
+def set_identity(work: Work, series: Series | None) -> None:
     """By what the meeting, its updates and its occurrences are known ([MS-OXOCAL] 2.2.1.26 to 2.2.1.30)."""
     event = work.event
     uid = event.text("UID")
@@ -223,9 +220,10 @@ def _stamp(work: Work, name: str) -> datetime | None:
     return found[0].replace(tzinfo=UTC) if found else None
 
 
-def _persons_and_texts(work: Work) -> None:
+def set_persons_and_texts(work: Work) -> None:
+    """Names of the attendees, place, sensitivity, categories ([MS-OXOCAL] 2.2.1.4, 2.2.1.16 to 2.2.1.18)."""
     event = work.event
-    _, attendees = _persons(event)
+    _, attendees = persons(event)
     for name, kind in ((0x8238, None), (0x823B, people.REQUIRED), (0x823C, people.OPTIONAL)):
         work.put(APPOINTMENT, name, STRING, people.names(attendees, kind))
     for name, kind in ((0x0006, people.REQUIRED), (0x0007, people.OPTIONAL), (0x0008, people.RESOURCE)):
@@ -254,7 +252,7 @@ def _split(value: str) -> Sequence[str]:
     return [Line("", {}, part.replace("\ue001", "\\,").replace("\ue000", "\\\\")).text for part in marked]
 
 
-def _reminder(work: Work) -> None:
+def set_reminder(work: Work) -> None:
     """The first alarm that is relative to the start ([MS-OXOCAL] 2.2.1.40; reference/mapi-mapping.md §3.8)."""
     if work.start is None or work.kind != "Request":
         return

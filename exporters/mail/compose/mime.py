@@ -18,7 +18,8 @@ from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.losses import Loss, Losses
 from exporters.mail.compose.meetings import meeting
 from exporters.mail.compose.parsing import Entity, Source
-from exporters.mail.compose.people import Properties, people, received_by
+from exporters.mail.compose.people import people, received_by
+from exporters.mail.compose.property_sets import Properties, overlay
 from exporters.mail.compose.secured import CONTENT_TYPE, Secured, secured
 from exporters.pst import Attachment, Message, NamedProperty, Value
 
@@ -48,6 +49,17 @@ class Converted:
 
     message: Message
     losses: tuple[Loss, ...]
+
+
+def embedded(raw: bytes, losses: Losses, fallback: datetime, *, depth: int = 1) -> Message:
+    """A mail inside an item that is not MIME, `depth` messages deep. `fallback`: for a mail without any date.
+
+    Raises MimeRefused over 2 GiB.
+    """
+    if len(raw) > MAX_BYTES:
+        raise MimeRefused(f"{len(raw)} bytes are more than a PST can hold")
+    source = Source(raw)
+    return _Composer(source, source.root, _INSIDE, losses, depth, fallback).message()
 
 
 def convert(raw: bytes, *, facts: Facts | None = None) -> Converted:
@@ -85,7 +97,12 @@ class _Composer:
         headers.set_texts(self._entity, facts, properties, self._losses)
         self._delivered = headers.set_times(self._entity, facts, self._fallback, properties, self._losses)
         persons = people(
-            self._entity, facts.own_addresses, is_draft=facts.is_draft, properties=properties, losses=self._losses
+            self._entity,
+            facts.own_addresses,
+            is_draft=facts.is_draft,
+            properties=properties,
+            losses=self._losses,
+            more=facts.recipients,
         )
         from_me = persons.from_me if facts.from_me is None else facts.from_me
         if facts.own_addresses and not from_me and not facts.is_draft:
@@ -95,7 +112,8 @@ class _Composer:
         self._hint = 0
         found = self._contents()
         properties = self._properties  # of winmail.dat, they are others now
-        properties[_FLAGS] = _READ * facts.is_read | _DRAFT * facts.is_draft | _FROM_ME * from_me
+        flags = _READ * facts.is_read | _DRAFT * facts.is_draft | _FROM_ME * from_me
+        properties[_FLAGS] = flags | facts.more_flags
         properties[_HAS_ATTACHMENTS] = bool(found)
         if facts.message_class:
             properties[_CLASS] = facts.message_class
@@ -103,17 +121,8 @@ class _Composer:
             properties[_SEARCH_KEY] = facts.search_key
         elif not self._depth:
             properties[_SEARCH_KEY] = hashlib.sha256(self._source.raw).digest()[:16]
-        self._merge(facts.properties)
+        overlay(properties, facts.properties)
         return Message(properties, self._rows, found, label=facts.label, size_hint=self._hint)
-
-    def _merge(self, winners: Mapping[int | NamedProperty, Value]) -> None:
-        """Set properties over those of the same id, of whatever type."""
-        if not winners:
-            return
-        ids = {key >> 16 for key in winners if isinstance(key, int)}
-        for key in [key for key in self._properties if isinstance(key, int) and key >> 16 in ids]:
-            del self._properties[key]
-        self._properties.update(winners)
 
     def _set_header_block(self) -> None:
         if self._entity is self._source.root:
@@ -210,7 +219,7 @@ class _Composer:
             yielding -= _LEVELS
         if self._facts.conversation_index:
             yielding -= {_INDEX}
-        self._merge({key: value for key, value in mine.items() if key not in yielding})
+        overlay(self._properties, {key: value for key, value in mine.items() if key not in yielding})
         self._properties[_CLASS] = kind or "IPM.Note"
         self._rows = self._rows or list(content.recipients)
         return list(content.attachments)
@@ -220,7 +229,7 @@ class _Composer:
         if self._entity.get_content_type() == "multipart/report" and (content := reports.report(self._entity)):
             self._properties[_CLASS] = content.message_class
             self._losses.extend(content.losses)
-            self._merge(content.properties)
+            overlay(self._properties, content.properties)
             self._complete_rows(content.recipients)
 
     def _complete_rows(self, facts: Iterable[Mapping[int, Value]]) -> None:
@@ -243,7 +252,7 @@ class _Composer:
             return
         self._properties[_CLASS] = content.message_class
         self._losses.extend(content.losses)
-        self._merge(content.properties)
+        overlay(self._properties, content.properties)
         self._complete_rows(content.recipients)
         if content.description and _BODY not in self._properties and _HTML not in self._properties:
             self._properties[_BODY] = headers.with_crlf(storable(content.description, self._losses, "description"))

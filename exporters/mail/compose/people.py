@@ -6,16 +6,16 @@ no row. Source: reference/mapi-mapping.md §1.1 (reply), §1.2, §1.3; [MS-OXCDA
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from exporters.mail.compose.addresses import Address, addresses
 from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.parsing import Entity
-from exporters.pst import NamedProperty, Value, one_off_entry_id, recipient
+from exporters.mail.compose.property_sets import Properties
+from exporters.pst import Value, one_off_entry_id, recipient
 
-Properties: TypeAlias = dict[int | NamedProperty, Value]
 _EX_PROVIDER = bytes.fromhex("00000000dca740c8c042101ab4b908002b2fe182" + "01000000" + "00000000")
 # name, type, address, entry id, search key, SMTP address
 _SENDER = (0x0C1A001F, 0x0C1E001F, 0x0C1F001F, 0x0C190102, 0x0C1D0102, 0x5D01001F)
@@ -24,6 +24,7 @@ _RECEIVED_BY = (0x0040001F, 0x0075001F, 0x0076001F, 0x003F0102, 0x00510102, 0x5D
 _RECEIVED_FOR = (0x0044001F, 0x0077001F, 0x0078001F, 0x00430102, 0x00520102, 0x5D08001F)
 _REPLY_NAMES, _REPLY_ENTRIES = 0x0050001F, 0x004F0102
 _RECIPIENT_ME = 0x0059000B
+_FIELDS = ("from", "sender", "to", "cc", "bcc", "reply-to")
 # header, recipient type, names shown, "is it me" (none for Bcc)
 _KINDS = (("to", 1, 0x0E04001F, 0x0057000B), ("cc", 2, 0x0E03001F, 0x0058000B), ("bcc", 3, 0x0E02001F, None))
 
@@ -35,22 +36,47 @@ class People(NamedTuple):
     from_me: bool
 
 
-def people(entity: Entity, own: Iterable[str], *, is_draft: bool, properties: Properties, losses: Losses) -> People:
-    """Set the properties of all persons; the rows."""
+def people(
+    entity: Entity,
+    own: Iterable[str],
+    *,
+    is_draft: bool,
+    properties: Properties,
+    losses: Losses,
+    more: Iterable[tuple[str, Address]] = (),
+) -> People:
+    """Set the properties of all persons of the headers; the rows.
+
+    `more`: recipients that the mailbox names (field and person): those whom no header names are added.
+    """
+    found = {field: _of(entity, field, losses) for field in _FIELDS if field in entity.fields}
+    _add(found, more, losses)
+    return set_people(found, own, is_draft=is_draft, properties=properties, losses=losses)
+
+
+def set_people(
+    found: Mapping[str, Sequence[Address]],
+    own: Iterable[str],
+    *,
+    is_draft: bool,
+    properties: Properties,
+    losses: Losses,
+) -> People:
+    """Set the properties of all persons, by the field that names them (from, sender, to, cc, bcc, reply-to); the rows."""
     mine = frozenset(address.lower() for address in own)
-    sender = _senders(entity, properties, losses)
+    sender = _senders(found, properties, losses)
     rows: list[dict[int, Value]] = []
     for field, kind, shown, me in _KINDS:
-        found = _of(entity, field, losses)
-        properties[shown] = "; ".join([person.name or person.address for person in found])
-        for person in found:
+        persons = found.get(field, ())
+        properties[shown] = "; ".join([person.name or person.address for person in persons])
+        for person in persons:
             _note(person, field, losses)
-            rows.append(_row(kind, is_draft, *person))
-        if mine and any(person.address.lower() in mine for person in found):
+            rows.append(row(kind, is_draft, *person))
+        if mine and any(person.address.lower() in mine for person in persons):
             properties[_RECIPIENT_ME] = True
             if me is not None:
                 properties[me] = True
-    _reply_to(entity, properties, losses)
+    _reply_to(found.get("reply-to", ()), properties, losses)
     return People(rows, sender is not None and sender.address.lower() in mine)
 
 
@@ -69,9 +95,27 @@ def _of(entity: Entity, field: str, losses: Losses) -> list[Address]:
     return addresses(value, losses, field)
 
 
-def _senders(entity: Entity, properties: Properties, losses: Losses) -> Address | None:
-    authors = _of(entity, "from", losses)
-    senders = _of(entity, "sender", losses) or authors[:1]
+def _add(found: dict[str, list[Address]], more: Iterable[tuple[str, Address]], losses: Losses) -> None:
+    """Recipients that no header names: Bcc of sent mail, above all. One without a usable address only where there is nobody."""
+    named = [person for field, _, _, _ in _KINDS for person in found.get(field, ())]
+    known = {text.lower() for person in named for text in (person.address, person.name) if text}
+    empty = {field for field, _, _, _ in _KINDS if not found.get(field)}
+    added = 0
+    for field, person in more:
+        usable = person.kind == "SMTP" and "@" in person.address
+        if person.address.lower() in known or not (person.address or person.name):
+            continue
+        if not usable and (person.name.lower() in known or field not in empty):
+            continue
+        found.setdefault(field, []).append(person)
+        added += 1
+    if added:
+        losses.add("recipients-joined", f"{added} that the mailbox names")
+
+
+def _senders(found: Mapping[str, Sequence[Address]], properties: Properties, losses: Losses) -> Address | None:
+    authors = found.get("from", ())
+    senders = found.get("sender") or authors[:1]
     if len(authors) > 1:
         losses.add("sender-dropped", f"{len(authors)} addresses in From")
     if not senders:
@@ -83,8 +127,7 @@ def _senders(entity: Entity, properties: Properties, losses: Losses) -> Address 
     return sender
 
 
-def _reply_to(entity: Entity, properties: Properties, losses: Losses) -> None:
-    found = _of(entity, "reply-to", losses)
+def _reply_to(found: Sequence[Address], properties: Properties, losses: Losses) -> None:
     if not found:
         return
     entries = b""
@@ -116,15 +159,16 @@ def _group(tags: tuple[int, ...], name: str, address: str, kind: str) -> Propert
 
 
 @lru_cache(maxsize=4096)
-def _row(kind: int, is_draft: bool, name: str, address: str, address_type: str) -> dict[int, Value]:
-    row = recipient(kind, name, address, address_type)
+def row(kind: int, is_draft: bool, name: str, address: str, address_type: str) -> dict[int, Value]:
+    """A row of the recipient table (shared: copy it to change it). `kind`: 1 To, 2 Cc, 3 Bcc."""
+    cells = recipient(kind, name, address, address_type)
     if is_draft:
-        row[0x0E0F000B] = False
+        cells[0x0E0F000B] = False
     if address_type == "EX":
-        row[0x0FF90102] = row[0x0FFF0102] = _entry_id(name, address, address_type)
+        cells[0x0FF90102] = cells[0x0FFF0102] = _entry_id(name, address, address_type)
     if not address:
-        del row[0x39FE001F]
-    return row
+        del cells[0x39FE001F]
+    return cells
 
 
 def _entry_id(name: str, address: str, kind: str) -> bytes:

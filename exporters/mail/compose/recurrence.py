@@ -126,6 +126,7 @@ class Series:
 
     `deleted` are original dates of occurrences that do not take place. Raises RecurrenceRefused for a start that does not
     follow the pattern, an end before it, and for deleted or changed dates that are none of the series, or both at once.
+    `admits_strangers`: changed occurrences may have been on other days; they take place all the same.
     """
 
     pattern: Pattern
@@ -135,6 +136,7 @@ class Series:
     until: date | None = None
     deleted: tuple[date, ...] = ()
     changed: tuple[Changed, ...] = ()
+    admits_strangers: bool = False
 
     def __post_init__(self) -> None:
         if self.start.year < _FIRST_YEAR or self.start.tzinfo is not None or self.minutes < 0:
@@ -145,9 +147,12 @@ class Series:
             raise RecurrenceRefused(f"{self.start.date()} does not follow the pattern")
         if self.until is not None and self.until < self.start.date():
             raise RecurrenceRefused("the series ends before it begins")
-        gone = [*self.deleted, *(change.original_start.date() for change in self.changed)]
+        changed = [change.original_start.date() for change in self.changed]
+        gone = [*self.deleted, *changed]
         if len(set(gone)) != len(gone):
             raise RecurrenceRefused("an occurrence is deleted or changed twice")
+        if self.admits_strangers:
+            gone = [*self.deleted]
         if not set(gone) <= self.dates_among(set(gone)):
             raise RecurrenceRefused("a deleted or changed date is none of the series")
 
@@ -207,6 +212,14 @@ def encode(series: Series) -> bytes:
             *(_extended(change) for change in changed),
             struct.pack("<I", 0),
         ))  # fmt: skip
+    except struct.error as error:
+        raise RecurrenceRefused(f"a value of the series does not fit: {error}") from error
+
+
+def encode_pattern(series: Series) -> bytes:
+    """The RecurrencePattern alone, as tasks store it (PidLidTaskRecurrence). Raises RecurrenceRefused likewise."""
+    try:
+        return _recurrence(series, [])
     except struct.error as error:
         raise RecurrenceRefused(f"a value of the series does not fit: {error}") from error
 

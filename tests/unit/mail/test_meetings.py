@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from exporters.mail.compose.calendar_rules import Source, series_of
 from exporters.mail.compose.calendar_text import parse
 from exporters.mail.compose.calendar_times import Zones, duration
-from exporters.mail.compose.meeting_work import APPOINTMENT, COMMON, MEETING, PUBLIC
 from exporters.mail.compose.meetings import MeetingContent, meeting
+from exporters.mail.compose.property_sets import APPOINTMENT, COMMON, MEETING, PUBLIC
 from exporters.mail.compose.recurrence import RecurrenceRefused, encode
 from exporters.pst import FileSink, Message, NamedProperty, Writer
 from tests.unit.mail.test_recurrence import decode, wall

@@ -1,11 +1,14 @@
 """What `check` makes of what it finds (design §6)."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from exporters.errors import ConfigurationError, RunError
 from retention.checks import Check, _clock, _permissions, _versioning, failed, verdict
+from retention.config import Config, parse
+from retention.permissions import BASE, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
 from retention.verdicts import Exit
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -41,6 +44,54 @@ def test_permissions(roles: frozenset[str], marks: list[str]) -> None:
     checks = list(_permissions(roles))
     assert [check.mark for check in checks] == marks
     assert verdict(checks) == (Exit.FAILED if "bad" in marks else Exit.COMPLETE)
+
+
+MAIL_ROLES = {need.name for need in (*MAIL, TASKS, GROUPS, *EXPORT_API)}
+
+
+@pytest.mark.parametrize(
+    ("lacking", "status"),
+    [
+        (set(), Exit.COMPLETE),
+        ({"Mail.Read"}, Exit.FAILED),
+        ({"Contacts.Read"}, Exit.PARTIAL),
+        ({"Group.Read.All"}, Exit.PARTIAL),
+        ({"MailboxItem.Export.All", "Tasks.Read.All"}, Exit.PARTIAL),
+        ({"MailboxFolder.Read.All"}, Exit.COMPLETE),
+    ],
+)
+def test_permissions_of_mail(lacking: set[str], status: Exit) -> None:
+    """Each that is missing is named, with what it is for; only without mail itself is there nothing to begin."""
+    checks = list(_permissions(ROLES | MAIL_ROLES - lacking, (*BASE, *DRIVES, *MAIL, TASKS, GROUPS, *EXPORT_API)))
+    told = [check for check in checks if check.mark != "good"]
+    assert {check.message.partition(" ")[0] for check in told} == lacking
+    assert all(" to " in check.message and check.action for check in told)
+    assert verdict(checks) == status
+
+
+def test_what_is_asked_for_by_name_is_not_merely_welcome() -> None:
+    """`mail.fasttransfer: on`: without its permissions the copy is not what was asked for."""
+    tenant = "tenant: {id: contoso.com, client_id: x, credential: {secret: env:X}}\nmail: {fasttransfer: on}\n"
+    checks = list(_permissions(ROLES | {"Mail.Read"}, needs_of(Config(Path("lastcopy.yaml"), parse(tenant)))))
+    bad = {check.message.partition(" ")[0] for check in checks if check.mark == "bad"}
+    assert bad >= {need.name for need in EXPORT_API}
+    assert verdict(checks) == Exit.PARTIAL
+
+
+def needs(text: str, cloud: str = "worldwide") -> set[str]:
+    tenant = f"tenant: {{id: contoso.com, cloud: {cloud}, client_id: x, credential: {{secret: env:X}}}}\n"
+    return {need.name for need in needs_of(Config(Path("lastcopy.yaml"), parse(tenant + text)))}
+
+
+def test_permissions_follow_what_is_asked_for_and_what_the_cloud_has() -> None:
+    base = {"User.Read.All", "Organization.Read.All"}
+    assert needs("sources: {mail: none}") == base | {"Files.Read.All"}
+    assert needs("sources: {onedrive: none}") == base | MAIL_ROLES
+    assert needs("sources: {mail: none, onedrive: none}") == base
+    export = {need.name for need in EXPORT_API}
+    assert needs("sources: {onedrive: none, archive: none}\nmail: {fasttransfer: off}") == base | MAIL_ROLES - export
+    assert needs("sources: {onedrive: none}", "usgov_l4") == base | MAIL_ROLES - export
+    assert needs("sources: {onedrive: none}", "china") == base | MAIL_ROLES - export - {"Tasks.Read.All"}
 
 
 @pytest.mark.parametrize(

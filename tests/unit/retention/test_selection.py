@@ -4,7 +4,7 @@ import pytest
 
 from exporters.errors import ConfigurationError
 from exporters.sources import Source, SourceKind
-from retention.selection import Names, is_asked, means
+from retention.selection import Names, is_asked, kinds_asked, kinds_of, means
 from retention.settings import SourcesSettings
 
 RECORDS = [
@@ -18,6 +18,7 @@ RECORDS = [
     {"kind": "sharepoint", "id": "s1", "bag": "sharepoint/sites!bob", "names": [{"name": "sites/bob"}]},
 ]
 ANNA = Source(SourceKind.ONEDRIVE, "d1", "anna@new.example", "u1")
+ANNAS_MAIL = Source(SourceKind.MAIL, "u1", "anna@contoso.com")
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,42 @@ def test_a_source_is_known_by_its_id_whatever_others_are_called() -> None:
     assert names.described("onedrive/anna@contoso.com") == (
         "d1 (bag onedrive/anna@contoso.com, called anna@x.onmicrosoft.com)"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({}, True),
+        ({"mail": "none"}, False),
+        ({"onedrive": "none"}, True),
+        ({"onedrive": ["anna@contoso.com"], "mail": []}, False),
+        ({"mail": ["ANNA@contoso.com"]}, True),
+        ({"mail": ["mail/anna@contoso.com"], "onedrive": "none"}, True),
+        ({"mail": ["onedrive/anna@contoso.com"]}, False),
+        ({"exclude": ["anna@contoso.com"]}, False),
+        ({"exclude": ["onedrive/anna@contoso.com"]}, True),
+        ({"exclude": ["mail/anna@contoso.com"]}, False),
+    ],
+)
+def test_what_the_configuration_asks_for_of_mailboxes(settings: dict[str, object], asked: bool) -> None:
+    labels = Names(RECORDS).labels_of(ANNAS_MAIL)
+    assert is_asked(labels, SourcesSettings.model_validate(settings), SourceKind.MAIL) is asked
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "kinds"),
+    [
+        ("anna@contoso.com", {}, ["onedrive", "mail"]),
+        ("anna@contoso.com", {"mail": "none"}, ["onedrive"]),
+        ("anna@contoso.com", {"mail": "none", "onedrive": "none"}, ["onedrive", "mail"]),
+        ("mail/anna@contoso.com", {"mail": "none"}, ["mail"]),
+        ("MAIL/anna@contoso.com", {}, ["mail"]),
+        ("onedrive/anna@contoso.com", {}, ["onedrive"]),
+    ],
+)
+def test_a_name_alone_means_the_kinds_that_are_asked_for(
+    name: str, settings: dict[str, object], kinds: list[str]
+) -> None:
+    found = SourcesSettings.model_validate(settings)
+    assert [str(kind) for kind in kinds_of(name, found)] == kinds
+    assert set(kinds_asked(found)) <= {SourceKind.ONEDRIVE, SourceKind.MAIL}
