@@ -22,11 +22,11 @@ from exporters.graph.errors import (
     GraphError,
     ItemGaveUpError,
     MalformedAnswerError,
-    NotFoundError,
     StoppedError,
 )
 from exporters.graph.exported import ExportedItem
 from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.exceptions import code_of
 from exporters.mail.capture.exchange import ExportFolder
 from exporters.mail.capture.fetched import SPOOLED
 from exporters.mail.capture.framing import BrokenContainerError, version_of
@@ -39,6 +39,11 @@ _UNDER_WAY = 4
 _FIRST_GUESS = 8.0  # bytes that come for one that is listed
 _FAILURES = 3
 _PIECE = 1 << 18
+_TELLING = frozenset({
+    ExceptionCode.NOT_FOUND_WHILE_LISTED, ExceptionCode.MALWARE, ExceptionCode.IRM, ExceptionCode.ACCESS_DENIED,
+    ExceptionCode.LOCKED, ExceptionCode.TOO_LARGE,
+})  # fmt: skip
+"""What an error about one item may say of it; all else is that its stream could not be had."""
 
 
 @dataclass(slots=True)
@@ -149,7 +154,7 @@ class Exporting:
 
     def _alone(self, folder: ExportFolder, facts: JsonObject) -> Exported:
         item = self._asked(folder, [facts]).get(str(facts["id"]))
-        return item if item is not None else _excepted(str(facts["id"]), ExceptionCode.STREAM_OMITTED)
+        return item if item is not None else _excepted(str(facts["id"]), ExceptionCode.NOT_EXPORTED)
 
     def _asked(self, folder: ExportFolder, wanted: list[JsonObject]) -> dict[str, Exported]:
         """What one request brings. What is not in it was left out, or came broken in company of others.
@@ -220,9 +225,8 @@ def _excepted(item_id: str, code: ExceptionCode, error: LastcopyError | None = N
 
 
 def _code_of(error: LastcopyError) -> ExceptionCode:
-    return (
-        ExceptionCode.NOT_FOUND_WHILE_LISTED if isinstance(error, NotFoundError) else ExceptionCode.STREAM_UNAVAILABLE
-    )
+    code = code_of(error)
+    return code if code in _TELLING else ExceptionCode.STREAM_UNAVAILABLE
 
 
 def _size(facts: JsonObject) -> int:
