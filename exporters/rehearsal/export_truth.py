@@ -112,6 +112,16 @@ def children(box: Mailbox, place: Place) -> list[Place]:
     return [Place(place.kind, n) for n in box.members(place.kind, place.n)]
 
 
+def held(box: Mailbox, place: Place) -> list[int]:
+    """The items of a folder."""
+    return [n for n in box.members(place.items, place.n) if is_item(box, place.items, n)]
+
+
+def is_item(box: Mailbox, kind: Kind, n: int) -> bool:
+    """Whether a store keeps it as an item: the exceptions of a series are attachments of the series."""
+    return kind != "event" or box.row(kind, n).get("type") != "exception"
+
+
 def every_place(box: Mailbox) -> list[Place]:
     """All folders below the root, parents first."""
     waiting, found = top_places(box), []
@@ -134,7 +144,7 @@ def place_row(box: Mailbox, place: Place) -> Row:
         "displayName": row.get("displayName", row.get("name")),
         "parentFolderId": parent,
         "childFolderCount": len(children(box, place)),
-        "totalItemCount": len(box.members(place.items, place.n)),
+        "totalItemCount": len(held(box, place)),
         "wellKnownName": row.get("_wellKnownName"),
         "type": _CLASSES[place.kind],
     }

@@ -138,9 +138,8 @@ class SecondCapture:
             row["code"] = first.code
             if self._settings.fasttransfer == "on":
                 self._told.problems[FASTTRANSFER_UNAVAILABLE] = sorted(found.refused)
-        failed = self._result.exceptions.get("stream_unavailable", 0)
-        if failed:
-            reasons.append(f"{failed:,} items could not be exported.")
+        if found.failed:
+            reasons.append(f"{found.failed:,} items could not be exported.")
         if found.unjoined:
             number = sum(found.unjoined.values())
             reasons.append(
@@ -149,6 +148,8 @@ class SecondCapture:
             row["unjoined"] = dict(sorted(found.unjoined.items()))
         if reasons:
             row.update(state="in part", reason=" ".join(reasons))
+        if found.keyless:
+            row["keyless"] = found.keyless  # kept, and of a kind that has nothing to be matched by
         self._told.coverage.append(row)
 
     def _no_streams(self, error: LastcopyError | None, reason: str) -> None:
@@ -176,6 +177,9 @@ class SecondCapture:
             return
         if found.refused:
             self._no_archive(next(iter(found.refused.values())), sorted(found.refused), found)
+            return
+        if found.failed:
+            self._say(ARCHIVE, "in part", reason=f"{found.failed:,} items could not be exported.")
             return
         self._say(ARCHIVE, "covered", reason="Kept as the streams of the export API.")
 

@@ -5,7 +5,7 @@ are held are not stored again; earlier bytes become a row of kind `version`. Wha
 `stream`; what only the export API reaches, a `message` with the mailbox as its scope. Source: docs/formats.md (bag of a mailbox).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import IO, Any
 
@@ -28,6 +28,7 @@ _OF_VERSION = ("key", "size", "sha256", "captured", "run", "name", "path", "fold
 _WAITING = 2_000
 _BATCH = 500
 _KINDS = ("stream", "message")
+_TASK = "ipm.task"  # To Do gives no keys
 _BELOW = (
     "SELECT tree.id, rows.row FROM tree JOIN rows ON rows.kind = tree.kind AND rows.scope = tree.scope AND rows.id = tree.id"
     " WHERE tree.scope = ? AND tree.parent = ? AND tree.alive = 1 AND tree.kind != 'folder'"
@@ -37,7 +38,7 @@ _REACHED = {
     "ipf.note": (),
     "ipf.contact": ("ipm.contact",),
     "ipf.appointment": ("ipm.appointment",),
-    "ipf.task": ("ipm.task",),
+    "ipf.task": (_TASK,),
 }
 
 
@@ -149,15 +150,21 @@ class StreamKeeper:
     def failed(self) -> Iterator[JsonObject]:
         """Rows of items that may be had now."""
         now = self._clock.now()
-        rows = self._writer.state.rows if self._writer.is_loaded else None
-        if rows is None:
-            excepted = [row for row in self._writer.exceptions() if row["scope"] == self._id]
-        else:
-            excepted = [load_json(data) for data in rows("outcome = 'excepted' AND scope = ?", (self._id,))]
-        for row in excepted:
-            is_old = row["run"] != self._writer.run.id
-            if row["kind"] in _KINDS and is_old and worth_another_try(row, now):
+        for row in list(self._excepted()):
+            if row["run"] != self._writer.run.id and worth_another_try(row, now):
                 yield row
+
+    def count_failed(self) -> int:
+        """How many items could not be had."""
+        return sum(row.get("code") != ExceptionCode.VANISHED for row in self._excepted())
+
+    def _excepted(self) -> Iterator[JsonObject]:
+        if self._writer.is_loaded:
+            query = "outcome = 'excepted' AND scope = ?"
+            rows: Iterable[JsonObject] = map(load_json, self._writer.state.rows(query, (self._id,)))
+        else:
+            rows = self._writer.exceptions()
+        return (row for row in rows if row["scope"] == self._id and row["kind"] in _KINDS)
 
     def is_reached_elsewhere(self, folder: ExportFolder) -> bool:
         """Whether the first capture lists what lies in a folder."""
@@ -337,27 +344,31 @@ class StreamKeeper:
         classes = _REACHED.get(folder_type.lower())
         if classes is None:
             return False
-        own = str(facts["service"].get("class") or "").lower()
-        return not classes or own in classes or own.startswith(tuple(f"{one}." for one in classes))
+        return not classes or any(_is_of(facts, one) for one in classes)
 
-    def settle_joins(self, folders: Mapping[str, ExportFolder]) -> dict[str, int]:
-        """Join what was listed before the first capture had it; by path, how many that it should have it has not."""
-        unjoined: dict[str, int] = {}
+    def settle_joins(self, folders: Mapping[str, ExportFolder], *, anew: bool) -> tuple[dict[str, int], int] | None:
+        """Join what was listed before the first capture had it. By path, how many that it should have it has not; and how many
+        have no keys. None: as before, since there was no news. anew: look all the same. All that was kept is written."""
         if self._join is None:
-            return unjoined
-        if not (self._writer.is_loaded or self.has_work):
-            return unjoined
+            return {}, 0
+        if not (self._writer.is_loaded or self.has_work or anew):
+            return None
         self.finish()
+        unjoined: dict[str, int] = {}
+        keyless = 0
         for row in self._without_join():
             of = self._find(row)
             if of is not None:
                 self._put({**row, "of": of})
                 continue
+            if _is_of(row, _TASK):
+                keyless += 1
+                continue
             folder = folders.get(str(row["parent"]))
             path = str(row.get("folder")) if folder is None else folder.path
             unjoined[path] = unjoined.get(path, 0) + 1
         self.finish()
-        return unjoined
+        return unjoined, keyless
 
     def _without_join(self) -> list[JsonObject]:
         rows = (load_json(data) for data in self._writer.state.rows("kind = 'stream' AND scope = ?", (self._id,)))
@@ -365,6 +376,12 @@ class StreamKeeper:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
+
+
+def _is_of(facts: Mapping[str, Any], message_class: str) -> bool:
+    """Whether an item is of a class, or of one below it."""
+    own = str(facts["service"].get("class") or "").lower()
+    return own == message_class or own.startswith(f"{message_class}.")
 
 
 def _path(folder: ExportFolder, name: str) -> str:

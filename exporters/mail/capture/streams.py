@@ -40,14 +40,17 @@ SCOPE = "export"
 
 @dataclass(slots=True)
 class Streams:
-    """What a run did on one mailbox of the export API. refused: folders (ids) that could not be listed, and why. unjoined: by
-    path of a folder, items that the first capture should have and that none of its rows is."""
+    """What a run did on one mailbox of the export API. refused: folders (ids) that could not be listed, and why. failed: items
+    that could not be had. unjoined: by path of a folder, items that the first capture should have and that none of its rows is.
+    keyless: items of kinds that have no keys to be joined by (tasks)."""
 
     folders: int = 0
     exported: int = 0
     gone: int = 0
+    failed: int = 0
     refused: dict[str, LastcopyError] = field(default_factory=dict)
     unjoined: dict[str, int] = field(default_factory=dict)
+    keyless: int = 0
 
 
 class StreamCapture:
@@ -104,7 +107,20 @@ class StreamCapture:
                 self._ask(folder)
         self._retry(folders)
         self._close(folders)
-        self.found.unjoined = self._keeper.settle_joins(folders)
+        self._tell(folders)
+
+    def _tell(self, folders: Mapping[str, ExportFolder]) -> None:
+        """What did not join stands with a cursor, so that a run without news need not read the rows for it."""
+        scope = f"{SCOPE}/{self._id}"
+        held = self._writer.heads.cursors.get(scope, {})
+        told = self._keeper.settle_joins(folders, anew=not self._is_quiet and bool(held.get("unjoined")))
+        if told is None:
+            told = dict(held.get("unjoined") or {}), int(held.get("keyless") or 0)
+        self.found.unjoined, self.found.keyless = told
+        value: JsonObject = {"kind": "listed", "link": "", "unjoined": told[0], "keyless": told[1]}
+        if value != dict(held) and (held or any(told)):
+            self._keeper.then("cursor", {"scope": scope, **value})
+        self.found.failed = self._keeper.count_failed()
 
     # -- folders ----------------------------------------------------------------------------------------------------
 

@@ -20,8 +20,10 @@ from exporters.rehearsal.export_truth import (
     find_by_id,
     find_exported,
     folder_kinds,
+    held,
     id_of,
     is_in_auxiliary,
+    is_item,
     item_class,
     item_kinds,
     mailbox_id,
@@ -247,8 +249,8 @@ def items(call: Call) -> Response:
     parameters, wants = parse_query(call.request.query, LIST_OPTIONS), preferences(call)
     box = _find_box(call)
     place = _find_place(call, box)
-    numbers = box.members(place.items, place.n)
-    numbers = chosen(parameters, numbers, lambda n: box.row(place.items, n), "mailboxItem")
+    there = held(box, place)
+    numbers = chosen(parameters, there, lambda n: box.row(place.items, n), "mailboxItem")
     served, following = page(call, parameters, numbers)
     rows = [_item_row(call, box, place.items, n, parameters) for n in served]
     context = f"admin/exchange/mailboxes/{call.names['mailbox']}/folders('x')/items"
@@ -285,7 +287,7 @@ def items_delta(call: Call) -> Response:
         name="mailboxItem",
         rows=lambda n, given, _: [_item_row(call, box, kind, n, given)],
         numbers=lambda until: [*box.base(kind, where), *(n for at, n in box.arrivals(kind, where) if at < until)],
-        there=lambda n: box.lies_in(kind, n, where),
+        there=lambda n: box.lies_in(kind, n, where) and is_item(box, kind, n),
         options=_DELTA,
         known_as=lambda one: exported_id(kind, box.user, one.n, one.id),
     )

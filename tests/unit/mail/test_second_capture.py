@@ -72,7 +72,13 @@ class Copy:
     def first(self) -> None:
         with self.writer() as writer:
             MailExporter(
-                SOURCE, self.desk.graph, writer, MailSettings(), CLOCK, progress=Progress(), stop=threading.Event()
+                SOURCE,
+                self.desk.graph,
+                writer,
+                MailSettings(archive="none", fasttransfer="off"),
+                CLOCK,
+                progress=Progress(),
+                stop=threading.Event(),
             ).run()
 
     def second(
@@ -177,7 +183,10 @@ def test_every_item_is_kept_as_a_stream_and_joined(copy: Copy, tmp_path: Path) -
         assert subject_of(copy.bytes_of(row), tmp_path) in messages[row["of"]]["name"]
     of_archive = copy.rows("message", archive)
     assert len(of_archive) == data.IN_INBOX + 2 and all(row["folder"].startswith("/") for row in of_archive)
-    assert coverage(told, "archive")["state"] == "covered"
+    assert coverage(told, "archive")["state"] == coverage(told, "native_streams")["state"] == "covered"
+    joined = [row for row in streams if "of" not in row]
+    assert {row["service"]["class"] for row in joined} <= {"IPM.Task"}
+    assert coverage(told, "native_streams").get("keyless", 0) == len(joined)
     assert not told.problems
 
 
@@ -398,3 +407,27 @@ def test_folder_that_is_gone_takes_its_items_along(copy: Copy) -> None:
     copy.check()
     assert {row["folder"] for row in copy.rows("stream", primary, "gone")} == {"/Inbox/Twin"}
     assert "/Inbox/Twin" in {row["path"] for row in copy.rows("folder", primary, "gone")}
+
+
+def test_exporter_of_a_mailbox_does_both_and_a_run_without_news_asks_little(copy: Copy) -> None:
+    def run() -> CopyResult:
+        with copy.writer() as writer:
+            exporter = MailExporter(
+                SOURCE, copy.desk.graph, writer, MailSettings(), CLOCK, progress=Progress(), stop=threading.Event()
+            )
+            found = exporter.run()
+            copy.reconciliation = reconcile(writer.state)
+            return found
+
+    first = run()
+    copy.check()
+    assert {row["class"] for row in first.coverage} >= {"native_streams", "archive"}
+    told = next(row for row in first.coverage if row["class"] == "native_streams")
+    before = len(copy.desk.asked("exportItems"))
+    deltas = copy.desk.asked("items/delta")
+    second = run()
+    assert len(copy.desk.asked("exportItems")) == before
+    primary, _ = copy.ids()
+    asked = copy.desk.asked("items/delta")[len(deltas) :]
+    assert not [row for row in asked if primary.partition(":")[2].partition("@")[0] in row["path"]]
+    assert next(row for row in second.coverage if row["class"] == "native_streams") == told
