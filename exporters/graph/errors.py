@@ -70,6 +70,11 @@ class DoubtfulRequestError(GraphError, TransientError):
     """400 `invalidRequest` on a drive or site: now and then it is transient (Q-049): few tries, then `refused`."""
 
 
+class DoubtfulItemError(GraphError, TransientError):
+    """Exchange says of one item that it cannot give it (Q-074). Now and then it can: few tries, then `MimeRefusedError`,
+    `UnreadableItemError` or `UnreadableAttachmentError`."""
+
+
 class UnauthorizedError(GraphError, RunError):
     """401. `claims`: JSON text of a continuous access evaluation challenge, or None (Q-052)."""
 
@@ -179,6 +184,18 @@ class GaveUpError(GraphError, SourceError):
 
 class ItemGaveUpError(GraphError, ItemError):
     """The same for a request about one item."""
+
+
+class MimeRefusedError(ItemGaveUpError):
+    """The service cannot make MIME of a message (S/MIME, odd classes); its properties and attachments may be had."""
+
+
+class UnreadableItemError(ItemGaveUpError):
+    """The service lists an item that it cannot read (Q-074)."""
+
+
+class UnreadableAttachmentError(ItemGaveUpError):
+    """The service cannot open an attachment."""
 
 
 class ContentTooLargeError(GraphError, ItemError):

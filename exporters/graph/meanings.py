@@ -4,14 +4,13 @@ Rules of this file: no I/O. Decide by status first, then by the outermost and th
 by text only where the service gives one code to different things (Q-030, Q-054, Q-056). A body that is not JSON
 never hides the status (Q-048).
 
-Source: reference graph.md 2.1, 7.1, 11.1; quirks Q-001, Q-026, Q-030, Q-032, Q-041, Q-042,
-Q-048, Q-049, Q-052 to Q-058.
+The rows of mailboxes are in `exchange`. Source: reference graph.md 2.1, 7.1, 11.1; quirks Q-001, Q-026, Q-030, Q-032, Q-041,
+Q-042, Q-048, Q-049, Q-052 to Q-058.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,9 +23,9 @@ from exporters.graph.errors import (
     ItemGaveUpError,
     LockedError,
     MalwareError,
+    MimeRefusedError,
     NoDriveError,
     NoLicenceError,
-    NoMailboxError,
     NotFoundError,
     PermissionMissingError,
     RefusedError,
@@ -37,39 +36,22 @@ from exporters.graph.errors import (
     TenantLapsedError,
     ThrottledError,
     UnauthorizedError,
+    UnreadableAttachmentError,
+    UnreadableItemError,
     UnsupportedError,
     UserNotFoundError,
 )
+from exporters.graph.exchange import EXCHANGE
 from exporters.graph.headers import (
     header,
-    is_set,
     parse_claims,
     parse_rate_limit,
     parse_retry_after,
     server_date,
 )
+from exporters.graph.rules import LATER, REPORT, Rule, Said
 
 Body = bytes | Mapping[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    headers: Mapping[str, str]
-    path: str
-    code: str
-    inner: tuple[str, ...]
-    text: str
-    request_id: str | None
-
-    def says(self, *codes: str) -> bool:
-        wanted = {code.lower() for code in codes}
-        return any(code.lower() in wanted for code in (self.code, *self.inner))
-
-    def mentions(self, *words: str) -> bool:
-        text = self.text.lower()
-        return any(word in text for word in words)
-
 
 # Area of a path → application permission (graph.md 2.1). First match counts.
 _PERMISSIONS: tuple[tuple[str, str], ...] = (
@@ -103,107 +85,82 @@ def permission_for(path: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """status: of the answer, empty = any. codes, text, path, headers: what must hold besides (all that are given)."""
-
-    status: tuple[int, ...]
-    error: type[GraphError]
-    code: str
-    sentence: str
-    action: str = ""
-    codes: tuple[str, ...] = ()
-    text: tuple[str, ...] = ()
-    path: str = ""
-    headers: tuple[str, ...] = ()
-
-    def fits(self, answer: _Answer) -> bool:
-        return (
-            (not self.status or answer.status in self.status)
-            and (not self.codes or answer.says(*self.codes))
-            and (not self.text or answer.mentions(*self.text))
-            and (not self.path or re.search(self.path, answer.path, re.IGNORECASE) is not None)
-            and all(is_set(answer.headers, name) for name in self.headers)
-        )
-
-
 _DRIVE_PATH = r"^/drives/|^/sites/|^/shares/|/drives?(/|$|\?)"
-_ITEM_PATH = r"/items/[^/?]+|/messages/[^/?]+|/events/[^/?]+|/contacts/[^/?]+|/versions/[^/?]+"
+_ONE = r"/(?!delta\b|\$)[^/?]+"
+_ITEM_PATH = rf"/(items|messages|events|contacts|tasks|posts|attachments|versions){_ONE}"
 _OWN_DRIVE = r"^/(users|groups)/[^/]+/drives?($|\?)|^/me/drive"
 _GRANT = "Grant {permission} (application) to the app registration, give admin consent, and run again."
-_LATER = "Run again later; what was done is kept."
-_REPORT = "Run again; if it stays, report it with the request id."
 
-_RULES: tuple[_Rule, ...] = (
-    _Rule((), TenantLapsedError, "tenant_lapsed",
-          "A subscription of this tenant has lapsed and the service no longer answers for it.",
-          "Reactivate the subscription in the admin centre while that is possible, then run again.",
-          text=("subscription within the tenant has lapsed", "a subscription within the tenant has lapse")),
-    _Rule((400, 403, 404), NoDriveError, "no_drive", "This user has no OneDrive.",
-          text=("mysite not found", "user's mysite url", "404 file not found")),
-    _Rule((400, 403, 404), NoLicenceError, "no_drive", "The tenant has no SharePoint licence, so there are no drives.",
-          text=("does not have a spo license",)),
-    _Rule((400,), CurrentVersionError, "current_version",
-          "The newest version has no content of its own.", text=("content of the current version",)),
-    _Rule((400, 404), UnsupportedError, "unsupported", "This cloud does not have what was asked for.",
-          "Nothing; another way is taken where there is one.", text=("resource not found for the segment",)),
-    _Rule((400,), UnsupportedError, "unsupported", "Changes cannot be asked for here.",
-          "Nothing; the whole listing is taken.", text=("'deltatoken' not supported", "parameter 'deltatoken'")),
-    _Rule((400, 403, 429, 500, 507), UnsupportedError, "unsupported", "The mailbox is over its quota: no delta.",
-          codes=("ErrorQuotaExceeded",)),
-    _Rule((), NoMailboxError, "no_mailbox", "This user has no mailbox in the cloud.",
-          codes=("MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI")),
-    _Rule((), ServiceTroubleError, "transient", "The mailbox cannot be reached for the moment.", _LATER,
-          codes=("ErrorMailboxMoveInProgress", "ErrorMailboxStoreUnavailable", "ErrorInternalServerTransientError")),
-    _Rule((), ThrottledError, "throttled", "The service asks for a pause.", _LATER,
-          codes=("ErrorTooManyObjectsOpened", "ErrorServerBusy", "ApplicationThrottled", "activityLimitReached")),
-    _Rule((400, 404, 410), ResyncRequiredError, "resync_required", "The saved listing position is no longer valid.",
-          "Nothing; the listing begins again in full.",
-          codes=("syncStateNotFound", "syncStateInvalid", "resyncRequired", "ErrorSyncFolderNotFound",
-                 "resyncChangesApplyDifferences", "resyncChangesUploadDifferences",
-                 "resyncApplyDifferences", "resyncUploadDifferences")),
-    _Rule((410,), NotFoundError, "not_found", "The service no longer has it.", path=r"/(content|\$value)($|\?)"),
-    _Rule((410,), ResyncRequiredError, "resync_required", "The saved listing position is no longer valid.",
-          "Nothing; the listing begins again in full."),
-    _Rule((), RightsProtectedError, "irm", "The content is protected by rights management.",
-          "Have the owner remove the protection, or accept that it is not copied.",
-          codes=("irmEncryptFailedToFindProtector", "irmProtectionError", "irmDecryptFailed", "ErrorRightsManagement")),
-    _Rule((), MalwareError, "malware", "The service found malware in the content and refuses it.",
-          "Accept that it is not copied, or have an administrator release it.",
-          codes=("malwareDetected", "virusInfected", "virusSuspicious")),
-    _Rule((400, 403, 404, 406, 423, 451), MalwareError, "malware",
-          "The service found malware in the content and refuses it.",
-          "Accept that it is not copied, or have an administrator release it.", headers=("X-Virus-Infected",)),
-    _Rule((400,), DoubtfulRequestError, "refused", "The service calls the request invalid.", _REPORT,
-          codes=("invalidRequest",), path=_DRIVE_PATH),
-    _Rule((401,), UnauthorizedError, "unauthorized", "The service does not accept the sign-in.",
-          "Check the clock of this machine, the cloud in the configuration and the access policies of the tenant."),
-    _Rule((403,), PermissionMissingError, "permission_missing",
-          "The application may not read this ({permission} seems to be missing).", _GRANT,
-          codes=("Authorization_RequestDenied",)),
-    _Rule((403,), AccessDeniedError, "access_denied", "The service refuses access to this item.",
-          "If it is so for many: " + _GRANT + " Items with a retention label may need RecordsManagement.Read.All as well.",
-          path=_ITEM_PATH),
-    _Rule((403,), PermissionMissingError, "permission_missing",
-          "The application may not read this ({permission} seems to be missing).", _GRANT),
-    _Rule((404,), UserNotFoundError, "not_found", "There is no such user.",
-          codes=("ErrorInvalidUser", "Request_ResourceNotFound")),
-    _Rule((404,), NoDriveError, "drive_not_found", "The service finds no OneDrive of this user.", path=_OWN_DRIVE),
-    _Rule((404,), UserNotFoundError, "not_found", "There is no such user.",
-          codes=("ResourceNotFound",), path=r"^/users/[^/]+($|\?)"),
-    _Rule((404,), NotFoundError, "not_found", "The service does not find it."),
-    _Rule((423,), LockedError, "locked", "The item is locked.", "Have it checked in or unlocked, then run again.",
-          path=_ITEM_PATH),
-    _Rule((423,), SiteLockedError, "locked", "The site is locked or archived.",
-          "Unlock or reactivate the site in the SharePoint admin centre, then run again."),
-    _Rule((424,), ServiceTroubleError, "transient", "An earlier request of the batch failed.", _LATER),
-    _Rule((429,), ThrottledError, "throttled", "The service asks for a pause.", _LATER),
-    _Rule((503, 509), ThrottledError, "throttled", "The service is busy and asks for a pause.", _LATER),
-    _Rule((501,), UnsupportedError, "unsupported", "The service does not do this."),
-    _Rule((402,), RefusedError, "refused", "The service wants this call to be billed, and billing is not set up."),
-    _Rule((408, 500, 502, 504, 520, 521, 522, 523, 524), ServiceTroubleError, "transient",
-          "The service had an error of its own.", _LATER),
+_RULES: tuple[Rule, ...] = (
+    Rule((), TenantLapsedError, "tenant_lapsed",
+         "A subscription of this tenant has lapsed and the service no longer answers for it.",
+         "Reactivate the subscription in the admin centre while that is possible, then run again.",
+         text=("subscription within the tenant has lapsed", "a subscription within the tenant has lapse")),
+    Rule((400, 403, 404), NoDriveError, "no_drive", "This user has no OneDrive.",
+         text=("mysite not found", "user's mysite url", "404 file not found")),
+    Rule((400, 403, 404), NoLicenceError, "no_drive", "The tenant has no SharePoint licence, so there are no drives.",
+         text=("does not have a spo license",)),
+    Rule((400,), CurrentVersionError, "current_version",
+         "The newest version has no content of its own.", text=("content of the current version",)),
+    Rule((400, 404), UnsupportedError, "unsupported", "This cloud does not have what was asked for.",
+         "Nothing; another way is taken where there is one.", text=("resource not found for the segment",)),
+    Rule((400,), UnsupportedError, "unsupported", "Changes cannot be asked for here.",
+         "Nothing; the whole listing is taken.", text=("'deltatoken' not supported", "parameter 'deltatoken'")),
+    *EXCHANGE,
+    Rule((400, 404, 410), ResyncRequiredError, "resync_required", "The saved listing position is no longer valid.",
+         "Nothing; the listing begins again in full.",
+         codes=("resyncRequired", "resyncChangesApplyDifferences", "resyncChangesUploadDifferences",
+                "resyncApplyDifferences", "resyncUploadDifferences")),
+    Rule((410,), NotFoundError, "not_found", "The service no longer has it.", path=r"/(content|\$value)($|\?)"),
+    Rule((410,), ResyncRequiredError, "resync_required", "The saved listing position is no longer valid.",
+         "Nothing; the listing begins again in full."),
+    Rule((), RightsProtectedError, "irm", "The content is protected by rights management.",
+         "Have the owner remove the protection, or accept that it is not copied.",
+         codes=("irmEncryptFailedToFindProtector", "irmProtectionError", "irmDecryptFailed", "ErrorRightsManagement")),
+    Rule((), MalwareError, "malware", "The service found malware in the content and refuses it.",
+         "Accept that it is not copied, or have an administrator release it.",
+         codes=("malwareDetected", "virusInfected", "virusSuspicious")),
+    Rule((400, 403, 404, 406, 423, 451), MalwareError, "malware",
+         "The service found malware in the content and refuses it.",
+         "Accept that it is not copied, or have an administrator release it.", headers=("X-Virus-Infected",)),
+    Rule((400,), DoubtfulRequestError, "refused", "The service calls the request invalid.", REPORT,
+         codes=("invalidRequest",), path=_DRIVE_PATH),
+    Rule((401,), UnauthorizedError, "unauthorized", "The service does not accept the sign-in.",
+         "Check the clock of this machine, the cloud in the configuration and the access policies of the tenant."),
+    Rule((403,), PermissionMissingError, "permission_missing",
+         "The application may not read this ({permission} seems to be missing).", _GRANT,
+         codes=("Authorization_RequestDenied",)),
+    Rule((403,), AccessDeniedError, "access_denied", "The service refuses access to this item.",
+         "If it is so for many: " + _GRANT + " Items with a retention label may need RecordsManagement.Read.All as well.",
+         path=_ITEM_PATH),
+    Rule((403,), PermissionMissingError, "permission_missing",
+         "The application may not read this ({permission} seems to be missing).", _GRANT),
+    Rule((404,), UserNotFoundError, "not_found", "There is no such group.",
+         codes=("Request_ResourceNotFound", "ResourceNotFound"), path=r"^/groups/[^/]+"),
+    Rule((404,), UserNotFoundError, "not_found", "There is no such user.", codes=("Request_ResourceNotFound",)),
+    Rule((404,), NoDriveError, "drive_not_found", "The service finds no OneDrive of this user.", path=_OWN_DRIVE),
+    Rule((404,), UserNotFoundError, "not_found", "There is no such user.",
+         codes=("ResourceNotFound",), path=r"^/users/[^/]+($|\?|/(?!drives?\b))"),
+    Rule((404,), NotFoundError, "not_found", "The service does not find it."),
+    Rule((423,), LockedError, "locked", "The item is locked.", "Have it checked in or unlocked, then run again.",
+         path=_ITEM_PATH),
+    Rule((423,), SiteLockedError, "locked", "The site is locked or archived.",
+         "Unlock or reactivate the site in the SharePoint admin centre, then run again."),
+    Rule((424,), ServiceTroubleError, "transient", "An earlier request of the batch failed.", LATER),
+    Rule((429,), ThrottledError, "throttled", "The service asks for a pause.", LATER),
+    Rule((503, 509), ThrottledError, "throttled", "The service is busy and asks for a pause.", LATER),
+    Rule((501,), UnsupportedError, "unsupported", "The service does not do this."),
+    Rule((402,), RefusedError, "refused", "The service wants this call to be billed, and billing is not set up."),
+    Rule((408, 500, 502, 504, 520, 521, 522, 523, 524), ServiceTroubleError, "transient",
+         "The service had an error of its own.", LATER),
 )  # fmt: skip
+
+
+_UNREADABLE: dict[str, type[ItemGaveUpError]] = {
+    "mime_refused": MimeRefusedError,
+    "item_unreadable": UnreadableItemError,
+    "attachment_unreadable": UnreadableAttachmentError,
+}
 
 
 def is_item_path(path: str) -> bool:
@@ -213,7 +170,7 @@ def is_item_path(path: str) -> bool:
 
 def gave_up(error: GraphError, path: str) -> GraphError:
     """What is raised when the tries for a transient error are used up."""
-    fate: type[GraphError] = ItemGaveUpError if is_item_path(path) else GaveUpError
+    fate: type[GraphError] = _UNREADABLE.get(error.code, ItemGaveUpError) if is_item_path(path) else GaveUpError
     return fate(
         str(error),
         code=error.code,
@@ -243,9 +200,9 @@ def classify(
     rule = next((rule for rule in _RULES if rule.fits(answer)), None)
     if rule is None:
         rule = (
-            _Rule((), ServiceTroubleError, "transient", "The service had an error of its own.", _LATER)
+            Rule((), ServiceTroubleError, "transient", "The service had an error of its own.", LATER)
             if status >= 500 and status not in (501, 505, 507)
-            else _Rule((), RefusedError, "refused", f"The service refuses the request (status {status}).", _REPORT)
+            else Rule((), RefusedError, "refused", f"The service refuses the request (status {status}).", REPORT)
         )
     permission = permission_for(path)
     error = rule.error(
@@ -262,7 +219,7 @@ def classify(
     return error
 
 
-def _complete(error: GraphError, answer: _Answer, permission: str) -> None:
+def _complete(error: GraphError, answer: Said, permission: str) -> None:
     if isinstance(error, (PermissionMissingError, AccessDeniedError)):
         error.permission = permission
     elif isinstance(error, UnauthorizedError):
@@ -273,7 +230,7 @@ def _complete(error: GraphError, answer: _Answer, permission: str) -> None:
         error.rate_limit = parse_rate_limit(answer.headers)
 
 
-def _sentence(text: str, answer: _Answer) -> str:
+def _sentence(text: str, answer: Said) -> str:
     """Codes and the request id are for support; the service's own text may hold names of people and is left out."""
     detail = [f"status {answer.status}"] if f"status {answer.status}" not in text else []
     detail += [code for code in dict.fromkeys((answer.code, *answer.inner)) if code]
@@ -281,7 +238,7 @@ def _sentence(text: str, answer: _Answer) -> str:
     return f"{text.rstrip('.')} ({', '.join(detail)})." if detail else text
 
 
-def _read(status: int, headers: Mapping[str, str], body: Body, path: str) -> _Answer:
+def _read(status: int, headers: Mapping[str, str], body: Body, path: str) -> Said:
     document = _document(headers, body)
     error = document.get("error") if isinstance(document, Mapping) else None
     codes: list[str] = []
@@ -301,7 +258,7 @@ def _read(status: int, headers: Mapping[str, str], body: Body, path: str) -> _An
         texts = [body[:4096].decode("utf-8", "replace")]
     outermost, *inner = codes or [header(headers, "x-clienterror") or ""]
     inner = [code for code in inner if code]
-    return _Answer(
+    return Said(
         status, headers, path, outermost, tuple(inner), " ".join(texts), str(request_id) if request_id else None
     )
 

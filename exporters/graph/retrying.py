@@ -11,6 +11,7 @@ import tenacity
 
 from exporters.graph.errors import (
     ConnectionFailedError,
+    DoubtfulItemError,
     DoubtfulRequestError,
     GraphError,
     MalformedAnswerError,
@@ -33,6 +34,7 @@ class Tries:
     silence: int = 3
     malformed: int = 4
     doubtful: int = 3
+    unreadable: int = 3
 
     def of(self, error: BaseException) -> int:
         allowed: dict[type[BaseException], int] = {
@@ -41,12 +43,15 @@ class Tries:
             NoAnswerError: self.silence,
             MalformedAnswerError: self.malformed,
             DoubtfulRequestError: self.doubtful,
+            DoubtfulItemError: self.unreadable,
         }
         return allowed.get(type(error), 1)
 
 
 API_TRIES = Tries()
-HOST_TRIES = Tries(trouble=3, connection=3, silence=2, malformed=1, doubtful=1)  # a new address is the better next step
+HOST_TRIES = Tries(
+    trouble=3, connection=3, silence=2, malformed=1, doubtful=1, unreadable=1
+)  # a new address is the better next step
 
 
 def told_pause(error: ThrottledError) -> float | None:

@@ -58,6 +58,11 @@ CODES = {
     "refused",
     "store_refused",
     "unknown_kind",
+    "mime_refused",
+    "item_unreadable",
+    "attachment_unreadable",
+    "too_large",
+    "not_exported",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SEGMENT = re.compile(r"(\d{9})\.jsonl")

@@ -1,37 +1,89 @@
 """An error that concerns one item of a mailbox → a code and a reason in its row: decisions without I/O.
 
-Rules of this file: no single item may stop the others: what the service refuses becomes a code; what concerns the whole mailbox
-does not. Source: design §4 (outcomes), quirks Q-045, Q-057, Q-074.
+Rules of this file: no single item may stop the others: what the service refuses becomes a code. What is wrong with the whole
+mailbox (`SourceError`) or the run (`RunError`) is none of this file's business: let it pass. Source: design §4 (outcomes);
+quirks Q-013, Q-057, Q-058, Q-074.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from exporters.errors import LastcopyError, SourceError
-from exporters.graph.errors import NotFoundError, PagingLoopError
+from exporters.errors import LastcopyError, SourceError, TransientError
+from exporters.graph.errors import (
+    AccessDeniedError,
+    ContentTooLargeError,
+    ItemGaveUpError,
+    LockedError,
+    MalwareError,
+    MimeRefusedError,
+    NotFoundError,
+    PagingLoopError,
+    PermissionMissingError,
+    RightsProtectedError,
+    UnreadableAttachmentError,
+    UnreadableItemError,
+)
 from exporters.outcomes import CAUSES, ExceptionCode
+from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
 
-ASK_AGAIN_AFTER = timedelta(hours=24)
-"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
-
-
-MIME_CODES = frozenset({ExceptionCode.MIME_REFUSED, ExceptionCode.ITEM_UNREADABLE})
-"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
+_CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
+    (MimeRefusedError, ExceptionCode.MIME_REFUSED),
+    (UnreadableAttachmentError, ExceptionCode.ATTACHMENT_UNREADABLE),
+    (UnreadableItemError, ExceptionCode.ITEM_UNREADABLE),
+    (ContentTooLargeError, ExceptionCode.TOO_LARGE),
+    (NotFoundError, ExceptionCode.NOT_FOUND_WHILE_LISTED),
+    (MalwareError, ExceptionCode.MALWARE),
+    (RightsProtectedError, ExceptionCode.IRM),
+    (AccessDeniedError, ExceptionCode.ACCESS_DENIED),
+    (PermissionMissingError, ExceptionCode.ACCESS_DENIED),
+    (LockedError, ExceptionCode.LOCKED),
+    (ItemGaveUpError, ExceptionCode.DOWNLOAD_FAILED),
+    (TransientError, ExceptionCode.DOWNLOAD_FAILED),
+    (KeyRefusedError, ExceptionCode.STORE_REFUSED),
+    (ObjectTooLargeError, ExceptionCode.STORE_REFUSED),
+)
+_UNREADABLE = {
+    "mime_refused": ExceptionCode.MIME_REFUSED,
+    "item_unreadable": ExceptionCode.ITEM_UNREADABLE,
+    "attachment_unreadable": ExceptionCode.ATTACHMENT_UNREADABLE,
+}
+"""By code: an answer to many items at once is not asked for again by the session, so its errors stay as they came."""
 
 
 def code_of(error: LastcopyError) -> ExceptionCode:
     """The code of an error that concerns one item."""
-    if isinstance(error, NotFoundError):
-        return ExceptionCode.NOT_FOUND_WHILE_LISTED
-    if "MimeContentConversion" in str(error.code) or "MimeContentConversion" in str(error):
-        return ExceptionCode.MIME_REFUSED
-    return ExceptionCode.ITEM_UNREADABLE
+    if error.code in _UNREADABLE:
+        return _UNREADABLE[error.code]
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return code
+    return ExceptionCode.REFUSED
 
 
-def reason_of(code: ExceptionCode, error: LastcopyError) -> str | None:
-    """More than the general reason, where the error says more."""
-    return None if code is ExceptionCode.NOT_FOUND_WHILE_LISTED else f"{CAUSES[code].reason} {error}"
+def reason_of(code: ExceptionCode, error: LastcopyError) -> str:
+    """The reason for a row: the general one, and what the error says more; never the service's own text."""
+    general = CAUSES[code].reason
+    if code is ExceptionCode.REFUSED:
+        return str(error)
+    if code is ExceptionCode.STORE_REFUSED:
+        return f"{_sentence(error)} {error.action}".rstrip()
+    if code is ExceptionCode.DOWNLOAD_FAILED:
+        return f"{general} {_sentence(error)}"
+    if code is ExceptionCode.ACCESS_DENIED and error.action:
+        return f"{general} {error.action}"
+    return general
+
+
+def _sentence(error: LastcopyError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
+
+
+MIME_CODES = frozenset({ExceptionCode.MIME_REFUSED, ExceptionCode.ITEM_UNREADABLE})
+"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
+ASK_AGAIN_AFTER = timedelta(hours=24)
+"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
 
 
 def concerns_all(error: LastcopyError) -> bool:

@@ -1,7 +1,8 @@
 """Bytes of mails to text: names of character sets as mails write them, and what to do when they are wrong.
 
-Rules of this file: never raises for any bytes or label. A label is taken at its word when the bytes fit it; else UTF-8 if
-they fit that, else windows-1252, and the loss is noted. What web browsers read as a superset (gb2312, iso-8859-1, ks_c_5601)
+Rules of this file: never raises for any bytes or label. A label is taken at its word when the bytes fit it; bytes that are said
+to be UTF-8 and hold not one character of it are windows-1252; what fits in part is read in part; without a label that is known
+it is UTF-8 if the bytes fit that, else windows-1252. The loss is noted. What web browsers read as a superset (gb2312, iso-8859-1, ks_c_5601)
 is read as that here, too: those are the mails that exist. What no PST can hold (NUL, lone surrogates) becomes U+FFFD.
 Source: reference/mapi-mapping.md §0 (empty against absent), §1.6; WHATWG Encoding, section 4.2 (labels).
 """
@@ -43,6 +44,7 @@ _WINDOWS = {
     byte: text for byte in range(0x80, 0xA0) if (text := bytes((byte,)).decode("cp1252", "ignore") or None) is not None
 }
 _C1 = re.compile("[\x80-\x9f]")
+_ONE_OF_UTF_8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
 @lru_cache(maxsize=512)
@@ -86,6 +88,9 @@ def _decoded(data: bytes, label: str, losses: Losses, where: str) -> str:
             return data.decode(name)
         except (UnicodeError, ValueError):
             pass
+        if name == "utf-8" and not _ONE_OF_UTF_8.search(data):
+            losses.add("charset-fallback", f"{where}: not {label}")
+            return windows_1252(data)
         losses.add("text-replaced", f"{where}: not all bytes are {label}")
         return _replaced(data, name)
     try:

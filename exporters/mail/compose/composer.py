@@ -13,7 +13,7 @@ import tempfile
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -25,13 +25,13 @@ from exporters.clock import Clock
 from exporters.copied import Progress
 from exporters.errors import ItemError, SourceError
 from exporters.mail.compose.bag_reading import Originals
+from exporters.mail.compose.choosing import choose
 from exporters.mail.compose.errors import MimeError
-from exporters.mail.compose.folders import Tree
 from exporters.mail.compose.items import Conversion, box_of
 from exporters.mail.compose.order import Item, Order
 from exporters.mail.compose.parts import Parts, part_file
 from exporters.mail.compose.parts_json import write_parts_json
-from exporters.mail.compose.placed import KINDS, is_changed, is_live, placed, superseded
+from exporters.mail.compose.placed import KINDS, superseded
 from exporters.mail.compose.placed_rows import PlacedRows
 from exporters.mail.originals import entry_of
 from exporters.mail.settings import MailSettings
@@ -153,13 +153,10 @@ class _Composition:
             self._mark(COMPOSING)
             self._result.stopped = True
             return self._result
-        self._choose()
-        tree = self._tree = Tree(self._folders(), has_strays=self._has_strays())
-        self._order.put_places((*parent, tree.of(*parent).ordinal) for parent in self._order.parents())
+        self._tree = choose(self._writer, self._order, self._rows, None if self._recompose else self._files)
         if self._has_work():
             self._mark(COMPOSING)
-            self._write()
-            if self._stop.is_set():
+            if not self._write():
                 self._result.stopped = True
                 return self._result
         self._rows.write(self._order, self._now(), None if self._recompose else self._files)
@@ -183,52 +180,13 @@ class _Composition:
         """The files that make up the PST from now on."""
         return self._counting(self._made if self._recompose else [*self._files, *self._made])
 
-    def _choose(self) -> None:
-        """Go through the rows once: what is in which folder, and what is to be composed."""
-        for data in self._writer.state.rows(f"kind IN ({_KINDS})"):
-            row = load_json(data)
-            if not is_live(row):
-                continue
-            pst = None if self._recompose else placed(row, self._files)
-            self._order.see(row)
-            if pst is None or is_changed(row, pst):
-                self._add(row)
-        for data in self._writer.state.rows("kind = 'stream'"):
-            row = load_json(data)
-            if row["outcome"] == "copied" and isinstance(row.get("of"), str) and isinstance(row.get("key"), str):
-                self._order.add_stream(row["of"], row["key"])
-        self._order.drop_empty()
-
-    def _add(self, row: JsonObject) -> None:
-        if row["outcome"] == "excepted" and row["kind"] != "message":
-            return  # nothing of it was captured: an exception of the bag
-        if not self._rows.may_write(row):
-            self._refuse(row["kind"], row["scope"], row["id"], "pending", "its newest state is not captured yet")
-            return
-        try:
-            self._order.add(row)
-        except ValueError:
-            self._refuse(row["kind"], row["scope"], row["id"], "original_missing", "its key names no entry")
-
-    def _folders(self) -> Iterator[JsonObject]:
-        return (load_json(data) for data in self._writer.state.rows("kind = 'folder' AND outcome != 'gone'"))
-
-    def _has_strays(self) -> bool:
-        """Whether there are items in folders of which no row tells."""
-        state = self._writer.state
-        for scope, folder in self._order.parents():
-            row = state.row(("folder", scope, folder))
-            if row is None or row["outcome"] == "gone" or (row.get("service") or {}).get("class") == "search":
-                return True
-        return False
-
     def _has_work(self) -> bool:
         return self._recompose or not self._files or self._order.count() > 0
 
     # -- the files --------------------------------------------------------------------------------------------------
 
-    def _write(self) -> None:
-        """Write the parts, each put when it is whole."""
+    def _write(self) -> bool:
+        """Write the parts, each put when it is whole; False if it was stopped."""
         self._progress.listed(self._order.count())
         self._order.want()
         first = 1 if self._recompose or not self._files else 1 + max(map(self._number, self._files))
@@ -240,7 +198,7 @@ class _Composition:
             conversion = self._conversion(originals)
             for holder in self._order.holders():
                 if self._stop.is_set():
-                    return
+                    return False
                 originals.index(holder)
             pst = Writer(
                 self._parts.open,
@@ -255,15 +213,17 @@ class _Composition:
                 number = first
                 for item in self._order.items():
                     if self._stop.is_set():
-                        return
+                        return False
                     self._compose(item, pst, folders, conversion)
                     while number < pst.part:
                         self._put(number, paths)
                         number += 1
-                pst.close()
-                self._put(number, paths)
+                if self._result.messages or self._recompose or not self._files:  # else all that is new was refused
+                    pst.close()
+                    self._put(number, paths)
             finally:
                 pst.abort()
+        return True
 
     @property
     def _source(self) -> JsonObject:
@@ -296,29 +256,26 @@ class _Composition:
         try:
             if row is None:
                 raise ItemError("its row is gone", code="internal")
-            with conversion.message(item, row, sent_items=place.well_known == "sentitems") as converted:
+            with conversion.message(item, row, place) as converted:
                 written = pst.add_message(folders[item.ordinal], converted.message)
         except (SinkFailed, SpillFailed):
             raise
         except (PstError, MimeError) as error:
-            self._refuse(*item[1:4], error.code, error.reason)
+            self._order.put_refused(*item[1:4], error.code, error.reason)
         except ItemError as error:
-            self._refuse(*item[1:4], error.code, str(error))
+            self._order.put_refused(*item[1:4], error.code, str(error))
         except (
             DEFECTS
         ) as error:  # the edge of a unit of work: one item that we cannot handle does not take the others with it
             structlog.get_logger().warning("defect", at=_place_of(error), error=type(error).__name__)
-            self._refuse(*item[1:4], "internal", f"an unexpected error ({type(error).__name__})")
+            self._order.put_refused(*item[1:4], "internal", f"an unexpected error ({type(error).__name__})")
         else:
             facts = self._parts.facts[written.part]
-            facts.items[place.path] += 1
+            (facts.hidden if converted.message.associated else facts.items)[place.path] += 1
             facts.losses.update(loss.code for loss in converted.losses)
             self._order.put_composed(item, part_file(self._writer.bag, written.part), place.shown, written.nid)
             self._result.messages += 1
         self._progress.finished(1)
-
-    def _refuse(self, kind: str, scope: str, item_id: str, code: str, reason: str) -> None:
-        self._order.put_refused(kind, scope, item_id, code, reason)
 
     def _put(self, number: int, paths: frozenset[tuple[str, ...]]) -> None:
         """Put a whole part; its row follows at once, so that an object that was replaced is as its row says."""

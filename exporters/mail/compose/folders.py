@@ -6,7 +6,7 @@ comment then. Folders are held in memory, items are not. The same rows give the 
 Source: reference/mapi-mapping.md §5; [MS-PST] 2.4.4.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +24,12 @@ _DELETED_ITEMS = "Deleted Items"
 _CONTAINERS = {"contacts": "IPF.Contact", "calendar": "IPF.Appointment", "tasks": "IPF.Task"}
 _DEFAULT_NAMES = {"contacts": "Contacts", "calendar": "Calendar", "tasks": "Tasks"}
 _MAIL = "IPF.Note"
+_EXPORTED_ONLY = ("ipf.stickynote", "ipf.journal")
 _DEFAULTS = frozenset({"contacts", "calendar", "tasks", "defaultlist"})
 _TOP, _RECOVERABLE_ROOT = "msgfolderroot", "recoverableitemsroot"
 _ARCHIVES = ("archivemsgfolderroot", "archiveroot", "archiveinbox", "archivedeleteditems", "archiverecoverableitems")
+VIEWS = frozenset({"search", "flagged", "shared_calendar"})
+"""Classes of folders that hold nothing of their own."""
 MADE = "*"
 """The scope of folders that no row tells of."""
 
@@ -43,6 +46,8 @@ class Place:
     container_class: str
     comment: str
     well_known: str
+    name: str
+    """As in the mailbox."""
 
     @property
     def shown(self) -> str:
@@ -58,6 +63,7 @@ class _Node:
     original: str = ""
     well_known: str = ""
     is_hidden: bool = False
+    is_needed: bool = True
     parent: "_Node | None" = None
     children: list["_Node"] = field(default_factory=list)
     depth: int = -1
@@ -65,18 +71,29 @@ class _Node:
 
 
 class Tree:
-    """All folders of one PST. rows: those of kind `folder` that are not gone, in any order. has_strays: whether there are items
-    whose folder has no row."""
+    """All folders of one PST. rows: those of kind `folder` that are not gone, in any order. archives: scopes of rows of archives.
+    holding: folders in which there are items. has_strays: whether there are items whose folder has no row."""
 
-    def __init__(self, rows: Iterable[JsonObject], *, has_strays: bool = False) -> None:
+    def __init__(
+        self,
+        rows: Iterable[JsonObject],
+        *,
+        archives: Collection[str] = (),
+        holding: Collection[Key] = (),
+        has_strays: bool = False,
+    ) -> None:
+        self._archives = archives
         self._top = _Node((MADE, ""), "", container_class="", original="/")
         self._made: dict[str, _Node] = {}
         self._nodes: dict[Key, _Node] = {}
+        self._there: dict[tuple[Key, str], _Node] = {}  # by the folder that it is in at the source, and its name
         self._defaults: dict[str, _Node] = {}
         self._deleted_items: _Node | None = None
         self.losses: dict[str, int] = {}
         """Folders whose name or place is another than in the mailbox, by code."""
-        self._hang(sorted(rows, key=lambda row: (row["scope"], row["id"])))
+        ordered = sorted(rows, key=lambda row: (row["scope"], row["id"]))
+        self._hang([row for row in ordered if row["scope"] == "" or row["scope"] in archives])
+        self._join([row for row in ordered if row["scope"] != "" and row["scope"] not in archives], holding)
         if has_strays:
             self._folder(LOST)
         self._measure()
@@ -115,13 +132,14 @@ class Tree:
         """Each folder below another: the one that its row names, or where what is outside of the mailbox's tree goes."""
         known: list[tuple[_Node, JsonObject]] = []
         for row in rows:
-            if _service(row).get("class") != "search":
+            if _service(row).get("class") not in VIEWS:
                 node = self._nodes[row["scope"], row["id"]] = self._node(row)
                 known.append((node, row))
         for node, row in known:
             if node is not self._top:
                 above = self._nodes.get((row["scope"], row.get("parent") or ""))
                 node.parent = None if above is node else above
+                self._there.setdefault((node.parent.key if node.parent else self._top.key, node.name), node)
         hidden = [node for node, _ in known if node.is_hidden and not _is_apart(node)]
         for node in hidden:
             node.parent = self._folder(HIDDEN)
@@ -134,6 +152,49 @@ class Tree:
             if node.parent is not None:
                 node.parent.children.append(node)
 
+    def _join(self, rows: list[JsonObject], holding: Collection[Key]) -> None:
+        """Folders of the mailbox as the export API tells of them, by other ids: those of the same name in the same place are the
+        same. Others are made where they hold something, or are of a class that only this API tells of (notes, journal)."""
+        by_key = {(row["scope"], row["id"]): row for row in rows}
+        known = {node.well_known: node for node in self._nodes.values() if node.well_known and node.key[0] == ""}
+        for key in by_key:
+            chain = [key]  # what has no node yet, from the folder up
+            while (above := (key[0], by_key[chain[-1]].get("parent") or "")) in by_key and above not in chain:
+                chain.append(above)
+            node = self._top
+            for one in reversed(chain):
+                if one not in self._nodes:
+                    self._nodes[one] = self._same(node, by_key[one], known) or self._beside(node, by_key[one])
+                node = self._nodes[one]
+        self._prune({key for key in by_key if self._nodes[key].key == key}, by_key, holding)
+
+    def _same(self, above: _Node, row: JsonObject, known: Mapping[str, _Node]) -> _Node | None:
+        well_known = str(_service(row).get("wellKnownName") or "").casefold()
+        return known.get(well_known) or self._there.get((above.key, str(row.get("name") or "")))
+
+    def _beside(self, above: _Node, row: JsonObject) -> _Node:
+        node = self._node(row)
+        node.parent = above
+        above.children.append(node)
+        return node
+
+    def _prune(self, made: set[Key], by_key: Mapping[Key, JsonObject], holding: Collection[Key]) -> None:
+        """Leave out what was made for nothing."""
+        for key in made:
+            node = self._nodes[key]
+            is_own = node.container_class.lower().startswith(_EXPORTED_ONLY)
+            node.is_needed = is_own or key in holding
+        for key in made:
+            node = self._nodes[key]
+            while node.is_needed and node.parent is not None and not node.parent.is_needed:
+                node = node.parent
+                node.is_needed = True
+        for key in made:
+            node = self._nodes[key]
+            if not node.is_needed and node.parent is not None:
+                node.parent.children.remove(node)
+                del self._nodes[key]
+
     def _node(self, row: JsonObject) -> _Node:
         service = _service(row)
         well_known = str(service.get("wellKnownName") or "").casefold()
@@ -144,7 +205,7 @@ class Tree:
         if not isinstance(container, str) or not container.upper().startswith("IPF"):
             container = _CONTAINERS.get(of, _MAIL)
         key, path = (str(row["scope"]), str(row["id"])), str(row.get("path") or "")
-        is_hidden = service.get("isHidden") is True
+        is_hidden = service.get("isHidden") is True and row["scope"] == ""
         node = _Node(key, str(row.get("name") or ""), _storable(container), path, well_known, is_hidden)
         if of in _CONTAINERS and (well_known in _DEFAULTS or service.get("isDefault") is True):
             node.name = node.name or _DEFAULT_NAMES[of]
@@ -158,7 +219,7 @@ class Tree:
         of, name = str(service.get("class")), node.well_known
         if of == "threads":
             return self._folder(CONVERSATIONS)
-        if service.get("isArchive") is True or name.startswith(_ARCHIVES):
+        if node.key[0] in self._archives or name.startswith(_ARCHIVES):
             return self._folder(ARCHIVE)
         if name.startswith("recoverableitems") and name != _RECOVERABLE_ROOT:
             return self._folder(RECOVERABLE)
@@ -239,9 +300,8 @@ class Tree:
             node, path = waiting.pop()
             was = node.original or "/" + "/".join(path)
             shown = "/" + "/".join(path)
-            place = Place(
-                len(self.places), path, node.container_class, "" if was == shown else _storable(was), node.well_known
-            )
+            comment = "" if was == shown else _storable(was)
+            place = Place(len(self.places), path, node.container_class, comment, node.well_known, node.name)
             self.places.append(place)
             self._by_key[node.key] = place
             below = sorted(node.children, key=lambda child: child.stored.encode(), reverse=True)

@@ -8,6 +8,7 @@ Source: reference/mapi-mapping.md §0 (three sources); docs/formats.md (bag of a
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from exporters.bag.formats import JsonObject, load_json
@@ -16,6 +17,7 @@ from exporters.mail.compose.bag_reading import OriginalError, Originals
 from exporters.mail.compose.box import Box
 from exporters.mail.compose.contact import contact_message
 from exporters.mail.compose.event import event_message
+from exporters.mail.compose.folders import SENT, Place
 from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.message_facts import facts_of
 from exporters.mail.compose.mime import Converted, convert
@@ -23,15 +25,13 @@ from exporters.mail.compose.order import Item
 from exporters.mail.compose.post import post_message
 from exporters.mail.compose.refused import refused_message
 from exporters.mail.compose.stream_errors import StreamRefused
-from exporters.mail.compose.stream_message import stream_message
+from exporters.mail.compose.stream_message import Expected, stream_message
 from exporters.mail.compose.task import task_message
 
-OpenBytes = Callable[[str], Iterable[bytes]]
-_OF_LINES: Mapping[str, Callable[[Mapping[str, Any], Box, OpenBytes], Converted]] = {
+_OF_LINES: Mapping[str, Callable[..., Converted]] = {
     "contact": contact_message,
     "event": event_message,
     "task": task_message,
-    "post": post_message,
 }
 
 
@@ -42,23 +42,23 @@ class Conversion:
         self._originals, self._box, self._mailbox = originals, box, mailbox
 
     @contextlib.contextmanager
-    def message(self, item: Item, row: JsonObject, *, sent_items: bool) -> Iterator[Converted]:
-        """The message of an item, to be written while the context lasts: its attachments may be read meanwhile.
+    def message(self, item: Item, row: JsonObject, place: Place) -> Iterator[Converted]:
+        """The message of an item, to be written while the context lasts (its attachments are read then). place: its folder.
 
         Raises: ItemError, MimeError, errors of the store.
         """
         if item.kind != "message":
-            yield self._of_line(item, row)
+            yield self._of_line(item, row, place)
         elif item.key is None:
-            with self._without_mime(item, row) as converted:
+            with self._without_mime(item, row, place) as converted:
                 yield converted
         elif item.scope:
             with self._originals.open(item.key, row.get("size"), row.get("sha256")) as file:
-                yield stream_message(file, label=_label(item))
+                yield stream_message(file, label=_label(item), expected=_expected(row))
         else:
-            yield self._of_mime(item, row, sent_items=sent_items)
+            yield self._of_mime(item, row, place)
 
-    def _of_mime(self, item: Item, row: JsonObject, *, sent_items: bool) -> Converted:
+    def _of_mime(self, item: Item, row: JsonObject, place: Place) -> Converted:
         if item.key is None or item.records is None:
             raise OriginalError("record_missing", "the row of a message names no record")
         graph = _graph(_loaded(self._originals.record(item.records, item.id), item.records))
@@ -67,7 +67,7 @@ class Conversion:
             graph,
             self._box,
             losses,
-            sent_items=sent_items,
+            sent_items=place.well_known == SENT,
             search_key=self._search_key(item),
             label=_label(item),
         )
@@ -77,13 +77,13 @@ class Conversion:
         return Converted(converted.message, losses.all())
 
     @contextlib.contextmanager
-    def _without_mime(self, item: Item, row: JsonObject) -> Iterator[Converted]:
+    def _without_mime(self, item: Item, row: JsonObject, place: Place) -> Iterator[Converted]:
         """A message whose MIME is refused: of its second capture, if there is one that can be read, else of its JSON."""
         if item.stream is not None:
             with contextlib.ExitStack() as stack:
                 try:
                     file = stack.enter_context(self._originals.open(item.stream, None, None))
-                    converted = stream_message(file, label=_label(item))
+                    converted = stream_message(file, label=_label(item), expected=_expected(row))
                 except (StreamRefused, OriginalError):
                     if item.records is None:
                         raise
@@ -93,13 +93,17 @@ class Conversion:
         if item.records is None:
             raise ItemError("nothing of it was captured", code=str(row.get("code") or "not_captured"))
         record = _loaded(self._originals.record(item.records, item.id), item.records)
-        yield refused_message(record, self._box, self._originals.bytes_of)
+        is_sent, key = place.well_known == SENT, self._search_key(item)
+        yield refused_message(record, self._box, self._originals.bytes_of, sent_items=is_sent, search_key=key)
 
-    def _of_line(self, item: Item, row: JsonObject) -> Converted:
+    def _of_line(self, item: Item, row: JsonObject, place: Place) -> Converted:
         if item.key is None:
             raise OriginalError("original_missing", "the row of an item names no line")
         record = _loaded(self._originals.line(item.key, row.get("size"), row.get("sha256")), item.key.key)
-        return _OF_LINES[item.kind](record, self._box, self._originals.bytes_of)
+        open_bytes, key = self._originals.bytes_of, self._search_key(item)
+        if item.kind == "post":
+            return post_message(record, self._box, open_bytes, topic=place.name, search_key=key)
+        return _OF_LINES[item.kind](record, self._box, open_bytes, search_key=key)
 
     def _search_key(self, item: Item) -> bytes:
         return hashlib.sha256(f"{self._mailbox}{item.id}".encode("utf-8", "replace")).digest()[:16]
@@ -122,6 +126,19 @@ def box_of(settings: Iterable[Mapping[str, Any]], name: str) -> Box:
     if not addresses and "@" in name:
         addresses[name] = None
     return Box(tuple(addresses), display_name or name, zone or "UTC")
+
+
+def _expected(row: Mapping[str, Any]) -> Expected:
+    """What the listing said of an item, to hold its stream against."""
+    service = row.get("service") or {}
+    try:
+        created = datetime.fromisoformat(str(row.get("created")))
+    except ValueError:
+        created = None
+    return Expected(
+        message_class=_text(service.get("class")) or None,
+        created=created if created is not None and created.tzinfo is not None else None,
+    )
 
 
 def _label(item: Item) -> str:

@@ -48,9 +48,10 @@ def part_file(bag: str, number: int) -> str:
 
 @dataclass(slots=True)
 class PartFacts:
-    """What goes into one part: messages by folder, and losses by code."""
+    """What goes into one part: messages by folder, hidden ones (associated with it) apart, and losses by code."""
 
     items: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    hidden: Counter[tuple[str, ...]] = field(default_factory=Counter)
     losses: Counter[str] = field(default_factory=Counter)
 
 
@@ -80,7 +81,7 @@ class Parts:
         """A part that is whole now, read back. folders: paths of those it must have. Raises: ReadBackError, OSError."""
         file = self._files[number]
         name = part_file(self._writer.bag, number)
-        _read_back(name, file, self.facts[number].items, folders)
+        _read_back(name, file, self.facts[number], folders)
         try:
             yield Finished(name, number, file, *_measured(file), self.facts[number], len(folders))
         finally:
@@ -94,7 +95,7 @@ class Parts:
         made: JsonObject = {
             "losses": dict(sorted(part.facts.losses.items())),
             "folders": part.folders,
-            "messages": sum(part.facts.items.values()),
+            "messages": part.facts.items.total() + part.facts.hidden.total(),
             "number": part.number,
             "settings": dict(self._settings),
         }
@@ -151,23 +152,23 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def _read_back(
-    name: str, file: BinaryIO, items: Mapping[tuple[str, ...], int], folders: frozenset[tuple[str, ...]]
-) -> None:
+def _read_back(name: str, file: BinaryIO, facts: PartFacts, folders: frozenset[tuple[str, ...]]) -> None:
     """Count folders and messages as a reader finds them (Q-085)."""
-    found: dict[tuple[str, ...], int] = {}
+    items: dict[tuple[str, ...], int] = {}
+    hidden: dict[tuple[str, ...], int] = {}
     try:
         for contents in Inventory(file).folders():
             if contents.is_internal:
                 continue
             if contents.items != contents.told:
                 raise ReadBackError(name, f"a folder tells of {contents.told:,} messages and lists {contents.items:,}")
-            found[contents.path] = contents.items
+            items[contents.path], hidden[contents.path] = contents.items, contents.hidden
     except Unreadable as error:
         raise ReadBackError(name, error.reason) from error
-    missing = [path for path in folders if path and path not in found]
+    missing = [path for path in folders if path and path not in items]
     if missing:
         raise ReadBackError(name, f"{len(missing):,} folders are missing")
-    wrong = [path for path in {*found, *items} if found.get(path, 0) != items.get(path, 0)]
-    if wrong:
-        raise ReadBackError(name, f"{len(wrong):,} folders have other numbers of messages")
+    for found, written in ((items, facts.items), (hidden, facts.hidden)):
+        wrong = [path for path in {*found, *written} if found.get(path, 0) != written.get(path, 0)]
+        if wrong:
+            raise ReadBackError(name, f"{len(wrong):,} folders have other numbers of messages")

@@ -10,7 +10,7 @@ import pytest
 from exporters.errors import ItemError, RunError, SourceError, TransientError
 from exporters.graph import errors as e
 from exporters.graph.headers import RateLimit, parse_claims, parse_rate_limit, parse_retry_after
-from exporters.graph.meanings import classify
+from exporters.graph.meanings import classify, gave_up
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "graph"
 JSON = {"Content-Type": "application/json"}
@@ -113,6 +113,32 @@ OWN = [
     ("424", 424, JSON, body("FailedDependency"), ITEM, e.ServiceTroubleError, TransientError),
     ("402", 402, JSON, body("PaymentRequired"), ITEM, e.RefusedError, ItemError),
     ("507", 507, JSON, body("quotaLimitReached"), ITEM, e.RefusedError, ItemError),
+    ("q002-410-nested", 410, JSON, body("gone", "", "SyncStateNotFound"), "/users/u/mailFolders/f/messages/delta", e.ResyncRequiredError, SourceError),
+    ("q002-text", 400, JSON, body("BadRequest", "The sync state generation is not found; generation=149;[highest=157]"), "/users/u/contacts/delta", e.ResyncRequiredError, SourceError),
+    ("q007-quota-403", 403, JSON, body("ErrorQuotaExceeded"), "/users/u/mailFolders/f/messages/delta", e.UnsupportedError, SourceError),
+    ("q013-mail", 404, JSON, body("ErrorItemNotFound"), MESSAGE + "/$value", e.NotFoundError, ItemError),
+    ("q043", 429, JSON, body("ApplicationThrottled"), MESSAGE, e.ThrottledError, TransientError),
+    ("q044-busy", 500, JSON, body("ErrorServerBusy"), MESSAGE, e.ThrottledError, TransientError),
+    ("q045-500", 500, JSON, body("ErrorTooManyObjectsOpened"), MESSAGE, e.ThrottledError, TransientError),
+    ("q057", 404, JSON, body("MailboxNotEnabledForRESTAPI"), "/users/u/mailFolders", e.NoMailboxError, SourceError),
+    ("q057-old", 404, JSON, body("MailboxNotSupportedForRESTAPI"), MESSAGE, e.NoMailboxError, SourceError),
+    ("q057-case", 403, JSON, body("mailboxnotenabledforrestapi"), "/users/u/calendars", e.NoMailboxError, SourceError),
+    ("q058-mail", 404, JSON, body("ResourceNotFound"), "/users/u/mailFolders", e.UserNotFoundError, ItemError),
+    ("q058-400", 400, JSON, body("ErrorInvalidUser"), "/users/u/mailFolders", e.UserNotFoundError, ItemError),
+    ("q058-not-a-drive", 404, JSON, body("ResourceNotFound"), "/users/u/drive", e.NoDriveError, SourceError),
+    ("q058-group", 404, JSON, body("Request_ResourceNotFound"), "/groups/g/threads", e.UserNotFoundError, ItemError),
+    ("q070", 405, JSON, body("ErrorInvalidRequest"), "/users/u/mailFolders/f/messages/m/$value", e.RefusedError, ItemError),
+    ("q074-recipients", 400, JSON, body("ErrorInvalidRecipients"), MESSAGE + "/$value", e.DoubtfulItemError, TransientError),
+    ("q074-corrupt", 500, JSON, body("ErrorCorruptData", "Data is corrupt., Invalid global object ID"), MESSAGE, e.DoubtfulItemError, TransientError),
+    ("mime", 500, JSON, body("ErrorMimeContentConversionFailed"), MESSAGE + "/$value", e.DoubtfulItemError, TransientError),
+    ("attachment", 500, JSON, body("ErrorCannotOpenFileAttachment"), MESSAGE + "/attachments/a/$value", e.DoubtfulItemError, TransientError),
+    ("size", 400, JSON, body("ErrorMessageSizeExceeded"), MESSAGE, e.ContentTooLargeError, ItemError),
+    ("id", 400, JSON, body("ErrorInvalidIdMalformed"), MESSAGE, e.RefusedError, ItemError),
+    ("moving", 503, JSON, body("ErrorMailboxMoveInProgress"), MESSAGE, e.ServiceTroubleError, TransientError),
+    ("denied-message", 403, JSON, body("ErrorAccessDenied"), MESSAGE, e.AccessDeniedError, ItemError),
+    ("denied-mailbox", 403, JSON, body("ErrorAccessDenied"), "/users/u/mailFolders/f/messages/delta", e.PermissionMissingError, SourceError),
+    ("denied-items", 403, JSON, body("ErrorAccessDenied"), "/admin/exchange/mailboxes/m/folders/f/items/delta", e.PermissionMissingError, SourceError),
+    ("denied-export", 403, JSON, body("ErrorAccessDenied"), "/admin/exchange/mailboxes/m/exportItems", e.PermissionMissingError, SourceError),
     ("teapot", 418, {}, b"", ITEM, e.RefusedError, ItemError),
     ("unknown-5xx", 599, {}, b"", ITEM, e.ServiceTroubleError, TransientError),
 ]  # fmt: skip
@@ -198,3 +224,28 @@ def test_q052_claims_hold_equal_signs_themselves(padding: str) -> None:
     assert parse_claims(header) == '{"a":{"b":"c="}}'
     assert parse_claims('Bearer claims="not base64!"') is None
     assert parse_claims(None) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "path", "fate"),
+    [
+        ("ErrorMimeContentConversionFailed", MESSAGE + "/$value", e.MimeRefusedError),
+        ("ErrorCorruptData", MESSAGE, e.UnreadableItemError),
+        ("ErrorInvalidRecipients", "/users/u/events/e", e.UnreadableItemError),
+        (
+            "ErrorCannotOpenFileAttachment",
+            "/users/u/todo/lists/l/tasks/t/attachments/a/$value",
+            e.UnreadableAttachmentError,
+        ),
+        ("ErrorInternalServerTransientError", MESSAGE, e.ItemGaveUpError),
+        ("ErrorInternalServerTransientError", "/users/u/mailFolders/f/messages/delta?$select=id", e.GaveUpError),
+        ("ErrorCorruptData", "/users/u/mailFolders/f/messages", e.GaveUpError),
+    ],
+)
+def test_q074_what_stays_is_the_items_matter_and_of_a_listing_the_sources(code: str, path: str, fate: type) -> None:
+    error = classify(500, JSON, body(code), path=path)
+    assert isinstance(error, TransientError)
+    final = gave_up(error, path)
+    assert type(final) is fate
+    assert isinstance(final, ItemError) != isinstance(final, SourceError)
+    assert (final.service_code, final.status) == (code, 500)

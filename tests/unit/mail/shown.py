@@ -48,5 +48,5 @@ def _message(message: Any) -> Shown:
     made = Shown(message.subject or "", (message.plain_text_body or b"").decode())
     for attachment in message.attachments:
         size = attachment.get_size()
-        made.attachments.append((attachment.name or "", attachment.read_buffer(size) if size else b""))
+        made.attachments.append((attachment.long_filename or "", attachment.read_buffer(size) if size else b""))
     return made

@@ -140,12 +140,43 @@ def test_contacts_calendars_and_tasks_have_their_classes_and_places() -> None:
 
 
 def test_an_archive_is_never_merged_with_the_mailbox() -> None:
-    found = paths(
+    rows = [
+        ROOT,
         row("i", "Inbox"),
-        row("a", "Inbox", "", "export", scope="MBX:1", isArchive=True),
-        row("b", "Old", "a", "export", scope="MBX:1", isArchive=True),
+        row("a", "Inbox", None, "export", scope="MBX:1", type="IPF.Note"),
+        row("b", "Deleted Items", "a", "export", scope="MBX:1", type="IPF.Note", wellKnownName="deleteditems"),
+    ]
+    tree = Tree(rows, archives={"MBX:1"})
+    found = {r["id"]: tree.of(r["scope"], r["id"]).shown for r in rows[1:]}
+    assert found == {"i": "/Inbox", "a": "/In-Place Archive/Inbox", "b": "/In-Place Archive/Inbox/Deleted Items"}
+
+
+def test_folders_of_the_mailbox_in_the_export_api_are_the_same_folders() -> None:
+    exported = [
+        row("e1", "Inbox", None, "export", scope="MBX:1", type="IPF.Note"),
+        row("e2", "Sub", "e1", "export", scope="MBX:1", type="IPF.Note"),
+        row("e3", "Kontakte", None, "export", scope="MBX:1", type="IPF.Contact"),
+        row("e4", "Notes", None, "export", scope="MBX:1", type="IPF.StickyNote"),
+        row("e5", "Unknown", None, "export", scope="MBX:1", type="IPF.Note"),
+        row("e6", "With something", "e5", "export", scope="MBX:1", type="IPF.Note"),
+        row("e7", "Empty", None, "export", scope="MBX:1", type="IPF.Note"),
+        row("e8", "Bin", None, "export", scope="MBX:1", type="IPF.Note", wellKnownName="deleteditems"),
+    ]
+    rows = [
+        ROOT,
+        row("i", "Inbox"),
+        row("s", "Sub", "i", isHidden=True),
+        row("c", "Kontakte", None, "contacts", wellKnownName="contacts"),
+        row("d", "Papierkorb", wellKnownName="deleteditems"),
+    ]
+    tree = Tree([*rows, *exported], holding={("MBX:1", "e6"), ("MBX:1", "e1")})
+    assert {place.shown for place in tree.places} == {
+        "/", "/Inbox", "/Hidden folders", "/Hidden folders/Sub", "/Kontakte", "/Deleted Items", "/Notes", "/Unknown",
+        "/Unknown/With something"}  # fmt: skip
+    assert tree.of("MBX:1", "e2").shown == "/Hidden folders/Sub" and tree.of("MBX:1", "e3").shown == "/Kontakte"
+    assert (
+        tree.of("MBX:1", "e4").container_class == "IPF.StickyNote" and tree.of("MBX:1", "e8").shown == "/Deleted Items"
     )
-    assert found == {"i": "/Inbox", "a": "/In-Place Archive/Inbox", "b": "/In-Place Archive/Inbox/Old"}
 
 
 def test_items_of_a_folder_that_no_row_tells_of_have_a_folder(box: MailboxBag, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def body(raw: bytes, label: str) -> str:
         (b"+AOk-", "utf-7", "é"),
         (b"\xe9", "x-nonsense", "é"),
         (b"\xc3\xa9", "x-nonsense", "é"),
-        (b"\xe9\xff", "utf-8", "\ufffd\ufffd"),
+        (b"\xe9\xff", "utf-8", "éÿ"), (b"\xe9 \xc3\xa9", "utf-8", "\ufffd é"),
         (b"a\0b", "utf-8", "a\ufffdb"),
         (b"+2AA-", "utf-7", "\ufffd"),
         (b"x", "base64", "x"),
@@ -97,7 +97,8 @@ def test_no_label_raises(label: str) -> None:
 def test_losses_of_characters_are_told() -> None:
     assert codes(convert(RAW)) == {"charset-fallback", "date-fallback", "text-replaced"}
     assert properties(RAW)[0x1000001F] == "béd\ufffd bytes\r\nmixed\r\nends\r\n"
-    assert codes(converted("Content-Type: text/plain; charset=utf-8\n\nb\xe9d\n")) == {"text-replaced"}
+    assert codes(converted("Content-Type: text/plain; charset=utf-8\n\nb\xe9d\n")) == {"charset-fallback"}
+    assert codes(converted("Content-Type: text/plain; charset=utf-8\n\nb\xe9d \xc3\xa9\n")) == {"text-replaced"}
     assert codes(converted("Content-Type: text/plain; charset=x-no\n\nb\xe9d\n")) == {"charset-fallback"}
 
 

@@ -51,8 +51,12 @@ def write(messages: Iterable[Message], path: Path) -> list[Read]:
         inbox = pst.add_folder(pst.top, "Inbox", container_class="IPF.Note")
         places = [pst.add_message(inbox, message).nid for message in messages]
     checked = Checked(path)
-    tool = checker()
-    return [_message(tool, checked.node(nid)) for nid in places]
+    return [_message(checker(), checked.node(nid)) for nid in places]
+
+
+def read(path: Path, nid: int) -> Read:
+    """The message under a node of a file. Fails if the checker finds an error or a warning in the file."""
+    return _message(checker(), Checked(path).node(nid))
 
 
 def _properties(tool: Any, node: Any) -> dict[int, Any]:
