@@ -62,13 +62,13 @@ def person(line: Line) -> Person:
 
 
 def rows(organizer: Person | None, attendees: Sequence[Person]) -> list[dict[int, Value]]:
-    """The organizer first, then the attendees, each once (by address); nobody who has neither name nor address."""
+    """The organizer first, then the attendees, each once (by address and kind); nobody who has neither name nor address."""
     found: list[dict[int, Value]] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, int]] = set()
     for one in (*((organizer,) if organizer else ()), *attendees):
-        if not one.shown or (one.address and one.address.lower() in seen):
+        if not one.shown or (one.address and (one.address.lower(), one.kind) in seen):
             continue
-        seen.add(one.address.lower())
+        seen.add((one.address.lower(), one.kind))
         row = dict(people.row(one.kind, False, one.shown, one.address, one.address_type))
         first = one is organizer
         row[FLAGS] = SENDABLE | _IS_ORGANIZER if first else SENDABLE
