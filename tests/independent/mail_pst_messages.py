@@ -70,7 +70,7 @@ class MessageJudge:
         self.kept = ""
 
     def judge(self, where: str, item: Item, row: Row, *, is_sent: bool, state: bool = True, kept: str = "") -> None:
-        """All of a message. state: False if newer state is known to stand in parts.json only. kept: its record in the originals."""
+        """All of a message. state: False if newer state stands in parts.json only. kept: its record in the originals."""
         self.kept = kept
         self.found.same("class", where, item[0x001A], row["_class"])
         raw = self.truth.mime(row)
