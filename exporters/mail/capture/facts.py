@@ -18,8 +18,8 @@ _CONTENT = (
     "subject", "from", "sender", "toRecipients", "ccRecipients", "bccRecipients", "replyTo", "sentDateTime",
     "internetMessageId", "hasAttachments", "isDraft",
 )  # fmt: skip
-_ALWAYS = ("createdDateTime", "lastModifiedDateTime", "parentFolderId", "displayName", "title")
-"""What a whole row has some of."""
+_ALWAYS = ("createdDateTime", "parentFolderId")
+"""What a whole row has at least one of, and one that tells only of a change has not."""
 _NAMES = {"message": "subject", "contact": "displayName", "task": "title", "event": "subject", "post": "subject"}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.removed import add_what_lies_below, begin_removed
 from exporters.bag.state import State
+from exporters.mail.capture.keeping import settled_piece
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 _BATCH = 500
@@ -31,6 +32,7 @@ def removal_rows(state: State, run_id: str, at: str) -> Iterator[JsonObject]:
             row = _removal(state, item_id, run_id, at)
             if row is not None:
                 yield row
+            yield from _unread_pieces(state, item_id, run_id, at)
         after = batch[-1][0]
 
 
@@ -47,6 +49,15 @@ def _removal(state: State, item_id: str, run_id: str, at: str) -> JsonObject | N
     code = ExceptionCode.VANISHED
     settled = {"outcome": Outcome.EXCEPTED.value, "code": code.value, "reason": CAUSES[code].reason}
     return {**row, **settled, "captured": at, "run": run_id}
+
+
+def _unread_pieces(state: State, item_id: str, run_id: str, at: str) -> Iterator[JsonObject]:
+    """Attachments of a removed item that could not be had, and never will be now."""
+    query = "kind = 'attachment' AND scope = ? AND outcome = 'excepted' AND code != 'vanished'"
+    for piece in map(load_json, list(state.rows(query, (item_id,)))):
+        settled = settled_piece(piece, run_id, at)
+        if settled is not None:
+            yield settled
 
 
 def _as_listed(state: State, item_id: str) -> JsonObject | None:
