@@ -154,7 +154,9 @@ class MailDesk:
     def bag(self, *, whole: bool = True, settled: bool = True) -> MailboxBag:
         """The bag as an independent reader has it. It must be sound; whole: all counts agree; settled: nothing is owed."""
         report = verify_bag(self.store, self.bag_folder.relative_to(self.folder).as_posix(), refold=True)
-        problems = {name: getattr(report, name) for name in ("missing", "changed", "unexpected") if getattr(report, name)}
+        problems = {
+            name: getattr(report, name) for name in ("missing", "changed", "unexpected") if getattr(report, name)
+        }
         assert not problems and not report.open and report.refolded, report
         assert report.reconciled or not whole, report.reasons
         found = Differences()

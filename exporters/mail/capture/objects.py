@@ -1,8 +1,8 @@
 """The objects of `data/originals/` that are being made: a zip of messages, a file of lines for each other kind.
 
 Rules of this file: rows are written when their object is whole in the store, together and at once, so that a kill loses no more
-than one object's; an object is closed at 1,000 items, 256 MiB or 60 seconds; numbers follow what lies in the store, whatever was cut
-off. One thread only. Source: design §5, docs/formats.md (bag of a mailbox).
+than one object's; an object is closed at 1,000 items, 256 MiB or 60 seconds; numbers follow what lies in the store, whatever was
+cut off. One thread only. Source: design §5, docs/formats.md (bag of a mailbox).
 """
 
 import tempfile

@@ -83,4 +83,4 @@ def _is_only_moved(facts: JsonObject, row: JsonObject) -> bool:
     new, old = facts["service"], row.get("service", {})
     if "state" in new:
         return bool(new["state"] == old.get("state") and new.get("content") == old.get("content"))
-    return bool(new.get("changeKey")) and new.get("changeKey") == old.get("changeKey")
+    return bool(new.get("changeKey")) and all(new.get(name) == old.get(name) for name in ("changeKey", "asked"))
