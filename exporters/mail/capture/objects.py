@@ -100,11 +100,12 @@ class MailZip(_Object):
     def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str = MAIL) -> None:
         super().__init__(writer, clock, kind, number, "zip")
         self._zip = zipfile.ZipFile(cast("IO[bytes]", self._upload), "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        self._entries = 0
         self._records = tempfile.SpooledTemporaryFile(4 << 20)  # noqa: SIM115 - closed with the zip
 
     def name(self, folder: str, subject: str, item_id: str, suffix: str = "eml") -> str:
         """The name of the next entry."""
-        return mail_entry(self.number, self.items + 1, folder, subject, item_id, suffix)
+        return mail_entry(self.number, self._entries + 1, folder, subject, item_id, suffix)
 
     def add(self, name: str, file: IO[bytes], at: datetime | None) -> str:
         """Add an entry; return the `key` of its row. file: read from its start. at: its date."""
@@ -112,6 +113,7 @@ class MailZip(_Object):
             file.seek(0)
             while piece := file.read(PIECE):
                 entry.write(piece)
+        self._entries += 1
         return entry_key(Entry(self.key, name))
 
     def record(self, line: JsonObject) -> None:

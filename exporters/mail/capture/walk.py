@@ -185,7 +185,7 @@ class Walker:
             owner = owner_of(served)
             is_own = own is None or owner is None or owner == own
             extra = {
-                "isDefault": served.get("isDefaultCalendar") or None,
+                "wellKnownName": "calendar" if served.get("isDefaultCalendar") is True else None,
                 "color": text_of(served.get("hexColor")) or text_of(served.get("color")) or None,
                 "owner": None if is_own else owner,
             }
