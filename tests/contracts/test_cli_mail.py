@@ -1,6 +1,7 @@
 """Mailboxes through the command line: which are copied, what is said of each, and what a person may accept (design §5, §6).
 
-Rules of this file: the small tenant of `mailbox_data` (Ada, Bo: a room, Cy: a guest, Di: inactive, Ed: on-premises, one group), so
+Rules of this file: the small tenant of `mailbox_data` (Ada, Bo: a room, Cy: a guest, Di: inactive, Ed: on-premises,
+one group), so
 that a run takes a second; what only a run can leave behind is looked for in the store.
 """
 
@@ -175,7 +176,7 @@ def test_what_no_application_reaches_is_said_in_every_run(mail: Desk) -> None:
 
 
 def test_q059_a_mailbox_whose_archive_is_not_copied_is_never_covered(mail: Desk) -> None:
-    """Ada has an archive. Whatever becomes of it: the primary mailbox is *covered* only if the archive is as well, or nobody asked."""
+    """A primary mailbox is *covered* only if its archive is as well, or nobody asked for it."""
     more = MAIL_ALONE.replace("archive: none", "archive: auto")
     mail.configure(more=more)
     row = sources(mail.run("export", "--json").json)["bo@rehearsal.example"]

@@ -17,12 +17,14 @@ from exporters.graph.errors import (
     LockedError,
     MalwareError,
     MimeRefusedError,
+    NoMailboxError,
     NotFoundError,
     PagingLoopError,
     PermissionMissingError,
     RightsProtectedError,
     UnreadableAttachmentError,
     UnreadableItemError,
+    UserNotFoundError,
 )
 from exporters.outcomes import CAUSES, ExceptionCode
 from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
@@ -95,9 +97,15 @@ def _sentence(error: LastcopyError) -> str:
     return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
 
 
+NO_MAILBOX = (NoMailboxError, UserNotFoundError)
+"""There is nothing to copy: what is told of a single folder or item under these is not believed."""
+
+
 def concerns_all(error: LastcopyError) -> bool:
     """Whether an error about one item says that the whole mailbox cannot be read now."""
-    return isinstance(error, SourceError) and not isinstance(error, PagingLoopError)
+    return isinstance(error, UserNotFoundError) or (
+        isinstance(error, SourceError) and not isinstance(error, PagingLoopError)
+    )
 
 
 def worth_another_try(row: Mapping[str, Any], now: datetime) -> bool:
