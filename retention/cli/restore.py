@@ -72,8 +72,7 @@ def run(context: Context) -> int:
                 )
             )
     status = Exit.COMPLETE if all(result.whole for result in results) else Exit.PARTIAL
-    document = {"to": str(args.to), "sources": [result.as_json() for result in results], "exit": int(status)}
-    output.document(document)
+    output.document({"to": str(args.to), "sources": [result.as_json() for result in results], "exit": int(status)})
     _show(results, args.to, output)
     return status
 
