@@ -24,7 +24,7 @@ from exporters.mail.originals import ENTRIES, STREAMS, stream_entry
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 _HELD = ("key", "size", "sha256", "captured", "run", "pst", "record", "version")
-_OF_VERSION = ("key", "size", "sha256", "captured", "run", "name", "path", "folder", "service", "modified", "record")
+_OF_VERSION = (*_HELD, "name", "path", "folder", "service", "modified")
 _WAITING = 2_000
 _BATCH = 500
 _KINDS = ("stream", "message")
@@ -177,6 +177,8 @@ class StreamKeeper:
         self.finish()
         held = self._writer.state.row(("folder", self._id, folder.id))
         row = {**folder.facts, "path": folder.path, "outcome": Outcome.COPIED.value}
+        if self._join is None:
+            row["service"] = {**row["service"], "isArchive": True}
         if held is not None and {k: v for k, v in held.items() if k not in ("run", "captured")} == row:
             return
         if held is not None and held.get("path") != folder.path:
