@@ -28,7 +28,7 @@ ARCHIVE_UNREADABLE: Final = "archive_unreadable"
 FASTTRANSFER_UNAVAILABLE: Final = "fasttransfer_unavailable"
 CLOUDS: Final = frozenset({"worldwide", "custom"})
 """Where the service has the export API."""
-NATIVE, ARCHIVE = "native_streams", "archive"
+NATIVE, NOTES, ARCHIVE = "native_streams", "notes_and_journal", "archive"
 _NO_CLOUD = "The mailbox export API is not offered in this cloud."
 _UNKNOWN_ARCHIVE = "Whether this mailbox has an archive cannot be asked here; an archive is not copied."
 _DISCOVER = "Look in the Exchange admin centre whether it has one, and export it by eDiscovery."
@@ -80,7 +80,8 @@ class SecondCapture:
         the store."""
         wants_streams, wants_archive = self._settings.fasttransfer != "off", self._settings.archive != "none"
         if not wants_streams:
-            self._say(NATIVE, "not asked", alternative="mail.fasttransfer: auto")
+            for of in NATIVE, NOTES:
+                self._say(of, "not asked", alternative="mail.fasttransfer: auto")
         if not wants_archive:
             self._say(ARCHIVE, "not asked", alternative="sources.archive: auto")
         if not (wants_streams or wants_archive):
@@ -151,13 +152,15 @@ class SecondCapture:
         if found.keyless:
             row["keyless"] = found.keyless  # kept, and of a kind that has nothing to be matched by
         self._told.coverage.append(row)
+        self._say(NOTES, row["state"], **{name: row[name] for name in ("reason", "code") if name in row})
 
     def _no_streams(self, error: LastcopyError | None, reason: str) -> None:
         if isinstance(error, NoMailboxError):
             reason = "This user has no mailbox in the cloud."
         code = FASTTRANSFER_UNAVAILABLE if error is None else error.code
         told = {"code": code, "reason": str(error) if error is not None else reason, "alternative": _GET_STREAMS}
-        self._say(NATIVE, "not reachable", **told)
+        for of in NATIVE, NOTES:
+            self._say(of, "not reachable", **told)
         if self._settings.fasttransfer == "on":
             self._told.problems[FASTTRANSFER_UNAVAILABLE] = [code]
 

@@ -13,6 +13,7 @@ import pytest
 from exporters.bag.digests import Hashed
 from exporters.bag.ledger import BagWriter, Run, claim_source, open_bag
 from exporters.bag.reconcile import reconcile
+from exporters.bag.verify import verify_bag
 from exporters.clock import SystemClock
 from exporters.copied import CopyResult, Progress
 from exporters.graph.errors import StoppedError
@@ -45,6 +46,7 @@ ROLES = [
 BAG = "mail/ada"
 SOURCE = Source(SourceKind.MAIL, data.ADA, "ada@rehearsal.example", None)
 CLOCK = SystemClock()
+CLAIM = {"kind": "mail", "id": data.ADA, "owner": None}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ class Copy:
     def __init__(self, desk: Desk, root: Path) -> None:
         self.desk, self.root = desk, root
         self.store = FolderStore(root)
-        claim_source(self.store, BAG, {"kind": "mail", "id": data.ADA, "owner": None})
+        claim_source(self.store, BAG, {**CLAIM, "cloud": "custom", "first_copied": "2026-01-01T00:00:00Z"})
         self.runs = 0
         self.result = CopyResult()
 
@@ -148,6 +150,8 @@ class Copy:
             there |= {f"data/originals/{path.name}!{name}" for name in names[:-1]}
         leftovers = {row["key"] for row in self.rows("leftover")}
         assert {key for key in there if entry_of(key).key not in leftovers} == set(named)
+        found = verify_bag(self.store, BAG, refold=True)
+        assert not (found.missing or found.changed or found.unexpected), found
         assert not any(entry["unexplained"] for entry in self.reconciliation["independent"]), self.reconciliation
 
 
