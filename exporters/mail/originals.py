@@ -60,6 +60,11 @@ def mail_entry(zip_number: int, place: int, folder: str, subject: str, item_id: 
     return f"{parent}/{number:08d} {name}".rstrip(" ") + f".{suffix}"
 
 
+def stream_entry(zip_number: int, place: int) -> str:
+    """Name of entry `place` (from 1 on) of a streams zip."""
+    return f"{(zip_number - 1) * ENTRIES + place:08d}.fts"
+
+
 def bytes_key(kind: str, number: int, place: int, name: str, item_id: str) -> str:
     """Key of bytes that an item of object `number` needs: its `place`-th, from 1 on."""
     return f"{ORIGINALS}/{kind}-{number:05d}/{place:08d} {_safe(name, item_id, NAME_BYTES)}".rstrip(" ")

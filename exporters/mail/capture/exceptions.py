@@ -2,7 +2,7 @@
 
 Rules of this file: no single item may stop the others: what the service refuses becomes a code. What is wrong with the whole
 mailbox (`SourceError`) or the run (`RunError`) is none of this file's business: let it pass. Source: design §4 (outcomes);
-quirks Q-013, Q-057, Q-058, Q-074.
+quirks Q-013, Q-045, Q-057, Q-058, Q-074.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,18 @@ from exporters.graph.errors import (
 from exporters.outcomes import CAUSES, ExceptionCode
 from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
 
+ASK_AGAIN_AFTER = timedelta(hours=24)
+"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
+MIME_CODES = frozenset(
+    {
+        ExceptionCode.MIME_REFUSED,
+        ExceptionCode.ITEM_UNREADABLE,
+        ExceptionCode.TOO_LARGE,
+        ExceptionCode.DOWNLOAD_FAILED,
+        ExceptionCode.REFUSED,
+    }
+)
+"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
 _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (MimeRefusedError, ExceptionCode.MIME_REFUSED),
     (UnreadableAttachmentError, ExceptionCode.ATTACHMENT_UNREADABLE),
@@ -50,6 +62,9 @@ _UNREADABLE = {
 }
 """By code: an answer to many items at once is not asked for again by the session, so its errors stay as they came."""
 
+_TELLING = frozenset({*_UNREADABLE.values(), ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.TOO_LARGE})
+"""Of these the error's own sentence (status, codes, request id) helps whoever asks Microsoft."""
+
 
 def code_of(error: LastcopyError) -> ExceptionCode:
     """The code of an error that concerns one item."""
@@ -61,29 +76,18 @@ def code_of(error: LastcopyError) -> ExceptionCode:
     return ExceptionCode.REFUSED
 
 
-def reason_of(code: ExceptionCode, error: LastcopyError) -> str:
-    """The reason for a row: the general one, and what the error says more; never the service's own text."""
+def reason_of(code: ExceptionCode, error: LastcopyError) -> str | None:
+    """More than the general reason, where the error says more; never the service's own text."""
     general = CAUSES[code].reason
     if code is ExceptionCode.REFUSED:
         return str(error)
     if code is ExceptionCode.STORE_REFUSED:
         return f"{_sentence(error)} {error.action}".rstrip()
-    if code is ExceptionCode.DOWNLOAD_FAILED:
-        return f"{general} {_sentence(error)}"
     if code is ExceptionCode.ACCESS_DENIED and error.action:
         return f"{general} {error.action}"
-    return general
-
-
-def _sentence(error: LastcopyError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
-
-
-MIME_CODES = frozenset({ExceptionCode.MIME_REFUSED, ExceptionCode.ITEM_UNREADABLE})
-"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
-ASK_AGAIN_AFTER = timedelta(hours=24)
-"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
+    if code in _TELLING:
+        return f"{general} {_sentence(error)}"
+    return None
 
 
 def concerns_all(error: LastcopyError) -> bool:
@@ -99,3 +103,8 @@ def worth_another_try(row: Mapping[str, Any], now: datetime) -> bool:
     if code is ExceptionCode.NOT_FOUND_WHILE_LISTED:
         return now - datetime.fromisoformat(row["captured"]) >= ASK_AGAIN_AFTER
     return True
+
+
+def _sentence(error: LastcopyError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."

@@ -32,6 +32,7 @@ from exporters.mail.capture.objects import Objects
 from exporters.mail.capture.planning import Planner
 from exporters.mail.capture.profile import refresh_profile
 from exporters.mail.capture.removals import find_removed, removal_rows
+from exporters.mail.capture.second import SecondCapture
 from exporters.mail.capture.team import Team
 from exporters.mail.settings import MailSettings
 from exporters.outcomes import ExceptionCode
@@ -66,6 +67,8 @@ class MailExporter:
         self._compose = compose
         self._mailbox = Mailbox(graph, source.id, route="groups" if is_group else "users")
         self._listing = Listing(self._mailbox, writer, settings, stop=stop, is_group=is_group)
+        self._cloud = graph.cloud.name
+        self._told: list[JsonObject] = []
         self.result = CopyResult()
 
     def run(self) -> CopyResult:
@@ -86,10 +89,12 @@ class MailExporter:
 
     def _copy(self) -> None:
         extra, anew = self._extra_work_waits(), self._did_not_agree()
+        is_quiet = not extra
         refresh_profile(self._mailbox, self._writer, self._clock, is_group=self._is_group)
         for _ in range(1 + CLOSING_ROUNDS):
             news = self._listing.run(anew)
             self.result.has_answered = True
+            is_quiet = is_quiet and not news
             if not (news or extra or self._writer.has_unfinished_work):
                 break
             did = self._round(extra=extra)
@@ -97,6 +102,23 @@ class MailExporter:
             if self._stop.is_set() or not (news or did or anew):
                 break
         self._note_refusals()
+        if not (self._is_group or self._stop.is_set()):
+            self._second(is_quiet=is_quiet)
+
+    def _second(self, *, is_quiet: bool) -> None:
+        """The second capture, and the archive, where they can be had."""
+        second = SecondCapture(
+            self._mailbox,
+            self._writer,
+            self._settings,
+            self._clock,
+            cloud=self._cloud,
+            stop=self._stop,
+            progress=self._progress,
+            result=self.result,
+            is_quiet=is_quiet,
+        )
+        self._told = second.run().coverage
 
     def _round(self, *, extra: bool) -> int:
         """Decide removals and work off what is owed; the number of items worked on."""
@@ -232,6 +254,7 @@ class MailExporter:
             runs = result.newest.setdefault(code, {})
             runs[run] = max(runs.get(run, captured), captured)
         result.coverage = coverage_rows(result, self._listing.refused, self._settings, is_group=self._is_group)
+        result.coverage += self._told
 
 
 def _digest(content: Any) -> str:
