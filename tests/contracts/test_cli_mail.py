@@ -5,13 +5,16 @@ without what nobody can read, so that a run takes a second.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from exporters.clock import SystemClock
+from exporters.rehearsal.export_truth import mailbox_id
 from exporters.rehearsal.mailbox_rows import made_id
 from exporters.rehearsal.server import Rehearsal
 from exporters.rehearsal.service import DEFAULT_ROLES, Settings
@@ -180,16 +183,52 @@ def test_what_no_application_reaches_is_said_in_every_run(mail: Desk) -> None:
     assert "public_folders" in mail.run("export").out
 
 
-def test_q059_a_mailbox_whose_archive_is_not_copied_is_never_covered(mail: Desk) -> None:
-    """Whatever becomes of the archive: the primary mailbox is *covered* only if the archive is as well, or nobody asked."""
-    more = MAIL_ALONE.replace("archive: none", "archive: auto")
-    mail.configure(more=more)
-    row = sources(mail.run("export", "--json").json)["bo@rehearsal.example"]
-    found = {entry["class"]: entry for entry in row["coverage"]}
-    assert found["archive"]["state"] != "not asked"
-    if found["archive"]["state"] != "covered":
-        assert found["primary_mailbox"]["state"] == "in part"
-        assert found["archive"]["reason"] and found["archive"]["alternative"]
+WITH_ARCHIVE = MAIL_ALONE.replace("archive: none", "archive: auto")
+
+
+def found_of(document: dict[str, Any], name: str = EVERYBODY[0]) -> dict[str, dict[str, Any]]:
+    return {entry["class"]: entry for entry in sources(document)[name]["coverage"]}
+
+
+def test_an_archive_that_is_read_is_covered(mail: Desk) -> None:
+    """Ada has one; Bo has none, and that is said."""
+    mail.configure(more=WITH_ARCHIVE)
+    document = exported(mail)
+    ada, bo = found_of(document), found_of(document, EVERYBODY[1])
+    assert ada["archive"]["state"] == bo["archive"]["state"] == "covered"
+    assert "no archive" in bo["archive"]["reason"] and "no archive" not in ada["archive"]["reason"]
+    assert ada["primary_mailbox"]["state"] == bo["primary_mailbox"]["state"] == "covered"
+
+
+def test_q059_a_mailbox_whose_archive_cannot_be_read_is_in_part_until_a_person_accepts_it_by_name(mail: Desk) -> None:
+    """Exit 3; in the coverage with what to do; the acceptance is of that mailbox, and ends when the archive goes on to refuse
+    otherwise. `archive: none` is the other way."""
+    mail.configure(more=WITH_ARCHIVE)
+    archive = mailbox_id(mail.tenant.tenant, "users/u00005")
+    refusal = {"fault": "status", "status": 403, "code": "ErrorAccessDenied"}
+    faults(mail, {**refusal, "route": f"re:mailboxes/{re.escape(archive)}/|mailboxes/{re.escape(quote(archive))}/"})
+    document = exported(mail, 3)
+    ada = found_of(document)
+    assert ada["archive"]["state"] == "not reachable" and ada["archive"]["code"] == "archive_unreadable"
+    assert "eDiscovery" in ada["archive"]["alternative"]
+    assert ada["primary_mailbox"]["state"] == "in part"
+    assert sources(document)["ada@rehearsal.example"]["pending"] == 0
+    assert "archive" in mail.run("export").out
+    mail.configure(more=MAIL_ALONE)
+    assert found_of(exported(mail))["primary_mailbox"]["state"] == "covered"
+    mail.configure(more=WITH_ARCHIVE)
+    exported(mail, 3)
+    wrong = mail.run(
+        "accept", "archive_unreadable", "--source", "mail/bo@rehearsal.example", "--by", "A", "--reason", "r"
+    )
+    assert wrong.exit == 2
+    right = mail.run(
+        "accept", "archive_unreadable", "--source", "mail/ada@rehearsal.example", "--by", "A", "--reason", "PST"
+    )
+    assert right.exit == 0
+    accepted = found_of(exported(mail))
+    assert accepted["primary_mailbox"]["state"] == "in part"
+    assert accepted["whole"]["accepted"] == ["A"]
 
 
 # ----------------------------------------------------------------------------------------- refusals, acceptances
