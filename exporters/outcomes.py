@@ -82,10 +82,13 @@ CAUSES: dict[ExceptionCode, Cause] = {
         "The service lists it as something that is neither file, folder, package nor link.", False
     ),
     ExceptionCode.MIME_REFUSED: Cause(
-        "The service does not give this message as MIME; its record, body and attachments are kept in its place.", True
+        "The service cannot make MIME of this message; its properties and attachments are kept where they could be had.",
+        True,
     ),
-    ExceptionCode.ITEM_UNREADABLE: Cause("The service lists it and cannot read it (Q-074).", False),
-    ExceptionCode.ATTACHMENT_UNREADABLE: Cause("The service does not give the content of this attachment.", False),
+    ExceptionCode.ITEM_UNREADABLE: Cause(
+        "The service lists it but cannot read it: its data are damaged (Q-074).", False
+    ),
+    ExceptionCode.ATTACHMENT_UNREADABLE: Cause("The service cannot open this attachment.", False),
     ExceptionCode.TOO_LARGE: Cause("It is larger than the service gives or Lastcopy takes.", True),
     ExceptionCode.NOT_EXPORTED: Cause("The service leaves it out of its answers, asked for alone as well.", False),
     ExceptionCode.STREAM_UNAVAILABLE: Cause("The export API does not give its stream.", False),

@@ -14,6 +14,10 @@ MAIL, STREAMS = "mail", "streams"
 JSONL = {"contact": "contacts", "event": "events", "task": "tasks", "post": "posts", "rule": "settings",
          "category": "settings", "setting": "settings"}  # fmt: skip
 """The first part of the name of the object that holds the lines of a kind."""
+PST_CURSOR = "pst"
+"""Scope of the cursor that says how far composing has come: {"kind": one of the three below, "parts": [names of the files that
+make up the PST], "not_composed"?: {code: n}, "superseded"?: {why: n}}."""
+COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
 ENTRIES = 1_000
 BYTES = 256 << 20
 SECONDS = 60.0

@@ -2,7 +2,7 @@
 
 Rules of this file: no single item may stop the others: what the service refuses becomes a code. What is wrong with the whole
 mailbox (`SourceError`) or the run (`RunError`) is none of this file's business: let it pass. Source: design §4 (outcomes);
-quirks Q-013, Q-045, Q-057, Q-058, Q-074.
+quirks Q-013, Q-057, Q-058, Q-074.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,14 @@ from exporters.graph.errors import (
     LockedError,
     MalwareError,
     MimeRefusedError,
+    NoMailboxError,
     NotFoundError,
     PagingLoopError,
     PermissionMissingError,
     RightsProtectedError,
     UnreadableAttachmentError,
     UnreadableItemError,
+    UserNotFoundError,
 )
 from exporters.outcomes import CAUSES, ExceptionCode
 from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
@@ -76,23 +78,34 @@ def code_of(error: LastcopyError) -> ExceptionCode:
     return ExceptionCode.REFUSED
 
 
-def reason_of(code: ExceptionCode, error: LastcopyError) -> str | None:
-    """More than the general reason, where the error says more; never the service's own text."""
+def reason_of(code: ExceptionCode, error: LastcopyError) -> str:
+    """The reason for a row: the general one, and what the error says more; never the service's own text."""
     general = CAUSES[code].reason
     if code is ExceptionCode.REFUSED:
         return str(error)
     if code is ExceptionCode.STORE_REFUSED:
         return f"{_sentence(error)} {error.action}".rstrip()
-    if code is ExceptionCode.ACCESS_DENIED and error.action:
-        return f"{general} {error.action}"
     if code in _TELLING:
         return f"{general} {_sentence(error)}"
-    return None
+    if code is ExceptionCode.ACCESS_DENIED and error.action:
+        return f"{general} {error.action}"
+    return general
+
+
+def _sentence(error: LastcopyError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
+
+
+NO_MAILBOX = (NoMailboxError, UserNotFoundError)
+"""There is nothing to copy: what is told of a single folder or item under these is not believed."""
 
 
 def concerns_all(error: LastcopyError) -> bool:
     """Whether an error about one item says that the whole mailbox cannot be read now."""
-    return isinstance(error, SourceError) and not isinstance(error, PagingLoopError)
+    return isinstance(error, UserNotFoundError) or (
+        isinstance(error, SourceError) and not isinstance(error, PagingLoopError)
+    )
 
 
 def worth_another_try(row: Mapping[str, Any], now: datetime) -> bool:
@@ -103,8 +116,3 @@ def worth_another_try(row: Mapping[str, Any], now: datetime) -> bool:
     if code is ExceptionCode.NOT_FOUND_WHILE_LISTED:
         return now - datetime.fromisoformat(row["captured"]) >= ASK_AGAIN_AFTER
     return True
-
-
-def _sentence(error: LastcopyError) -> str:
-    text = str(error)
-    return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."

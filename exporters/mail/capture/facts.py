@@ -18,8 +18,8 @@ _CONTENT = (
     "subject", "from", "sender", "toRecipients", "ccRecipients", "bccRecipients", "replyTo", "sentDateTime",
     "internetMessageId", "hasAttachments", "isDraft",
 )  # fmt: skip
-_ALWAYS = ("createdDateTime", "lastModifiedDateTime", "parentFolderId", "displayName", "title")
-"""What a whole row has some of."""
+_ALWAYS = ("createdDateTime", "parentFolderId")
+"""What a whole row has at least one of, and one that tells only of a change has not."""
 _NAMES = {"message": "subject", "contact": "displayName", "task": "title", "event": "subject", "post": "subject"}
 
 
@@ -70,10 +70,12 @@ def whole_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject
     return facts
 
 
-def listed_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject:
-    """The `listed` value of an event or a post, of which the listing tells no more than that it changed."""
+def listed_facts(kind: str, served: Mapping[str, Any], parent: str, asked: str) -> JsonObject:
+    """The `listed` value of an event or a post, of which the listing tells no more than that it changed. asked: stands for
+    what is asked of each, which may have become more since it was read."""
     key = text_of(served.get("changeKey")) or text_of(served.get("@odata.etag")) or ""
-    return {"scope": "", "id": served["id"], "kind": kind, "name": "", "parent": parent, "service": {"changeKey": key}}
+    service = {"changeKey": key, "asked": asked}
+    return {"scope": "", "id": served["id"], "kind": kind, "name": "", "parent": parent, "service": service}
 
 
 def completed(facts: JsonObject, graph: Mapping[str, Any]) -> JsonObject:

