@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exporters.clock import Clock, timestamp
+from exporters.rehearsal.changes import apply_changes
 from exporters.rehearsal.faults import FaultPlan, Rule
 from exporters.rehearsal.mishaps import HINTS, damage, instead, wait_of
 from exporters.rehearsal.requests import masked
@@ -131,6 +132,9 @@ class Dispatcher:
     def _strike(self, call: Call, rule: Rule, route: Route | None) -> Response | None:
         if rule.fault == "revoked":
             self.signin.revoke()
+            return None
+        if rule.fault == "change":
+            apply_changes(self.service.tenant, list(rule.details["changes"]))
             return None
         if rule.fault in HINTS:
             call.faults = frozenset({rule.fault})

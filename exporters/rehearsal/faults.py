@@ -60,6 +60,8 @@ KINDS: dict[str, str] = {
     "no-mailbox": "MailboxNotEnabledForRESTAPI: inactive, on hold, on-premises (Q-057)",
     "mailbox-moving": "ErrorMailboxMoveInProgress",
     "mailbox-full": "ErrorQuotaExceeded, for delta and Recoverable Items (Q-007)",
+    # the tenant itself
+    "change": "the right answer, just after `changes` (rows of changes.jsonl) have happened",
     # another way of content
     "content-direct": "/content answers 200 with the bytes (Q-017)",
     "content-empty": "/content answers 204 (Q-025)",

@@ -3,7 +3,8 @@
 Rules of this file: an id that is no longer there does nothing; dates follow from the number of the change, so that the same
 changes give the same mailbox. A message keeps its number through all moves, so a change finds it by its first id as well.
 Of the data: message `move`, `move-back`, `delete`, `update`. Our own: message `copy` {to}, `vanish`; folder `create` {name, to},
-`rename` {name}, `move` {to}, `delete`; event, contact and task `create` {row, to}, `update` {set}, `delete`; mailbox
+`rename` {name}, `move` {to}, `delete`; event, contact and task `create` {row, to}, `update` {set}, `delete`; calendar,
+contactFolder and list `update` {set}, `delete`, with what lies in them; mailbox
 `move-server`: every delta state is lost (Q-002), and `deactivate`: held or soft-deleted from here on (Q-057; done in `changes`).
 Source: reference/tenant-data.md, "Changes".
 """
@@ -12,7 +13,8 @@ from exporters.rehearsal.documents import Row
 from exporters.rehearsal.mailbox_rows import NUMBERS, IdError, Kind, read_id
 from exporters.rehearsal.mailboxes import PARENTS, Mailbox
 
-KINDS: frozenset[str] = frozenset({"message", "folder", "event", "contact", "task", "mailbox"})
+_PLACES = frozenset({"folder", "calendar", "contactFolder", "list"})
+KINDS: frozenset[str] = _PLACES | {"message", "event", "contact", "task", "mailbox"}
 
 
 def apply_to_mailbox(box: Mailbox, change: Row, op: str, at: str) -> bool:
@@ -53,7 +55,7 @@ def _apply(box: Mailbox, kind: Kind, n: int, op: str, change: Row, at: str) -> b
     row = box.row(kind, n)
     if op in ("update", "rename"):
         changed = change["set"] if op == "update" else {"displayName": change["name"]}
-        dated = {} if kind == "folder" else {"lastModifiedDateTime": at}
+        dated = {} if kind in _PLACES else {"lastModifiedDateTime": at}
         box.update(kind, n, {**row, **changed, **dated}, change)
     elif op == "delete":
         box.remove(kind, n, change)

@@ -234,13 +234,11 @@ class Mailbox:
             self._note(change, *((came,) if kind == "folder" else (left, came)))
 
     def remove(self, kind: Kind, n: int, change: Row) -> None:
-        """Delete for good. A folder takes what lies in it along."""
+        """Delete for good. A folder, calendar or list takes what lies in it along."""
         with self.lock:
-            if kind == "folder":
-                for below in [*self.members("folder", n)]:
-                    self.remove("folder", below, change)
-                for message in [*self.members("message", n)]:
-                    self.remove("message", message, change)
+            for held in [one for one, (_, above) in PARENTS.items() if above == kind]:
+                for below in [*self.members(held, n)]:
+                    self.remove(held, below, change)
             place, row = self.place(kind, n), self.row(kind, n)
             if kind == "message":
                 self._unread_by(place, -_unread(row))

@@ -11,11 +11,14 @@ from typing import Any
 from exporters.graph.calls import segment
 from exporters.mail.capture.asked import (
     CONTACT_EXPANDS,
+    EVENT,
+    EVENT_EXPANDS,
     EVENT_LISTED,
     MESSAGE,
     MESSAGE_EXPANDS,
     TASK_EXPANDS,
 )
+from exporters.mail.capture.facts import digest
 from exporters.mail.capture.walk import CONTACTS
 
 _KINDS = {"messages": "message", "contacts": "contact", "tasks": "task", "events": "event", "threads": "post"}
@@ -26,10 +29,12 @@ PAGES = {"messages": 100, "contacts": 100, "tasks": 100, "events": 1000, "thread
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Items of one folder. word: messages, contacts, tasks, events or threads; folder: its id."""
+    """Items of one folder. word: messages, contacts, tasks, events or threads; folder: its id; is_recoverable: of Recoverable
+    Items, and so asked for only on demand."""
 
     word: str
     folder: str
+    is_recoverable: bool = False
 
     @property
     def scope(self) -> str:
@@ -61,6 +66,17 @@ class Collection:
         }[self.word]
 
     @property
+    def plain_path(self) -> str:
+        """The same without delta, which not every mailbox gives at all times (Q-007)."""
+        return self.path.removesuffix("/delta")
+
+    @property
+    def asked(self) -> str:
+        """Stands for all that is asked of the listing and of each item: what was read with less is read again (Q-009)."""
+        item = [EVENT, *EVENT_EXPANDS] if self.word == "events" else []
+        return digest({"params": self.params(None), "expands": list(self.expands), "item": item})[:16]
+
+    @property
     def expands(self) -> tuple[str | None, ...]:
         """What to expand, from all to none."""
         found: dict[str, tuple[str | None, ...]] = {
@@ -81,14 +97,18 @@ class Collection:
             params["$expand"] = expand
         return params
 
+    def plain_params(self, expand: str | None) -> dict[str, str]:
+        """The same for `plain_path`."""
+        return {**self.params(expand), "$top": str(PAGES[self.word])}
+
 
 def collection_of(facts: Mapping[str, Any]) -> Collection | None:
     """The collection of a folder, None for one that holds nothing of its own."""
     word = _OF_CLASS.get(str(facts.get("service", {}).get("class")))
-    return None if word is None else Collection(word, str(facts["id"]))
+    return None if word is None else Collection(word, str(facts["id"]), bool(facts["service"].get("recoverable")))
 
 
-def collection_at(scope: str) -> Collection | None:
-    """The collection with this scope, None if it is no collection's."""
+def collection_at(scope: str, cursor: Mapping[str, Any]) -> Collection | None:
+    """The collection with this scope and cursor, None if it is no collection's."""
     word, mark, folder = scope.partition("/")
-    return Collection(word, folder) if mark and word in _KINDS else None
+    return Collection(word, folder, bool(cursor.get("recoverable"))) if mark and word in _KINDS else None

@@ -58,7 +58,12 @@ class Fetcher:
             "post": self._post,
         }
         try:
-            fetch[task.kind](fetched)
+            try:
+                fetch[task.kind](fetched)
+            except NotFoundError as error:
+                if concerns_all(error):
+                    raise
+                fetch[task.kind](fetched)  # a replica may lag: asked once more
         except (ItemError, SourceError, TransientError) as error:
             if concerns_all(error):
                 fetched.close()
@@ -98,6 +103,7 @@ class Fetcher:
                 raise
             return  # what was listed of it is all that there is
         fetched.facts = {**fetched.facts, "graph": record_of(served)}
+        fetched.are_pieces_known = True
         self._attachments(fetched, path)
 
     # -- the others -------------------------------------------------------------------------------------------------
@@ -105,12 +111,13 @@ class Fetcher:
     def _contact(self, fetched: Fetched) -> None:
         path = f"/contacts/{segment(fetched.task.item_id)}"
         self._complete(fetched, CONTACT_EXPANDS, path)
+        fetched.are_pieces_known = True
         photo = Piece(PHOTO, "ContactPicture.jpg", {})
         try:
             photo.file, photo.size, photo.sha256 = self._content(f"{path}/photo/$value")
-        except NotFoundError:
-            return  # most have none
         except (ItemError, TransientError) as error:
+            if isinstance(error, NotFoundError) and not concerns_all(error):
+                return  # most have none
             _refuse(photo, error)
         fetched.pieces.append(photo)
 
@@ -124,6 +131,7 @@ class Fetcher:
         path = f"/events/{segment(fetched.task.item_id)}"
         served = record_of(self._first(EVENT_EXPANDS, path, {"$select": EVENT}))
         fetched.facts = completed(fetched.task.facts, served)
+        fetched.are_pieces_known = True
         self._attachments(fetched, path)
         for other in objects_of(served.get("exceptionOccurrences")):
             other_id = id_of(other)
@@ -134,6 +142,7 @@ class Fetcher:
         facts = fetched.task.facts
         path = f"/todo/lists/{segment(str(facts['parent']))}/tasks/{segment(fetched.task.item_id)}"
         self._complete(fetched, TASK_EXPANDS, path)
+        fetched.are_pieces_known = True
         if fetched.facts["graph"].get("hasAttachments") is True:
             self._attachments(fetched, path, named=False)
 
@@ -141,6 +150,7 @@ class Fetcher:
         facts = fetched.task.facts
         path = f"/threads/{segment(str(facts['parent']))}/posts/{segment(fetched.task.item_id)}"
         fetched.facts = completed(facts, record_of(self._mailbox.get(path)))
+        fetched.are_pieces_known = True
         if fetched.facts["graph"].get("hasAttachments") is not False:
             self._attachments(fetched, path)
 
@@ -152,6 +162,7 @@ class Fetcher:
             records = list(self._listed(f"{path}/attachments", named=named))
         except (ItemError, TransientError) as error:
             fetched.pieces.append(unlisted := Piece(f"{path.rpartition('/')[2]}/attachments", "attachments", {}))
+            fetched.are_pieces_known = False
             _refuse(unlisted, error)
             return
         for record in records:

@@ -17,16 +17,30 @@ from exporters.graph.errors import (
     LockedError,
     MalwareError,
     MimeRefusedError,
+    NoMailboxError,
     NotFoundError,
     PagingLoopError,
     PermissionMissingError,
     RightsProtectedError,
     UnreadableAttachmentError,
     UnreadableItemError,
+    UserNotFoundError,
 )
 from exporters.outcomes import CAUSES, ExceptionCode
 from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
 
+ASK_AGAIN_AFTER = timedelta(hours=24)
+"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
+MIME_CODES = frozenset(
+    {
+        ExceptionCode.MIME_REFUSED,
+        ExceptionCode.ITEM_UNREADABLE,
+        ExceptionCode.TOO_LARGE,
+        ExceptionCode.DOWNLOAD_FAILED,
+        ExceptionCode.REFUSED,
+    }
+)
+"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
 _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (MimeRefusedError, ExceptionCode.MIME_REFUSED),
     (UnreadableAttachmentError, ExceptionCode.ATTACHMENT_UNREADABLE),
@@ -50,6 +64,9 @@ _UNREADABLE = {
 }
 """By code: an answer to many items at once is not asked for again by the session, so its errors stay as they came."""
 
+_TELLING = frozenset({*_UNREADABLE.values(), ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.TOO_LARGE})
+"""Of these the error's own sentence (status, codes, request id) helps whoever asks Microsoft."""
+
 
 def code_of(error: LastcopyError) -> ExceptionCode:
     """The code of an error that concerns one item."""
@@ -68,7 +85,7 @@ def reason_of(code: ExceptionCode, error: LastcopyError) -> str:
         return str(error)
     if code is ExceptionCode.STORE_REFUSED:
         return f"{_sentence(error)} {error.action}".rstrip()
-    if code is ExceptionCode.DOWNLOAD_FAILED:
+    if code in _TELLING:
         return f"{general} {_sentence(error)}"
     if code is ExceptionCode.ACCESS_DENIED and error.action:
         return f"{general} {error.action}"
@@ -80,15 +97,15 @@ def _sentence(error: LastcopyError) -> str:
     return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
 
 
-MIME_CODES = frozenset({ExceptionCode.MIME_REFUSED, ExceptionCode.ITEM_UNREADABLE})
-"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
-ASK_AGAIN_AFTER = timedelta(hours=24)
-"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
+NO_MAILBOX = (NoMailboxError, UserNotFoundError)
+"""There is nothing to copy: what is told of a single folder or item under these is not believed."""
 
 
 def concerns_all(error: LastcopyError) -> bool:
     """Whether an error about one item says that the whole mailbox cannot be read now."""
-    return isinstance(error, SourceError) and not isinstance(error, PagingLoopError)
+    return isinstance(error, UserNotFoundError) or (
+        isinstance(error, SourceError) and not isinstance(error, PagingLoopError)
+    )
 
 
 def worth_another_try(row: Mapping[str, Any], now: datetime) -> bool:

@@ -55,7 +55,8 @@ class Fetched:
     """What came of a task.
 
     facts: with `graph`, the whole record. file, size, sha256: MIME of a message, None if it was not asked for, or refused.
-    pieces: what else it needs. code, reason: why it, or its MIME, could not be had.
+    pieces: what else it needs; are_pieces_known: that is all of it, and nothing else of its earlier pieces is there any more.
+    code, reason: why it, or its MIME, could not be had.
     """
 
     task: Task
@@ -64,6 +65,7 @@ class Fetched:
     size: int = 0
     sha256: str = ""
     pieces: list[Piece] = field(default_factory=list)
+    are_pieces_known: bool = False
     code: ExceptionCode | None = None
     reason: str | None = None
 

@@ -7,18 +7,19 @@ earlier bytes become a row of kind `version`. One thread only. Source: docs/form
 from datetime import datetime
 from typing import Any
 
-from exporters.bag.formats import JsonObject
+from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult
 from exporters.mail.capture.contents import PHOTO
-from exporters.mail.capture.fetched import Fetched, Piece
+from exporters.mail.capture.facts import same_facts
+from exporters.mail.capture.fetched import Fetched, Piece, Task
 from exporters.mail.capture.objects import Lines, MailZip, Objects
 from exporters.mail.originals import JSONL, MAIL
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 _HELD = ("key", "size", "sha256", "captured", "run", "pst", "record")
-_OF_VERSION = ("key", "size", "sha256", "captured", "run", "name", "path", "folder", "service", "modified", "record")
+_OF_VERSION = (*_HELD, "name", "path", "folder", "service", "modified", "versionId")
 
 
 class Keeper:
@@ -57,6 +58,8 @@ class Keeper:
     def _message(self, fetched: Fetched) -> None:
         task, held = fetched.task, fetched.task.row
         row = self._row(fetched.facts, _path(task.folder, fetched.facts), f"/{task.folder}")
+        if fetched.code is not None and _is_second_look(task):
+            return
         zip_file = self._objects.mail()
         if fetched.code is not None:
             self._refused(fetched, row, zip_file)
@@ -66,8 +69,9 @@ class Keeper:
         if is_same and held is not None:
             row.update({name: held[name] for name in _HELD if name in held})
         elif fetched.file is not None:
+            zip_file.rows += self._settled(fetched, "outcome = 'excepted'")  # it is all in the MIME
             if held is not None and held.get("key") is not None:
-                zip_file.rows.append(("item", self._earlier(held)))
+                zip_file.rows.append(("item", earlier(held)))
             name = zip_file.name(task.folder, str(row["name"]), task.item_id)
             row["key"] = zip_file.add(name, fetched.file, _date(fetched.facts))
             row.update(size=fetched.size, sha256=fetched.sha256)
@@ -94,10 +98,12 @@ class Keeper:
         if (
             held is not None and held.get("key") is not None
         ):  # its newer state could not be had; what we hold stays held
-            zip_file.rows.append(("item", self._earlier(held)))
+            zip_file.rows.append(("item", earlier(held)))
         self._except(row, fetched.code or ExceptionCode.REFUSED, fetched.reason, held)
         if "graph" in fetched.facts:
             attachments = [self._piece(piece, MAIL, row, zip_file.rows) for piece in fetched.pieces]
+            if fetched.are_pieces_known:
+                zip_file.rows += self._settled(fetched)
             row["record"] = zip_file.key
             told = {"entry": None, "code": row["code"], "attachments": attachments}
             zip_file.record({**told, **self._described(fetched, row)})
@@ -109,10 +115,12 @@ class Keeper:
         task, held = fetched.task, fetched.task.row
         row = self._row(fetched.facts, _path(task.folder, fetched.facts), f"/{task.folder}")
         if fetched.code is not None:
+            if _is_second_look(task):
+                return
             self._except(row, fetched.code, fetched.reason, held)
             before: list[tuple[str, JsonObject]] = []
             if held is not None and held.get("key") is not None:
-                before.append(("item", self._earlier(held)))
+                before.append(("item", earlier(held)))
             self._writer.emit_all([*before, ("item", row)])
             return
         kind = JSONL[task.kind]
@@ -125,8 +133,10 @@ class Keeper:
         others = [piece for piece in fetched.pieces if piece is not photo]
         if others:
             line["attachments"] = [self._piece(piece, kind, row, lines.rows) for piece in others]
+        if fetched.are_pieces_known:
+            lines.rows += self._settled(fetched)
         if held is not None and held.get("key") is not None:
-            lines.rows.append(("item", self._earlier(held)))
+            lines.rows.append(("item", earlier(held)))
         self._add(lines, line, row)
         self._result.downloaded += 1
         self._count_copied(held)
@@ -157,30 +167,61 @@ class Keeper:
                 if version is not None:
                     row["versionId"] = version
                 if held is not None and held.get("key") is not None:
-                    rows.append(("item", self._earlier(held)))
+                    rows.append(("item", earlier(held)))
             told.update({name: row[name] for name in ("key", "size", "sha256")})
         else:
             return told  # a link: it has no bytes, and stands in the record
         rows.append(("item", row))
         return told
 
+    def _settled(self, fetched: Fetched, where: str = "1") -> list[tuple[str, JsonObject]]:
+        """Rows of earlier pieces that the item does not have any more: gone if we hold them, else vanished."""
+        there = {piece.item_id for piece in fetched.pieces}
+        at = timestamp(self._clock.now())
+        rows: list[tuple[str, JsonObject]] = []
+        query = f"kind = 'attachment' AND scope = ? AND {where}"
+        for held in map(load_json, list(self._writer.state.rows(query, (fetched.task.item_id,)))):
+            if held["id"] not in there and (settled := settled_piece(held, self._writer.run.id, at)) is not None:
+                rows.append(("item", settled))
+        return rows
+
     # -- rows -------------------------------------------------------------------------------------------------------
 
     def _except(self, row: JsonObject, code: ExceptionCode, reason: str | None, held: JsonObject | None) -> None:
         row.update(outcome=Outcome.EXCEPTED.value, code=code.value, reason=reason or CAUSES[code].reason)
         if held is not None and held["outcome"] == Outcome.EXCEPTED and held.get("code") == row["code"]:
-            row.update({name: held[name] for name in ("captured", "run", "reason") if name in held})
-
-    def _earlier(self, held: JsonObject) -> JsonObject:
-        """The bytes so far as a row of kind `version`, where they lie."""
-        row: JsonObject = {name: held[name] for name in _OF_VERSION if name in held}
-        row.update(kind="version", scope=held["id"], id=held["captured"], parent=held["id"])
-        row["outcome"] = Outcome.COPIED.value
-        return row
+            row.update({name: held[name] for name in ("captured", "run", "reason", "pst") if name in held})
 
     def _count_copied(self, held: JsonObject | None) -> None:
         if held is None or held["run"] != self._writer.run.id or held["outcome"] == Outcome.EXCEPTED:
             self._result.copied += 1
+
+
+def earlier(held: JsonObject) -> JsonObject:
+    """The bytes of a row so far as a row of kind `version`, where they lie.
+
+    An attachment is known by its item too: every contact's photo has the same id.
+    """
+    row: JsonObject = {name: held[name] for name in _OF_VERSION if name in held}
+    scope = f"{held['scope']}/{held['id']}" if held["kind"] == "attachment" else held["id"]
+    row.update(kind="version", scope=scope, id=held["captured"], parent=held["id"], outcome=Outcome.COPIED.value)
+    return row
+
+
+def settled_piece(row: JsonObject, run_id: str, at: str) -> JsonObject | None:
+    """What becomes of the row of a piece that is not there any more; None if that is known."""
+    if row["outcome"] == Outcome.COPIED:
+        return {**row, "outcome": Outcome.GONE.value, "since": at, "run": run_id}
+    if row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED:
+        return None
+    code = ExceptionCode.VANISHED
+    return {**row, "code": code.value, "reason": CAUSES[code].reason, "captured": at, "run": run_id}
+
+
+def _is_second_look(task: Task) -> bool:
+    """Whether nothing is new of an item that is held whole, and only a piece of it was tried once more."""
+    held = task.row
+    return held is not None and held["outcome"] == Outcome.COPIED and same_facts(task.facts, held)
 
 
 def _alive(row: JsonObject) -> str:

@@ -14,10 +14,20 @@ from typing import Any
 from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.errors import ItemError, LastcopyError, SourceError
-from exporters.graph.errors import NoMailboxError, NotFoundError, RefusedError, ResyncRequiredError, StoppedError
+from exporters.graph.errors import (
+    ForeignLinkError,
+    NotFoundError,
+    PagingLoopError,
+    RefusedError,
+    ResyncRequiredError,
+    StoppedError,
+    UnsupportedError,
+)
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.collections import PAGES, Collection, collection_at, collection_of
-from exporters.mail.capture.facts import digest, id_of, is_removed, item_facts, listed_facts, same_facts
+from exporters.mail.capture.exceptions import NO_MAILBOX
+from exporters.mail.capture.facts import id_of, is_removed, item_facts, listed_facts
+from exporters.mail.capture.news import ListingDigest, is_news, uncounted
 from exporters.mail.capture.walk import Walk, Walker, walked_as
 from exporters.mail.settings import MailSettings
 
@@ -44,24 +54,26 @@ class Listing:
         """Scopes of collections, and parts of the walk, that could not be listed in this round, and why."""
         self.walk = Walk()
         self.relisted: set[str] = set()
-        """Folders that were listed from the start in this run."""
+        """Folders that were listed from the start in this round."""
+        self._missing: dict[str, LastcopyError] = {}
 
     def run(self, anew: Iterable[str] = ()) -> bool:
         """List to the end of a round; whether it brought any news. Removals are not decided yet.
 
         Raises: SourceError, RunError; StoppedError: the next run goes on after the page that was the last.
         """
-        self.refused = {}
+        self.refused, self.relisted, self._missing = {}, set(), {}
         anew = set(anew)
         news = False
         asked: set[str] = set()
-        for scope in self._known_scopes():
-            collection = collection_at(scope)
-            if collection is None or collection.word == "threads" or not self._is_live(scope):
-                continue
-            if collection.folder not in anew:
-                asked.add(scope)
-                news = self._ask(collection) or news
+        for known in self._known():
+            if known.folder not in anew:
+                asked.add(known.scope)
+                news = self._ask(known) or news
+        asked -= (
+            self._missing.keys()
+        )  # what became of these the walk tells: one that is there still is listed from the start
+        self._missing = {}
         changed = self._walk()
         news = bool(changed) or news
         for facts in self.walk.folders.values():
@@ -71,12 +83,22 @@ class Listing:
             if collection.word == "threads" and self._is_live(collection.scope) and facts["id"] not in changed:
                 continue
             news = self._ask(collection, anew=collection.folder in anew) or news
-        return news
+        self.refused |= self._missing  # the walk found them just now: the next round tells
+        return news or bool(self._missing)
 
-    def _known_scopes(self) -> list[str]:
-        """Scopes of cursors; the one whose listing from the start was cut off goes first: what it has seen is known now only."""
+    def _known(self) -> list[Collection]:
+        """Collections that have a cursor; the one whose listing from the start was cut off goes first: what it has seen is known
+        now only."""
         cursors = self._writer.heads.cursors
-        return sorted(cursors, key=lambda scope: (not cursors[scope].get("full"), scope))
+        found: list[Collection] = []
+        for scope in sorted(cursors, key=lambda scope: (not cursors[scope].get("full"), scope)):
+            if (collection := collection_at(scope, cursors[scope])) is None:
+                continue
+            if collection.word == "threads" or not self._is_live(scope):
+                continue
+            if self._settings.recoverable == "all" or not collection.is_recoverable:
+                found.append(collection)
+        return found
 
     def _is_live(self, scope: str) -> bool:
         cursor = self._writer.heads.cursors.get(scope)
@@ -117,7 +139,10 @@ class Listing:
         gone: list[JsonObject] = []
         for row in map(load_json, self._writer.state.rows(query)):
             item_id = row["id"]
-            if item_id in self.walk.folders or walked_as(row) in self.walk.refused or walked_as(row) not in asked:
+            if item_id in self.walk.folders or walked_as(row) in self.walk.refused:
+                continue
+            if walked_as(row) not in asked:
+                gone += uncounted(row)
                 continue
             owed = self._writer.state.listed("", item_id)
             if owed is None or not owed.get("deleted"):
@@ -134,16 +159,20 @@ class Listing:
         self._look_for_a_stop()
         try:
             return self._list_collection(collection, anew=anew)
-        except (NoMailboxError, StoppedError):
+        except (*NO_MAILBOX, StoppedError):
             raise
         except NotFoundError as error:
-            if collection.folder in self.walk.folders:  # the walk found it just now
-                self.refused[collection.scope] = error
+            self._missing[collection.scope] = error
             self._drop(collection)
-            return False  # what became of it the walk tells
+            return False
         except (ItemError, SourceError) as error:
             self.refused[collection.scope] = error
-            if self._writer.heads.cursors.get(collection.scope, {}).get("full") or self._writer.heads.round is not None:
+            is_full = self._writer.heads.cursors.get(collection.scope, {}).get("full")
+            if (
+                is_full
+                or self._writer.heads.round is not None
+                or isinstance(error, (PagingLoopError, ForeignLinkError))
+            ):
                 self._drop(collection)
             return False
 
@@ -163,9 +192,16 @@ class Listing:
                 if collection.has_delta:
                     return self._delta(collection, anew=anew or restart > 0)
                 return self._whole(collection, anew=anew)
-            except ResyncRequiredError:
+            except (
+                ResyncRequiredError,
+                ForeignLinkError,
+            ):  # the state is lost, or was made at another address of the service
                 if restart == RESTARTS:
                     raise
+            except UnsupportedError:  # a mailbox that is over its quota, say (Q-007)
+                if not collection.has_delta:
+                    raise
+                return self._plain(collection)
         raise AssertionError("unreachable")
 
     def _delta(self, collection: Collection, *, anew: bool) -> bool:
@@ -175,15 +211,15 @@ class Listing:
         if anew or not link or cursor.get("kind") == "dropped" or not self._fits(cursor, collection):
             return self._from_the_start(collection)
         pages = self._mailbox.delta(link, page_size=PAGES[collection.word])
-        return self._pages(collection, pages, expand, bool(cursor.get("full")))
+        try:
+            return self._pages(collection, pages, expand, bool(cursor.get("full")))
+        except RefusedError:  # a link that is not taken any more
+            return self._from_the_start(collection)
 
     def _fits(self, cursor: Mapping[str, Any], collection: Collection) -> bool:
         """Whether a link was made with what we ask for today (Q-009); `expand` says which of the expansions the service took."""
         settings = cursor.get("settings", {})
-        return bool(settings.get("asked") == self._asked(collection))
-
-    def _asked(self, collection: Collection) -> str:
-        return digest({"params": collection.params(None), "expands": list(collection.expands)})[:16]
+        return bool(settings.get("asked") == collection.asked)
 
     def _from_the_start(self, collection: Collection) -> bool:
         self._begin(collection)
@@ -204,12 +240,14 @@ class Listing:
 
     def _pages(self, collection: Collection, pages: Iterable[Any], expand: int, full: bool) -> bool:
         news = False
-        settings = {"asked": self._asked(collection), "expand": expand}
+        settings = {"asked": collection.asked, "expand": expand}
         for page in pages:
             news = self._take(collection, page.rows, full) or news
             kind, link = ("next", page.next_link) if page.next_link is not None else ("delta", page.delta_link)
             before = self._writer.heads.cursors.get(collection.scope, {})
             cursor: JsonObject = {"kind": kind, "link": link, "settings": settings}
+            if collection.is_recoverable:
+                cursor["recoverable"] = True
             if full and kind == "next":
                 cursor["full"] = True
             elif full:
@@ -263,7 +301,7 @@ class Listing:
         news: list[JsonObject] = []
         for one in facts:
             owed, row = known[one["id"]]
-            if not _is_news(one, owed, row):
+            if not is_news(one, owed, row):
                 continue
             named = owed or row or {}
             news.append({**one, "name": named.get("name", "")} if one.get("deleted") else one)
@@ -276,22 +314,54 @@ class Listing:
     def _whole(self, collection: Collection, *, anew: bool) -> bool:
         """Ids and change keys of all, which are compared with those that we hold if they are not as they were."""
         cursor = self._writer.heads.cursors.get(collection.scope)
-        if cursor is not None and cursor.get("kind") == "listed" and not anew:
-            told = Digest()
+        if cursor is not None and cursor.get("kind") == "listed" and self._fits(cursor, collection) and not anew:
+            told = ListingDigest()
             for page in self._listed(collection):
                 told.take(page)
             if told.value == cursor.get("digest"):
                 return False
         self._begin(collection)
-        told, news = Digest(), False
+        told, news = ListingDigest(), False
         for page in self._listed(collection):
             told.take(page)
             self._see(collection, (row["id"] for row in page))
-            news = bool(self._news_of([listed_facts(collection.kind, row, collection.folder) for row in page])) or news
+            facts = [listed_facts(collection.kind, row, collection.folder, collection.asked) for row in page]
+            news = bool(self._news_of(facts)) or news
         news = self._miss(collection) or news
-        self._writer.emit("cursor", {"scope": collection.scope, "kind": "listed", "link": "", "digest": told.value})
-        self._end_round(collection)
+        self._end_listed(collection, {"asked": collection.asked}, told.value)
         return news
+
+    def _end_listed(self, collection: Collection, settings: JsonObject, told: str) -> None:
+        """A listing that leaves no link has ended."""
+        value: JsonObject = {
+            "scope": collection.scope,
+            "kind": "listed",
+            "link": "",
+            "settings": settings,
+            "digest": told,
+        }
+        if collection.is_recoverable:
+            value["recoverable"] = True
+        self._writer.emit("cursor", value)
+        self._end_round(collection)
+
+    def _plain(self, collection: Collection) -> bool:
+        """All items as they are, of a folder that tells no changes; delta is asked for again in the next round."""
+        self._begin(collection)
+        for number, expand in enumerate(collection.expands):
+            news = False
+            try:
+                for page in self._mailbox.pages(collection.plain_path, params=collection.plain_params(expand)):
+                    self._look_for_a_stop()
+                    news = self._take(collection, page, full=True) or news
+            except RefusedError:
+                if expand is None:
+                    raise
+                continue
+            news = self._miss(collection) or news
+            self._end_listed(collection, {"asked": collection.asked, "expand": number}, "")
+            return news
+        raise AssertionError("unreachable")
 
     def _listed(self, collection: Collection) -> Iterator[list[JsonObject]]:
         for page in self._mailbox.pages(collection.path, params=collection.params(None)):
@@ -303,34 +373,3 @@ class Listing:
             raise StoppedError(
                 "The run was asked to stop while a mailbox was listed.", code="stopped", action="Run again to go on."
             )
-
-
-class Digest:
-    """Stands for ids and change keys, in whatever order they come."""
-
-    def __init__(self) -> None:
-        self._sum, self._number = 0, 0
-
-    def take(self, page: Iterable[Mapping[str, Any]]) -> None:
-        """Take in rows."""
-        for row in page:
-            text = f"{row.get('id')}\0{row.get('changeKey') or row.get('@odata.etag')}"
-            self._sum += int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest(), "big")
-            self._number += 1
-
-    @property
-    def value(self) -> str:
-        return f"{self._number}-{self._sum % (1 << 256):064x}"
-
-
-def _is_news(facts: Mapping[str, Any], owed: Mapping[str, Any] | None, row: Mapping[str, Any] | None) -> bool:
-    """owed, row: what we know of the item already. That a folder does not have it any more is news only if we think it has."""
-    held = row is not None and row["outcome"] != "gone" and row.get("code") != "vanished"
-    if facts.get("deleted"):
-        newest = owed if owed is not None else row
-        if newest is None or newest.get("parent") != facts["parent"]:
-            return False
-        return not owed.get("deleted") if owed is not None else held
-    if owed is not None:
-        return owed != facts
-    return row is None or not held or not same_facts(facts, row)

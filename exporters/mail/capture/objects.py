@@ -1,8 +1,8 @@
 """The objects of `data/originals/` that are being made: a zip of messages, a file of lines for each other kind.
 
-Rules of this file: rows are written when their object is whole in the store, and at once, so that a kill loses no more than one
-object's; an object is closed at 1,000 items, 256 MiB or 60 seconds; numbers follow what lies in the store, whatever was cut
-off. One thread only. Source: design §5, docs/formats.md (bag of a mailbox).
+Rules of this file: rows are written when their object is whole in the store, together and at once, so that a kill loses no more
+than one object's; an object is closed at 1,000 items, 256 MiB or 60 seconds; numbers follow what lies in the store, whatever was
+cut off. One thread only. Source: design §5, docs/formats.md (bag of a mailbox).
 """
 
 import tempfile
@@ -83,7 +83,7 @@ class _Object:
         )
         if stored.version_id is not None:
             row["versionId"] = stored.version_id
-        self._writer.emit_all([("item", row), *self.rows])
+        self._writer.emit_together([("item", row), *self.rows])
         self._writer.flush()
 
     def abandon(self) -> None:
@@ -100,11 +100,12 @@ class MailZip(_Object):
     def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str = MAIL) -> None:
         super().__init__(writer, clock, kind, number, "zip")
         self._zip = zipfile.ZipFile(cast("IO[bytes]", self._upload), "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        self._entries = 0
         self._records = tempfile.SpooledTemporaryFile(4 << 20)  # noqa: SIM115 - closed with the zip
 
     def name(self, folder: str, subject: str, item_id: str, suffix: str = "eml") -> str:
         """The name of the next entry."""
-        return mail_entry(self.number, self.items + 1, folder, subject, item_id, suffix)
+        return mail_entry(self.number, self._entries + 1, folder, subject, item_id, suffix)
 
     def add(self, name: str, file: IO[bytes], at: datetime | None) -> str:
         """Add an entry; return the `key` of its row. file: read from its start. at: its date."""
@@ -112,6 +113,7 @@ class MailZip(_Object):
             file.seek(0)
             while piece := file.read(PIECE):
                 entry.write(piece)
+        self._entries += 1
         return entry_key(Entry(self.key, name))
 
     def record(self, line: JsonObject) -> None:
@@ -132,7 +134,8 @@ class MailZip(_Object):
 
 
 def _info(name: str, at: datetime | None) -> zipfile.ZipInfo:
-    moment = min(max(at or _EARLIEST, _EARLIEST), _LATEST)
+    at = _EARLIEST if at is None else at.replace(tzinfo=at.tzinfo or UTC)
+    moment = min(max(at, _EARLIEST), _LATEST).astimezone(UTC)
     info = zipfile.ZipInfo(name, (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second))
     info.compress_type, info.create_system, info.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
     return info

@@ -48,10 +48,15 @@ class Planner:
     def _planned(self, facts: JsonObject, row: JsonObject | None) -> Task | None:
         names = self._paths.names(str(facts.get("parent") or ""))
         task = Task(facts, row, names)
-        if row is None or row["kind"] != facts["kind"] or not _is_only_moved(facts, row):
+        if row is None or row["kind"] != facts["kind"] or not _is_only_moved(facts, row) or self._lacks_pieces(row):
             return task
         self._move(facts, row, f"/{'/'.join((*names, str(facts.get('name', ''))))}", f"/{task.folder}")
         return None
+
+    def _lacks_pieces(self, row: JsonObject) -> bool:
+        """Whether an item that is there again was removed with attachments that could not be had then."""
+        query = "SELECT count(*) FROM rows WHERE kind = 'attachment' AND scope = ? AND code = 'vanished'"
+        return row["outcome"] == Outcome.GONE and self._state.count(query, (row["id"],)) > 0
 
     def _failed(self, now: datetime) -> Iterator[Task]:
         """Items, and items of which something, failed in an earlier run."""
@@ -78,4 +83,4 @@ def _is_only_moved(facts: JsonObject, row: JsonObject) -> bool:
     new, old = facts["service"], row.get("service", {})
     if "state" in new:
         return bool(new["state"] == old.get("state") and new.get("content") == old.get("content"))
-    return bool(new.get("changeKey")) and new.get("changeKey") == old.get("changeKey")
+    return bool(new.get("changeKey")) and all(new.get(name) == old.get(name) for name in ("changeKey", "asked"))

@@ -1,123 +1,144 @@
 """What a mailbox is beside its items: whose it is, its settings, inbox rules and categories.
 
 Rules of this file: nothing tells when one of these changes, so they are read again once a day; a part that is refused does not
-stop the copy, and is named in the line of the settings. Source: design §4 (payload: settings), graph.md §3.1, §3.6.
+stop the copy: it is an exception with its code, what is held of it stays, and it is asked for in every run. Only what is new
+becomes a line. Source: design §4 (payload: settings), graph.md §3.1, §3.6.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from exporters.bag.formats import JsonObject, load_json
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock, timestamp
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, text_of
-from exporters.graph.errors import NoMailboxError
+from exporters.graph.errors import StoppedError
 from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.exceptions import NO_MAILBOX, code_of, reason_of
 from exporters.mail.capture.facts import digest, record_of
+from exporters.mail.capture.keeping import earlier
 from exporters.mail.capture.objects import Objects
+from exporters.outcomes import ExceptionCode, Outcome
 
 SCOPE = "settings"
 AFTER = timedelta(days=1)
 _OWNER = "id,displayName,mail,userPrincipalName,proxyAddresses,userType"
 _GROUP = "id,displayName,mail,proxyAddresses,description"
+_KIND_OF_PART = {"masterCategories": "category", "messageRules": "rule"}
+"""Parts that have rows of a kind of their own; the others are one row of kind `setting`."""
+_REFUSED = "refused/"
+"""What the id of a row begins with that stands for a part that could not be read."""
+
+
+@dataclass(slots=True)
+class _Profile:
+    """lines: {"kind", "id", "graph"} of each thing that was read. refused: parts that could not be, and why."""
+
+    lines: list[JsonObject] = field(default_factory=list)
+    refused: dict[str, LastcopyError] = field(default_factory=dict)
 
 
 def refresh_profile(mailbox: Mailbox, writer: BagWriter, clock: Clock, *, is_group: bool) -> None:
     """Read it if that was not done for a day, and write down what is new.
 
-    Raises: NoMailboxError, RunError, errors of the store.
+    Raises: NoMailboxError, UserNotFoundError, RunError, errors of the store.
     """
     cursor = writer.heads.cursors.get(SCOPE, {})
     now = clock.now()
-    if cursor and now - datetime.fromisoformat(cursor["at"]) < AFTER:
+    if cursor and not cursor.get("refused") and now - datetime.fromisoformat(cursor["at"]) < AFTER:
         return
-    lines = list(_lines(mailbox, is_group=is_group))
-    told = digest({"lines": lines})
+    profile = _read(mailbox, is_group=is_group)
+    refused = {name: code_of(error).value for name, error in sorted(profile.refused.items())}
+    told = digest({"lines": profile.lines, "refused": refused})
     if told != cursor.get("digest"):
-        _keep(writer, clock, lines)
-    value = {"scope": SCOPE, "kind": "listed", "link": "", "digest": told, "at": timestamp(now)}
+        _keep(writer, clock, profile)
+    value: JsonObject = {"scope": SCOPE, "kind": "listed", "link": "", "digest": told, "at": timestamp(now)}
+    if refused:
+        value["refused"] = refused
     writer.emit("cursor", value)
 
 
-def _lines(mailbox: Mailbox, *, is_group: bool) -> list[JsonObject]:
-    """{"kind", "id", "graph"} of each; of a part that is refused `{"kind": "setting", "id", "code", "reason"}`."""
+def _read(mailbox: Mailbox, *, is_group: bool) -> _Profile:
     owner = {"$select": _GROUP if is_group else _OWNER}
-    parts: list[tuple[str, str, Callable[[], list[JsonObject]]]] = [
-        ("setting", "owner", lambda: [mailbox.get("", params=owner)]),
-    ]
+    parts: dict[str, Callable[[], list[JsonObject]]] = {"owner": lambda: [mailbox.get("", params=owner)]}
     if not is_group:
-        parts += [
-            ("setting", "mailboxSettings", lambda: [mailbox.get("/mailboxSettings")]),
-            ("category", "masterCategories", lambda: _all(mailbox, "/outlook/masterCategories")),
-            ("rule", "messageRules", lambda: _all(mailbox, "/mailFolders/inbox/messageRules")),
-        ]
-    lines: list[JsonObject] = []
-    for kind, name, read in parts:
+        parts |= {
+            "mailboxSettings": lambda: [mailbox.get("/mailboxSettings")],
+            "masterCategories": lambda: _all(mailbox, "/outlook/masterCategories"),
+            "messageRules": lambda: _all(mailbox, "/mailFolders/inbox/messageRules"),
+        }
+    profile = _Profile()
+    for name, read in parts.items():
         try:
             found = [record_of(served) for served in read()]
-        except NoMailboxError:
+        except (*NO_MAILBOX, StoppedError):
             raise
         except (ItemError, SourceError) as error:
-            lines.append(_refused(name, error))
+            profile.refused[name] = error
             continue
+        kind = _KIND_OF_PART.get(name, "setting")
         for one in found:
             item_id = name if kind == "setting" else identifier_of(one.get("id"))
             if item_id is not None:
-                lines.append({"kind": kind, "id": item_id, "graph": one})
-    return lines
+                profile.lines.append({"kind": kind, "id": item_id, "graph": one})
+    return profile
 
 
 def _all(mailbox: Mailbox, path: str) -> list[JsonObject]:
     return [row for page in mailbox.pages(path) for row in page]
 
 
-def _refused(name: str, error: LastcopyError) -> JsonObject:
-    return {"kind": "setting", "id": name, "graph": {}, "code": error.code, "reason": str(error)}
-
-
-def _keep(writer: BagWriter, clock: Clock, lines: list[JsonObject]) -> None:
-    """All of them as lines of one file, with their rows; what is there no more is gone."""
+def _keep(writer: BagWriter, clock: Clock, profile: _Profile) -> None:
+    """What is new as lines of one file, with their rows; what is there no more is gone."""
     objects = Objects(writer, clock)
     try:
-        file = objects.lines("settings")
         at = {"run": writer.run.id, "captured": timestamp(clock.now())}
-        there: set[tuple[str, str]] = set()
-        for line in lines:
-            there.add((line["kind"], line["id"]))
-            name = text_of(line["graph"].get("displayName")) or ""
-            row: JsonObject = {
-                "kind": line["kind"],
-                "scope": "",
-                "id": line["id"],
-                "name": name,
-                "outcome": "copied",
-                **at,
-            }
+        for line in profile.lines:
             held = writer.state.row((line["kind"], "", line["id"]))
+            if held is not None and held["outcome"] == Outcome.COPIED and held["sha256"] == Hashed.of(dump_json(line)):
+                continue
+            name = text_of(line["graph"].get("displayName")) or ""
+            row: JsonObject = {"kind": line["kind"], "scope": "", "id": line["id"], "name": name, "outcome": "copied"}
+            row.update(at)
+            file = objects.lines("settings")
             if held is not None and held.get("key") is not None:
-                file.rows.append(("item", _earlier(held)))
+                file.rows.append(("item", earlier(held)))
             row["key"], row["size"], row["sha256"] = file.add(line)
             file.rows.append(("item", row))
-        query = "kind IN ('setting', 'category', 'rule') AND outcome = 'copied'"
-        for held in map(load_json, list(writer.state.rows(query))):
-            if (held["kind"], held["id"]) not in there:
-                file.rows.append(("item", {**held, "outcome": "gone", "since": at["captured"], "run": at["run"]}))
         objects.finish()
     except BaseException:
         objects.abandon()
         raise
+    writer.emit_all([("item", row) for row in [*_gone(writer, profile, at), *_refused(writer, profile, at)]])
 
 
-def _earlier(held: JsonObject) -> JsonObject:
-    """What stood there before, where it lies."""
-    names = ("key", "size", "sha256", "captured", "run", "name")
-    row = {name: held[name] for name in names if name in held}
-    return {
-        **row,
-        "kind": "version",
-        "scope": held["id"],
-        "id": held["captured"],
-        "parent": held["id"],
-        "outcome": "copied",
-    }
+def _gone(writer: BagWriter, profile: _Profile, at: JsonObject) -> list[JsonObject]:
+    there = {(line["kind"], line["id"]) for line in profile.lines}
+    unread = {_KIND_OF_PART[name] for name in profile.refused if name in _KIND_OF_PART}
+    query = "kind IN ('category', 'rule') AND outcome = 'copied'"
+    return [
+        {**held, "outcome": Outcome.GONE.value, "since": at["captured"], "run": at["run"]}
+        for held in map(load_json, writer.state.rows(query))
+        if (held["kind"], held["id"]) not in there and held["kind"] not in unread
+    ]
+
+
+def _refused(writer: BagWriter, profile: _Profile, at: JsonObject) -> list[JsonObject]:
+    """A row for each part that could not be read, and for each that can be again."""
+    rows: list[JsonObject] = []
+    for name, error in profile.refused.items():
+        held = writer.state.row(("setting", "", f"{_REFUSED}{name}"))
+        code = code_of(error)
+        if held is not None and held.get("code") == code:
+            continue
+        row = {"kind": "setting", "scope": "", "id": f"{_REFUSED}{name}", "name": name, **at}
+        rows.append({**row, "outcome": Outcome.EXCEPTED.value, "code": code.value, "reason": reason_of(code, error)})
+    for held in map(load_json, writer.state.rows("kind = 'setting' AND outcome = 'excepted' AND code != 'vanished'")):
+        if held["name"] not in profile.refused:
+            rows.append(
+                {**held, **at, "code": ExceptionCode.VANISHED.value, "reason": "It was refused, and can be read again."}
+            )
+    return rows

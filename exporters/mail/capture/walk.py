@@ -13,9 +13,10 @@ from exporters.bag.formats import JsonObject
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, number_of, text_of
 from exporters.graph.calls import segment
-from exporters.graph.errors import NoMailboxError, NotFoundError, RefusedError
+from exporters.graph.errors import NotFoundError, RefusedError, StoppedError, UserNotFoundError
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.asked import FOLDER, FOLDER_EXPANDS
+from exporters.mail.capture.exceptions import NO_MAILBOX
 from exporters.mail.capture.facts import folder_facts, id_of, owner_of
 
 ROOT = "msgfolderroot"
@@ -70,7 +71,7 @@ class Walker:
     def _guarded(self, of: str, walk: Callable[[], None]) -> None:
         try:
             walk()
-        except NoMailboxError:
+        except (*NO_MAILBOX, StoppedError):
             raise
         except (ItemError, SourceError) as error:
             self._walk.refused[of] = error
@@ -100,6 +101,8 @@ class Walker:
         for name in wanted:
             try:
                 found = self._mailbox.get(f"/mailFolders/{name}", params={"$select": "id"})
+            except UserNotFoundError:
+                raise
             except (NotFoundError, RefusedError):
                 continue
             if (item_id := id_of(found)) is not None:
@@ -149,6 +152,8 @@ class Walker:
     def _contacts(self) -> None:
         try:
             default = self._mailbox.get(f"/contactFolders/{CONTACTS}")
+        except UserNotFoundError:
+            raise
         except (NotFoundError, RefusedError):
             default = {"id": CONTACTS, "displayName": "Contacts"}
         default_id = id_of(default) or CONTACTS
@@ -180,7 +185,7 @@ class Walker:
             owner = owner_of(served)
             is_own = own is None or owner is None or owner == own
             extra = {
-                "isDefault": served.get("isDefaultCalendar") or None,
+                "wellKnownName": "calendar" if served.get("isDefaultCalendar") is True else None,
                 "color": text_of(served.get("hexColor")) or text_of(served.get("color")) or None,
                 "owner": None if is_own else owner,
             }

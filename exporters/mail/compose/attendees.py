@@ -64,11 +64,12 @@ def person(line: Line) -> Person:
 def rows(organizer: Person | None, attendees: Sequence[Person]) -> list[dict[int, Value]]:
     """The organizer first, then the attendees, each once (by address and kind); nobody who has neither name nor address."""
     found: list[dict[int, Value]] = []
-    seen: set[tuple[str, int]] = set()
+    seen: set[tuple[int, str]] = set()
     for one in (*((organizer,) if organizer else ()), *attendees):
-        if not one.shown or (one.address and (one.address.lower(), one.kind) in seen):
+        known = one.kind, one.address.lower()
+        if not one.shown or (one.address and known in seen):
             continue
-        seen.add((one.address.lower(), one.kind))
+        seen.add(known)
         row = dict(people.row(one.kind, False, one.shown, one.address, one.address_type))
         first = one is organizer
         row[FLAGS] = SENDABLE | _IS_ORGANIZER if first else SENDABLE

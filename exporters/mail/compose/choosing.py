@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.state import State
-from exporters.mail.compose.folders import Tree
+from exporters.mail.compose.folders import VIEWS, Tree
 from exporters.mail.compose.order import Order
 from exporters.mail.compose.placed import KINDS, is_changed, is_live, placed
 from exporters.mail.compose.placed_rows import PlacedRows
@@ -70,6 +70,6 @@ def _has_strays(state: State, order: Order) -> bool:
     """Whether there are items in folders of which no row tells."""
     for scope, folder in order.parents():
         row = state.row(("folder", scope, folder))
-        if row is None or row["outcome"] == "gone" or (row.get("service") or {}).get("class") == "search":
+        if row is None or row["outcome"] == "gone" or (row.get("service") or {}).get("class") in VIEWS:
             return True
     return False

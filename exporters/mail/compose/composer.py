@@ -33,16 +33,13 @@ from exporters.mail.compose.parts import Parts, part_file
 from exporters.mail.compose.parts_json import write_parts_json
 from exporters.mail.compose.placed import KINDS, superseded
 from exporters.mail.compose.placed_rows import PlacedRows
-from exporters.mail.originals import entry_of
+from exporters.mail.originals import COMPOSED, COMPOSING, PST_CURSOR, RECOMPOSING, entry_of
 from exporters.mail.settings import MailSettings
 from exporters.pst import Folder, PstError, SinkFailed, SpillFailed, Writer
 from exporters.scratch import scratch_error
 from exporters.store.protocol import Store
 
-CURSOR = "pst"
-"""Scope of the cursor that says how far composing has come: {"kind": how far, "parts": [names of the files that count]}; once
-composed, also "not_composed" and "superseded", as in `Composed`."""
-COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
+CURSOR = PST_CURSOR
 DEFECTS = (
     ValueError,
     TypeError,

@@ -24,11 +24,12 @@ _DELETED_ITEMS = "Deleted Items"
 _CONTAINERS = {"contacts": "IPF.Contact", "calendar": "IPF.Appointment", "tasks": "IPF.Task"}
 _DEFAULT_NAMES = {"contacts": "Contacts", "calendar": "Calendar", "tasks": "Tasks"}
 _MAIL = "IPF.Note"
-_NOT_SHOWN = frozenset({"search", "flagged"})  # they show what lies elsewhere
 _EXPORTED_ONLY = ("ipf.stickynote", "ipf.journal")
 _DEFAULTS = frozenset({"contacts", "calendar", "tasks", "defaultlist"})
 _TOP, _RECOVERABLE_ROOT = "msgfolderroot", "recoverableitemsroot"
 _ARCHIVES = ("archivemsgfolderroot", "archiveroot", "archiveinbox", "archivedeleteditems", "archiverecoverableitems")
+VIEWS = frozenset({"search", "flagged", "shared_calendar"})
+"""Classes of folders that hold nothing of their own."""
 MADE = "*"
 """The scope of folders that no row tells of."""
 
@@ -131,7 +132,7 @@ class Tree:
         """Each folder below another: the one that its row names, or where what is outside of the mailbox's tree goes."""
         known: list[tuple[_Node, JsonObject]] = []
         for row in rows:
-            if _service(row).get("class") not in _NOT_SHOWN:
+            if _service(row).get("class") not in VIEWS:
                 node = self._nodes[row["scope"], row["id"]] = self._node(row)
                 known.append((node, row))
         for node, row in known:
