@@ -172,10 +172,11 @@ class StreamKeeper:
         self.finish()
         held = self._writer.state.row(("folder", self._id, folder.id))
         row = {**folder.facts, "path": folder.path, "outcome": Outcome.COPIED.value}
-        if self._join is None:
+        if self._joins is None:
             row["service"] = {**row["service"], "isArchive": True}
         if held is not None and {k: v for k, v in held.items() if k not in ("run", "captured")} == row:
             return
+        self._result.copied += held is None
         if held is not None and held.get("path") != folder.path:
             self._take_along(folder)
         self._put({**row, "run": self._writer.run.id, "captured": self._now()})
