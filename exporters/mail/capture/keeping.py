@@ -43,7 +43,7 @@ class Keeper:
 
     def move(self, facts: JsonObject, row: JsonObject, path: str, folder: str) -> None:
         """Nothing of an item is new but its place, or what the row alone tells."""
-        names = ("outcome", "code", "reason", *_HELD)
+        names: tuple[str, ...] = ("outcome", "code", "reason", *_HELD)
         if facts["kind"] in {"event", "post"}:  # the listing tells next to nothing of these
             names = (*names, "name", "created", "modified", "service")
             path = f"{folder.rstrip('/')}/{row.get('name', '')}"
