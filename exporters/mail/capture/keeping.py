@@ -78,6 +78,8 @@ class Keeper:
             record["entry"] = name
             self._result.downloaded += 1
             self._count_copied(held)
+        if fetched.pieces:
+            record["attachments"] = [self._piece(piece, MAIL, row, zip_file.rows) for piece in fetched.pieces]
         row["record"] = zip_file.key
         zip_file.record({**record, **self._described(fetched, row)})
         zip_file.rows.append(("item", row))
@@ -168,7 +170,7 @@ class Keeper:
                     row["versionId"] = version
                 if held is not None and held.get("key") is not None:
                     rows.append(("item", earlier(held)))
-            told.update({name: row[name] for name in ("key", "size", "sha256")})
+            told.update({name: row[name] for name in ("size", "sha256")})  # their key stands in their row
         else:
             return told  # a link: it has no bytes, and stands in the record
         rows.append(("item", row))

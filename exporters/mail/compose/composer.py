@@ -244,7 +244,12 @@ class _Composition:
             ):  # verify tells of it; what it says of the mailbox is not needed
                 lines.append(load_json(originals.line(entry, None, None)))
         box = box_of(lines, self._writer.bag.rpartition("/")[2])
-        return Conversion(originals, box, str(self._source["id"]))
+        return Conversion(originals, box, str(self._source["id"]), self._key_of)
+
+    def _key_of(self, item_id: str, attachment_id: str) -> str | None:
+        """Where the bytes of an attachment lie."""
+        row = self._writer.state.row(("attachment", item_id, attachment_id))
+        return None if row is None else row.get("key")
 
     def _compose(self, item: Item, pst: Writer, folders: Sequence[Folder], conversion: Conversion) -> None:
         """One item, into its folder; what cannot be is named."""
