@@ -86,13 +86,16 @@ class Fetcher:
         if is_held(fetched.facts, task.row):
             self._links(fetched, path)
             return
+        if task.row is not None and is_refused(fetched.facts, task.row):
+            self._without_mime(fetched, path, ExceptionCode(task.row["code"]), task.row.get("reason"))
+            return
         try:
             fetched.file, fetched.size, fetched.sha256 = self._content(f"{path}/$value")
         except (ItemError, TransientError) as error:
             code = code_of(error)
             if code not in MIME_CODES:
                 raise
-            self._without_mime(fetched, path, code, error)
+            self._without_mime(fetched, path, code, reason_of(code, error))
             return
         self._links(fetched, path)
 
@@ -119,15 +122,13 @@ class Fetcher:
             return {}
         return {name: served[name] for name in ("sourceUrl", "providerType", "permission") if name in served}
 
-    def _without_mime(self, fetched: Fetched, path: str, code: ExceptionCode, error: LastcopyError) -> None:
-        """The service does not make MIME of it: JSON with its body, and its attachments, are kept in its place."""
-        fetched.code, fetched.reason = code, reason_of(code, error)
-        try:
-            served = self._first(MESSAGE_EXPANDS, path, {"$select": f"{MESSAGE},body,internetMessageHeaders"})
-        except (ItemError, TransientError) as further:
-            if concerns_all(further):
-                raise
-            return  # what was listed of it is all that there is
+    def _without_mime(self, fetched: Fetched, path: str, code: ExceptionCode, reason: str | None) -> None:
+        """The service does not make MIME of it: JSON with its body, and its attachments, are kept in its place.
+
+        Raises: what keeps the JSON from being read; such a message is tried again.
+        """
+        served = self._first(MESSAGE_EXPANDS, path, {"$select": f"{MESSAGE},body,internetMessageHeaders"})
+        fetched.code, fetched.reason = code, reason
         fetched.facts = {**fetched.facts, "graph": record_of(served)}
         fetched.are_pieces_known = True
         self._attachments(fetched, path)
@@ -258,6 +259,11 @@ def _refuse(piece: Piece, error: LastcopyError) -> None:
     if concerns_all(error):
         raise error
     piece.code, piece.reason = ExceptionCode.ATTACHMENT_UNREADABLE, reason_of(code_of(error), error)
+
+
+def is_refused(facts: JsonObject, row: JsonObject) -> bool:
+    """Whether the service has said for good that it makes no MIME of a message, and that has not changed since."""
+    return row.get("code") == ExceptionCode.MIME_REFUSED and "record" in row and same_content(facts, row)
 
 
 def is_held(facts: JsonObject, row: JsonObject | None) -> bool:
