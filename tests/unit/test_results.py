@@ -88,7 +88,7 @@ def test_a_pst_that_lacks_something_is_a_finding_that_lasts() -> None:
     digests = []
     for number in (1, 1, 2):
         result = result_of()
-        result.take_pst({"parts": ["a.pst"], "not_composed": {"mime-refused": number}}, None)
+        result.take_pst({"kind": "composed", "parts": ["a.pst"], "not_composed": {"mime-refused": number}}, None)
         row = rows(result)["pst"]
         assert row["state"] == "in part" and row["parts"] == ["a.pst"]
         found = found_of(result, Acceptances())
@@ -108,7 +108,16 @@ def test_a_pst_that_could_not_be_made_does_not_take_the_copy_away() -> None:
 
 def test_what_a_pst_does_not_show_yet_is_told() -> None:
     result = result_of()
-    result.take_pst({"parts": ["a.pst"], "not_composed": {}, "superseded": {"moved": 3}}, None)
+    result.take_pst({"kind": "composed", "parts": ["a.pst"], "not_composed": {}, "superseded": {"moved": 3}}, None)
     row = rows(result)["pst"]
     assert row["state"] == "covered" and row["superseded"] == {"moved": 3} and "recompose" in row["alternative"]
     assert not [code for code in found_of(result, Acceptances()).open_wholes if code.startswith("pst")]
+
+
+@pytest.mark.parametrize(
+    "cursor", [None, {"kind": "composing", "parts": []}, {"kind": "recomposing", "parts": ["a.pst"]}]
+)
+def test_a_pst_that_was_not_finished_is_not_covered(cursor: dict[str, Any] | None) -> None:
+    result = result_of()
+    result.take_pst(cursor, None)
+    assert rows(result)["pst"]["state"] == "in part"
