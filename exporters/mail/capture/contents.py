@@ -32,6 +32,8 @@ from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
 from exporters.outcomes import ExceptionCode, Outcome
 
 _REFERENCE = "#microsoft.graph.referenceAttachment"
+_ITEM = "#microsoft.graph.itemAttachment"
+_NOT_MAIL = ("#microsoft.graph.event", "#microsoft.graph.contact")
 _SELECTS = (
     f"{ATTACHMENT},contentId,contentLocation",
     f"{ATTACHMENT},microsoft.graph.fileAttachment/contentId",
@@ -100,17 +102,32 @@ class Fetcher:
         self._links(fetched, path)
 
     def _links(self, fetched: Fetched, path: str) -> None:
-        """Files in the cloud that a message links to: its MIME does not name them (Q-072), so its record does."""
+        """What MIME does not tell of attachments: files in the cloud that are linked to (Q-072), and which are items (Q-071)."""
         if fetched.facts["graph"].get("hasAttachments") is not True:
             return
         try:
             for record in self._listed(f"{path}/attachments"):
-                if record.get("@odata.type") == _REFERENCE and (attachment_id := id_of(record)) is not None:
-                    known = {**record, **self._address(f"{path}/attachments/{segment(attachment_id)}")}
-                    fetched.pieces.append(Piece(attachment_id, text_of(record.get("name")) or "", known))
+                kind, attachment_id = record.get("@odata.type"), id_of(record)
+                if attachment_id is None or kind not in (_REFERENCE, _ITEM):
+                    continue
+                place = f"{path}/attachments/{segment(attachment_id)}"
+                told = self._address(place) if kind == _REFERENCE else self._attached(place)
+                fetched.pieces.append(Piece(attachment_id, text_of(record.get("name")) or "", {**record, **told}))
         except (ItemError, TransientError) as error:
             fetched.pieces.append(unlisted := Piece("message/attachments", "attachments", {}))
             _refuse(unlisted, error)
+
+    def _attached(self, path: str) -> JsonObject:
+        """An attached event or contact as JSON: the calendar or card of it in the MIME says less. Mails are whole there."""
+        try:
+            served = self._mailbox.get(path, params={"$expand": "microsoft.graph.itemattachment/item"})
+        except (ItemError, TransientError) as error:
+            if concerns_all(error):
+                raise
+            return {}
+        item = served.get("item")
+        is_wanted = isinstance(item, dict) and item.get("@odata.type") in _NOT_MAIL
+        return {"item": record_of(item)} if is_wanted and isinstance(item, dict) else {}
 
     def _address(self, path: str) -> JsonObject:
         """Where a link leads: only the beta version says so (graph.md §3.4)."""
