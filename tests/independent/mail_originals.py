@@ -161,8 +161,9 @@ class OriginalsJudge:
             if self.found.check("messages once", f"{where} has {len(held)} rows", len(held) == 1):
                 self._message(where, n, held[0], truth)
                 self._in_folder(where, held[0], "folder", place)
-        for n in rows:
-            self.found.say("nothing else", f"{self.where}: message {n} is not (or no longer) there")
+        for n, held in rows.items():
+            is_told = n in self.box.rows["message"].gone and all(row.get("code") == "vanished" for row in held)
+            self.found.check("nothing else", f"{self.where}: message {n} is not (or no longer) there", is_told)
         for n in gone:
             self.found.check("gone", f"{self.where}: message {n} is not gone", n in self.box.rows["message"].gone)
 
