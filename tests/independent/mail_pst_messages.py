@@ -84,6 +84,21 @@ class MessageJudge:
             self._attachments(where, item, row, raw)
         self._flags(where, item, row, is_sent=is_sent, state=state)
 
+    def judge_stream(self, where: str, item: Item, row: Row) -> None:
+        """A message that came as a stream of exportItems: what the row says, without a MIME beside it."""
+        self.kept = ""
+        self.found.same("class", where, item[0x001A], row["_class"])
+        for tag, key in ((0x0039, "sentDateTime"), (0x0E06, "receivedDateTime")):
+            if set_date(row.get(key)):
+                self.found.same("dates (stream)", where, date_of(item[tag]), set_date(row[key]))
+        self.found.same("categories", where, item["PUBLIC", "Keywords"] or [], row.get("categories") or [])
+        self.found.same(
+            "flag status", where, item[0x1090] or 0, FLAGS[(row.get("flag") or {}).get("flagStatus", "notFlagged")]
+        )
+        self._content(where, item, row, b"")
+        self._attachments(where, item, {**row, "_class": "IPM.Note"}, b"")
+        self._flags(where, item, row, is_sent=False, state=True)
+
     # -- state ------------------------------------------------------------------------------------------------------
 
     def _state(self, where: str, item: Item, row: Row) -> None:
