@@ -291,7 +291,7 @@ class OriginalsJudge:
         rows: Numbers = defaultdict(list)
         for row in self.bag.of("message"):
             named = tail(row["id"])
-            if row.get("scope") and named is not None:
+            if row.get("scope") and named is not None and named[0] == 0:  # contacts and others have such rows too
                 rows[named[2]].append(row)
         outside = {
             one.n for one in archive.folders() if one.place == "recoverable"

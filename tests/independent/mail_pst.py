@@ -260,7 +260,10 @@ class PstJudge:
 
     def _archive(self, archive: MailboxTruth) -> None:
         """Messages of the archive lie in folders of its own, under In-Place Archive."""
-        rows = {named[2]: row for row in self.bag.of("message") if row.get("scope") and (named := tail(row["id"]))}
+        scoped = [(tail(row["id"]), row) for row in self.bag.of("message") if row.get("scope")]
+        rows = {
+            named[2]: row for named, row in scoped if named is not None and named[0] == 0
+        }  # contacts and others are rows too
         folders = {one.n: one for one in archive.folders() if one.kind == "folder"}
         for n, truth, place in archive.items("message"):
             folder = folders.get(place) if place is not None else None
