@@ -91,6 +91,7 @@ class MailDesk:
         progress: Progress | None = None,
         accepts: Callable[[str], bool] = lambda digest: False,
         store: Any = None,
+        take_over: bool = False,
     ) -> CopyResult:
         """One run of the exporter. Raises what it raises."""
         exporter = None
@@ -99,7 +100,8 @@ class MailDesk:
         bag = Catalogue(store).bag_of(source, cloud="custom", at=timestamp(self.clock.now()))
         row = {"kind": "mail", "id": source.id, "owner": None, "cloud": "custom", "name": source.name}
         row["settings"] = self.settings.as_kept()
-        with open_bag(store, bag, row, Run(new_run_id(self.clock), self.clock, lambda: 0)) as writer:
+        run = Run(new_run_id(self.clock), self.clock, lambda: 0, take_over)
+        with open_bag(store, bag, row, run) as writer:
             exporter = MailExporter(
                 source,
                 self.desk.graph,

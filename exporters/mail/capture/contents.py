@@ -166,10 +166,12 @@ class Fetcher:
             fetched.are_pieces_known = False
             _refuse(unlisted, error)
             return
+        there = {piece.item_id for piece in fetched.pieces}
         for record in records:
             attachment_id = id_of(record)
-            if attachment_id is None:
+            if attachment_id is None or attachment_id in there:
                 continue
+            there.add(attachment_id)
             piece = Piece(attachment_id, text_of(record.get("name")) or "", record)
             fetched.pieces.append(piece)
             if record.get("@odata.type") == _REFERENCE:
