@@ -14,7 +14,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from exporters.bag.catalogue import Catalogue, EntryDamagedError
+from exporters.bag.catalogue import Catalogue, EntryDamagedError, is_group_mailbox
 from exporters.clock import Clock
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, objects_of, text_of
@@ -221,7 +221,7 @@ class _Discovery:
             if source.key in self._found:
                 continue
             if source.kind is SourceKind.MAIL:
-                is_group = self._catalogue.first_settings(record["bag"]).get("group") is True
+                is_group = is_group_mailbox(self._catalogue.store, record["bag"])
                 source = Source(source.kind, source.id, name, owner, is_group=is_group)
             yield from self._first(source)
 

@@ -51,6 +51,7 @@ class ExceptionCode(StrEnum):
     ATTACHMENT_UNREADABLE = "attachment_unreadable"
     TOO_LARGE = "too_large"
     NOT_EXPORTED = "not_exported"
+    STREAM_UNAVAILABLE = "stream_unavailable"
 
 
 CAUSES: dict[ExceptionCode, Cause] = {
@@ -85,9 +86,10 @@ CAUSES: dict[ExceptionCode, Cause] = {
         True,
     ),
     ExceptionCode.ITEM_UNREADABLE: Cause(
-        "The service lists it but cannot read it: its data are damaged (Q-074).", True
+        "The service lists it but cannot read it: its data are damaged (Q-074).", False
     ),
     ExceptionCode.ATTACHMENT_UNREADABLE: Cause("The service cannot open this attachment.", False),
     ExceptionCode.TOO_LARGE: Cause("It is larger than the service gives or Lastcopy takes.", True),
     ExceptionCode.NOT_EXPORTED: Cause("The service leaves it out of its answers, asked for alone as well.", False),
+    ExceptionCode.STREAM_UNAVAILABLE: Cause("The export API does not give its stream.", False),
 }

@@ -1,8 +1,9 @@
 """Rows of a bag → the tree as it was named, in a folder.
 
 Rules of this file: asks the store alone; where things stand in the folder is the business of `target`; every restored file is
-hashed, and one that differs from its row is a failure and is not left lying there. Source: design §4 (payload is append-only),
-§6 (`restore`), docs/formats.md.
+hashed, and one that differs from its row is a failure and is not left lying there. What lies in an object with others (messages,
+contacts) is put down, and written when all places are known. Source: design §4 (payload is append-only), §6 (`restore`),
+docs/formats.md.
 
     found = restore_source(store, "onedrive/anna@contoso.com", Path("out"))
     found.whole, found.files, found.changed_names.first, found.failures.first
@@ -18,7 +19,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from exporters.bag.formats import ENTRY_KINDS
 from exporters.bag.verify_rows import AsOf, PathRow, PathRows
+from exporters.bag.verify_segments import is_entry
+from exporters.entries import Later, Written, write_entries
+from exporters.entries import Wanted as WantedEntry
 from exporters.errors import ItemError, TransientError
 from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError, StoreUnwritableError
@@ -32,6 +37,8 @@ WORKERS = 4
 TASK_FILES = 64
 TASK_BYTES = 4 << 20
 
+_WITH_BYTES: Final = frozenset({"file", "version", "derived", "attachment"}) | (ENTRY_KINDS - {"stream"})
+"""Kinds of rows that become files. A stream is a second capture of what is restored by its own row."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -105,16 +112,21 @@ def restore_source(
     make_target(to)
     with (
         PathRows(store, bag, as_of=as_of) as rows,
+        Later() as later,
         ThreadPoolExecutor(workers, thread_name_prefix="lastcopy-restore") as pool,
     ):
         result.segment, result.problems = rows.segment, rows.problems
         tree = Tree(os.path.abspath(to), result.changed_names, windows=windows)  # noqa: PTH100 - a link is the operator's choice
         chosen = _Chosen(result, include_gone=include_gone, versions=versions, under=under.rstrip("/"))
-        jobs = _jobs(chosen.of(rows.by_path(drill=drill)), tree)
+        jobs = _jobs(chosen.of(rows.by_path(drill=drill)), tree, later)
         for done in in_order(
             pool, lambda task: [_write(store, bag, job) for job in task], _tasks(jobs), ahead=workers * 2
         ):
             _count(result, done, progress)
+        for written in in_order(
+            pool, lambda of: [_dated(one) for one in write_entries(store, bag, *of)], later.by_holder(), ahead=workers
+        ):
+            _count(result, written, progress)
         result.folders = tree.folders
         if drill is None:
             for row in chosen.folders(rows.by_path(descending=True)):
@@ -138,7 +150,9 @@ class _Chosen:
                 self._result.excepted.add(row.path, row.code or "")
             elif row.kind in notes:
                 notes[row.kind].add(row.path, "it has no bytes of its own")
-            elif row.kind in {"file", "folder", "version"}:
+            elif row.kind == "derived" and self._result.run is not None:
+                continue  # what a PST was then has been made anew since
+            elif row.kind == "folder" or row.kind in _WITH_BYTES:
                 yield row
 
     def folders(self, rows: Iterator[PathRow]) -> Iterator[PathRow]:
@@ -151,12 +165,25 @@ class _Chosen:
         return not self._under or row.path == self._under or row.path.startswith(self._under + "/")
 
 
-def _jobs(rows: Iterator[PathRow], tree: Tree) -> Iterator[_Job]:
+def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later) -> Iterator[_Job]:
+    """Files to write now; entries of objects are put down in `later`."""
     for row in rows:
         if row.kind == "folder":
             tree.make_folder(row)
+        elif row.key is not None and is_entry(row.kind, row.key):
+            holder, _, entry = row.key.partition("!")
+            place = tree.make_file(_as_file(row, entry))
+            later.add(WantedEntry(holder, entry, row.sha256, row.path, place, row.modified))
         elif row.key is not None:
             yield _Job(row, tree.make_file(row))
+
+
+def _as_file(row: PathRow, entry: str) -> PathRow:
+    """The row under the name of its file: that of its entry; of a line its own, with `.json`."""
+    is_line = "/" not in entry and entry.isdigit()
+    above = row.path.removesuffix("/" + row.name) if row.name else row.path.rpartition("/")[0]
+    name = f"{row.name or row.kind}.json" if is_line else entry.rpartition("/")[2]
+    return row._replace(path=f"{above}/{name}", name=name)
 
 
 def _tasks(jobs: Iterator[_Job]) -> Iterator[list[_Job]]:
@@ -219,6 +246,12 @@ def _date(place: str, modified: str | None) -> bool:
     except (ValueError, TypeError, OverflowError, OSError):
         return False
     return True
+
+
+def _dated(written: Written) -> _Done:
+    one = written.wanted
+    undated = written.fault is None and not _date(one.place, one.modified)
+    return _Done(one.path, written.size, written.fault, undated)
 
 
 def _count(result: RestoreResult, done: list[_Done], progress: Progress | None) -> None:

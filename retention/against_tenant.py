@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
 from exporters.bag.formats import HEAD, ITEMS, LEDGER, LISTED_KINDS, SOURCE, JsonObject, load_json
 from exporters.bag.verify_reading import Lines
@@ -22,6 +22,7 @@ from exporters.store.protocol import Store
 from exporters.store.segments import START, Position, SegmentLog
 
 NAMES_KEPT = 100
+Side = Literal["held", "now"]
 _SCHEMA = """
 PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;
 CREATE TABLE held (id BLOB PRIMARY KEY, facts BLOB, path BLOB) WITHOUT ROWID;
@@ -41,39 +42,68 @@ def compare_drive(graph: GraphSession, store: Store, bag: str) -> JsonObject:
     rows that the tenant lists no more. names: the first 100 of each. problem: why the drive could not be listed, else None.
     Raises: RunError.
     """
-    result: JsonObject = {
-        "bag": bag,
-        "listed": 0,
-        "missing": 0,
-        "changed": 0,
-        "unexpected": 0,
-        "names": {},
-        "problem": None,
-    }
-    with tempfile.TemporaryDirectory(prefix="lastcopy-listing-") as folder:
-        db = sqlite3.connect(Path(folder) / "listing.db", isolation_level=None)
+    with Sides(bag) as sides:
+        for row in rows_of(store, bag):
+            _keep(sides, "held", row, live=is_live(row))
         try:
-            db.executescript(_SCHEMA)
-            db.execute("BEGIN")
-            for row in _rows(store, bag):
-                _keep(db, "held", row, live=_is_live(row))
-            try:
-                _list(graph, db, str(load_json(store.read(f"{bag}/{SOURCE}"))["id"]))
-            except LastcopyError as error:
-                if isinstance(error, RunError):
-                    raise
-                return {**result, "problem": str(error)}
-            result["listed"] = db.execute("SELECT count(*) FROM now").fetchone()[0]
-            for sort, query in _COMPARISONS.items():
-                names = [row[0] for row in db.execute(f"{query} LIMIT {NAMES_KEPT}")]
-                result[sort] = db.execute(f"SELECT count(*) FROM ({query})").fetchone()[0]  # noqa: S608
-                result["names"][sort] = [name.decode("utf-8", "replace") for name in names]
-        finally:
-            db.close()
-    return result
+            _list(graph, sides, str(load_json(store.read(f"{bag}/{SOURCE}"))["id"]))
+        except LastcopyError as error:
+            if isinstance(error, RunError):
+                raise
+            return sides.unlisted(error)
+        return sides.result()
 
 
-def _list(graph: GraphSession, db: sqlite3.Connection, drive: str) -> None:
+class Sides:
+    """What a bag holds, and what the tenant lists now: two tables in a temporary file. As a context manager."""
+
+    def __init__(self, bag: str) -> None:
+        self._bag = bag
+        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-listing-")
+        self._db = sqlite3.connect(Path(self._folder.name) / "listing.db", isolation_level=None)
+        self._db.executescript(_SCHEMA)
+        self._db.execute("BEGIN")
+
+    def keep(self, side: Side, who: str, told: object, path: str) -> None:
+        """An item of a side. told: what must be the same on both; path: how it is called for people."""
+        values = (_bytes(who), _bytes(repr(told)), _bytes(path))
+        self._db.execute(f"INSERT OR REPLACE INTO {side} VALUES (?, ?, ?)", values)  # noqa: S608
+
+    def drop(self, side: Side, who: str) -> None:
+        """An item is not on a side any more."""
+        self._db.execute(f"DELETE FROM {side} WHERE id = ?", (_bytes(who),))  # noqa: S608
+
+    def empty(self, side: Side) -> None:
+        """Nothing is on a side any more."""
+        self._db.execute(f"DELETE FROM {side}")  # noqa: S608
+
+    def result(self) -> JsonObject:
+        """See `compare_drive`."""
+        result = self._result()
+        result["listed"] = self._db.execute("SELECT count(*) FROM now").fetchone()[0]
+        for sort, query in _COMPARISONS.items():
+            names = [row[0] for row in self._db.execute(f"{query} LIMIT {NAMES_KEPT}")]
+            result[sort] = self._db.execute(f"SELECT count(*) FROM ({query})").fetchone()[0]  # noqa: S608
+            result["names"][sort] = [name.decode("utf-8", "replace") for name in names]
+        return result
+
+    def unlisted(self, error: LastcopyError) -> JsonObject:
+        """The result where the tenant could not be listed."""
+        return {**self._result(), "problem": str(error)}
+
+    def _result(self) -> JsonObject:
+        counts = {"listed": 0, "missing": 0, "changed": 0, "unexpected": 0}
+        return {"bag": self._bag, **counts, "names": {}, "problem": None}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+
+def _list(graph: GraphSession, sides: Sides, drive: str) -> None:
     """The whole drive, from scratch; once more from the start if the service asks for it."""
     link, params = f"/drives/{segment(drive)}/root/delta", {"$select": SELECT}
     for attempt in range(2):
@@ -82,15 +112,15 @@ def _list(graph: GraphSession, db: sqlite3.Connection, drive: str) -> None:
                 for item in page.rows:
                     if isinstance(item.get("id"), str):
                         facts = facts_of(item, drive)
-                        _keep(db, "now", facts, live=not facts.get("deleted"))
+                        _keep(sides, "now", facts, live=not facts.get("deleted"))
             return
         except ResyncRequiredError:
             if attempt:
                 raise
-            db.execute("DELETE FROM now")
+            sides.empty("now")
 
 
-def _rows(store: Store, bag: str) -> Iterator[Mapping[str, Any]]:
+def rows_of(store: Store, bag: str) -> Iterator[Mapping[str, Any]]:
     """The rows of the fold, then those of the segments after it (the last one for an item wins)."""
     position = START
     try:
@@ -106,22 +136,21 @@ def _rows(store: Store, bag: str) -> Iterator[Mapping[str, Any]]:
                 yield row["item"]
 
 
-def _is_live(row: Mapping[str, Any]) -> bool:
+def is_live(row: Mapping[str, Any]) -> bool:
+    """Whether a row is of an item that the service listed, and not of one that is gone."""
     vanished = row["outcome"] == "excepted" and row.get("code") == "vanished"
     return row["kind"] in LISTED_KINDS and row["outcome"] != "gone" and not vanished
 
 
-def _keep(db: sqlite3.Connection, table: str, row: Mapping[str, Any], *, live: bool) -> None:
+def _keep(sides: Sides, side: Side, row: Mapping[str, Any], *, live: bool) -> None:
     if not live and row.get("kind") is not None and row["kind"] not in LISTED_KINDS:
         return
-    who = _bytes(row["id"])
     if not live:
-        db.execute(f"DELETE FROM {table} WHERE id = ?", (who,))  # noqa: S608
+        sides.drop(side, row["id"])
         return
     service = row.get("service") or {}
     told = (row.get("kind"), row.get("name"), row.get("parent"), service.get("size"), service.get("quickXorHash"))
-    values = (who, _bytes(repr(told)), _bytes(row.get("path") or row.get("name") or row["id"]))
-    db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", values)  # noqa: S608
+    sides.keep(side, row["id"], told, row.get("path") or row.get("name") or row["id"])
 
 
 def _bytes(text: Any) -> bytes:

@@ -117,9 +117,7 @@ def _permissions(roles: frozenset[str], needs: Sequence[Need] = (*BASE, *DRIVES)
             continue
         action = "Add it as an application permission of Microsoft Graph and give admin consent."
         mark, after, status = _WEIGHTS[need.weight]
-        yield Check(
-            "permissions", mark, f"{need.name} is missing: needed to {need.purpose}{after}", action, status
-        )
+        yield Check("permissions", mark, f"{need.name} is missing: needed to {need.purpose}{after}", action, status)
     if not roles & LICENCE_ROLES:
         yield Check(
             "permissions",

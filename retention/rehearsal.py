@@ -186,7 +186,7 @@ def _from_the_store_alone(story: Story) -> None:
 def _show_pst(story: Story) -> None:
     """A mailbox is a PST now: let another program than ours open it. Raises: RunError if it cannot."""
     bag = sorted(path for path in (story.folder / "copy" / "mail").iterdir())[0]
-    parts = sorted((bag / "data" / "pst").glob("*.pst"))
+    parts = sorted((bag / "data" / "pst").glob("*.pst"), key=lambda part: (len(part.name), part.name))
     opened = [(part, open_pst(part)) for part in parts]
     if not opened:
         raise RunError(

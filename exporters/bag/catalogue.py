@@ -47,7 +47,7 @@ class Catalogue:
     """
 
     def __init__(self, store: Store, bags: Iterable[str] = ()) -> None:
-        self._store = store
+        self.store = self._store = store
         self._lock = threading.Lock()
         self._records: dict[str, JsonObject] = {}
         self._taken: set[str] = set()
@@ -89,15 +89,6 @@ class Catalogue:
         """Whether there is a record of a source, be it a damaged one."""
         with self._lock:
             return source.key in self._records or source.key in self._damaged
-
-    def first_settings(self, bag: str) -> JsonObject:
-        """The `settings` with which a bag was first copied; empty if its first segment cannot be read (whoever opens the bag says
-        what is wrong with it)."""
-        try:
-            rows = SegmentLog(self._store, f"{bag}/{LEDGER}").read(1).rows()
-            return next((dict(row["source"].get("settings") or {}) for row in rows if "source" in row), {})
-        except (ObjectMissingError, SegmentDamagedError):
-            return {}
 
     def knows_newer(self, source: Source) -> bool:
         """Whether the owner of a drive has another one by now."""
@@ -207,6 +198,21 @@ class Catalogue:
         if record is None:
             raise EntryDamagedError(key)
         return record
+
+
+def first_settings(store: Store, bag: str) -> JsonObject:
+    """The `settings` with which a bag was first copied; empty if its first segment cannot be read (whoever opens the bag says
+    what is wrong with it)."""
+    try:
+        rows = SegmentLog(store, f"{bag}/{LEDGER}").read(1).rows()
+        return next((dict(row["source"].get("settings") or {}) for row in rows if "source" in row), {})
+    except (ObjectMissingError, SegmentDamagedError):
+        return {}
+
+
+def is_group_mailbox(store: Store, bag: str) -> bool:
+    """Whether a bag is that of the mailbox of a group, which has another way in."""
+    return first_settings(store, bag).get("group") is True
 
 
 def safe_name(source: Source) -> str:

@@ -12,12 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import HEAD, ITEMS, LEDGER, TAGMANIFEST, JsonObject, dump_json, segment_key
+from exporters.bag.formats import HEAD, ITEMS, LEDGER, ORIGINALS, TAGMANIFEST, JsonObject, dump_json, segment_key
 from exporters.bag.verify_reading import SEGMENT_NAME, Lines, loaded, read_chain
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 
 _BATCH = 2_000
+_PST = "data/pst/"
 _COLUMNS = "path, gone, kind, name, id, outcome, code, key, size, sha256, modified"
 
 
@@ -32,7 +33,8 @@ class AsOf(NamedTuple):
 
 
 class PathRow(NamedTuple):
-    """What a restore needs of a row."""
+    """What a restore needs of a row. path: what has none gets one: `/PST/…`, `/Attachments/…` (as its key goes on) and
+    `/Settings/…` of a mailbox."""
 
     path: str
     gone: bool
@@ -48,7 +50,7 @@ class PathRow(NamedTuple):
 
 
 class PathRows:
-    """The rows of one bag with a path. Use as a context manager; one thread only.
+    """The rows of one bag that stand in a tree. Use as a context manager; one thread only.
 
     segment: the newest that was read (0: none); problems: sentences.
     """
@@ -82,12 +84,12 @@ class PathRows:
     def by_path(self, *, descending: bool = False, drill: int | None = None) -> Iterator[PathRow]:
         """Rows sorted by path: folders before what is in them (after it, if descending), what is there before what is gone.
 
-        drill: only so many rows of kind `file` that are not gone, by chance.
+        drill: only so many rows with bytes of their own that are neither versions nor gone, by chance.
         """
         order = "path DESC" if descending else "path, gone, kind = 'folder' DESC, kind, id"
         chosen = ""
         if drill is not None:
-            files = "SELECT identity FROM row WHERE kind = 'file' AND key IS NOT NULL AND NOT gone"
+            files = "SELECT identity FROM row WHERE kind NOT IN ('version', 'derived') AND key IS NOT NULL AND NOT gone"
             chosen = f"WHERE identity IN ({files} ORDER BY random() LIMIT ?)"
         values = () if drill is None else (drill,)
         for row in self._db.execute(f"SELECT {_COLUMNS} FROM row {chosen} ORDER BY {order}", values):  # noqa: S608
@@ -160,7 +162,7 @@ class PathRows:
         return 0
 
     def _take(self, row: JsonObject | None) -> None:
-        if row is None or not isinstance(row.get("path"), str):
+        if row is None or (row := _in_tree(row)) is None:
             return
         try:
             identity = _bytes("\0".join(str(row[name]) for name in ("kind", "scope", "id")))
@@ -181,6 +183,21 @@ class PathRows:
     def _flush(self) -> None:
         self._db.executemany(f"INSERT OR REPLACE INTO row VALUES ({','.join('?' * 12)})", self._batch)  # noqa: S608
         self._batch = []
+
+
+def _in_tree(row: JsonObject) -> JsonObject | None:
+    """The row, with a path; None if it stands in no tree."""
+    kind, key = row.get("kind"), str(row.get("key") or "")
+    for of_kind, start, folder in (("derived", _PST, "/PST/"), ("attachment", ORIGINALS, "/Attachments/")):
+        if kind == of_kind and key.startswith(start):
+            below = key.removeprefix(start)
+            return {**row, "path": folder + below, "name": below.rpartition("/")[2]}
+    if isinstance(row.get("path"), str):
+        return row
+    if kind in {"rule", "category", "setting"}:
+        name = str(row.get("name") or row.get("id"))
+        return {**row, "path": f"/Settings/{name}", "name": name}
+    return None
 
 
 def _bytes(value: str) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from exporters.bag.formats import LISTED_KINDS, JsonObject
-from exporters.bag.verify_derive import CONFLICT, Items, Keys
+from exporters.bag.verify_derive import CONFLICT, HOLDS_ENTRIES, Items, Keys
 from exporters.bag.verify_entries import Entries, Holder
 from exporters.bag.verify_folders import FolderCount
 from exporters.bag.verify_processes import Processes
@@ -77,7 +77,8 @@ class Heads:
 
 
 class PayloadRow(NamedTuple):
-    """A key as the rows name it. `agrees`: False if two rows name it with different bytes, or one without."""
+    """A key as the rows name it. `agrees`: False if two rows name it with different bytes, or one without; `holds`: its object
+    holds entries."""
 
     key: str
     size: int | None
@@ -85,14 +86,15 @@ class PayloadRow(NamedTuple):
     version: str | None
     captured: str
     agrees: bool
+    holds: bool = False
 
     @classmethod
     def of(cls, key: bytes, size: int, facts: bytes) -> "PayloadRow":
         """From what `verify_derive` says of a key."""
         sha256, version, captured, conflict = (text.decode("utf-8", "surrogatepass") for text in facts.split(b"\0"))
         name = key.decode("utf-8", "surrogatepass")
-        agrees = conflict.encode() != CONFLICT
-        return cls(name, None if size < 0 else size, sha256 or None, version or None, captured, agrees)
+        agrees, holds = conflict.encode() != CONFLICT, conflict.encode() == HOLDS_ENTRIES
+        return cls(name, None if size < 0 else size, sha256 or None, version or None, captured, agrees, holds)
 
 
 class State:

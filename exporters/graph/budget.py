@@ -138,12 +138,12 @@ class Budget:
         window = self._window(scope, mailbox, now)
         if window is None:
             return 0.0, ""
-        if window.active >= self._mailbox_concurrent:
-            return UNKNOWN, "concurrency"
+        if scope is Scope.EXCHANGE and window.active + units > max(self._mailbox_concurrent, units):
+            return UNKNOWN, "concurrency"  # of a batch each request takes a place (Q-044)
         wait = window.log.wait(units, window.limit.units, now)
         if wait <= 0:
             window.log.claim(units)
-            window.active += scope is Scope.EXCHANGE
+            window.active += units if scope is Scope.EXCHANGE else 0
         return wait, "budget"
 
     def settle(
@@ -182,7 +182,7 @@ class Budget:
                 ticket.is_active = False
                 window = self._mailboxes.get(ticket.mailbox or "")
                 if window is not None:
-                    window.active -= 1
+                    window.active -= ticket.units
 
     def received(self, size: int, now: float) -> None:
         """Bytes of content came: what leaves SharePoint in an hour is limited too (of this process; others are not seen)."""

@@ -1,6 +1,6 @@
 """What the parts of the client hand to each other: a call, its counts, and who is told of progress.
 
-Rules of this file: vocabulary, no I/O. Only GET can be said here, and the one POST that `batch` makes.
+Rules of this file: vocabulary, no I/O. Only GET can be said here, and the POSTs of `batch` and of `exportItems`, which read.
 """
 
 import threading

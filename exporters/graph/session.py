@@ -1,9 +1,9 @@
 """The only sender: every request to Graph, and every download, goes through a `GraphSession`.
 
 Rules of this file: read-only by construction. There is no way to say PUT, PATCH or DELETE, and the only POSTs are the
-token's (MSAL's, in `signin`) and `$batch` with GETs inside. Each request waits for the budget, carries a
-`client-request-id` and our User-Agent (Q-047), and ends as JSON, as a stream, or as a `GraphError`. The token goes to
-the Graph host and nowhere else.
+token's (MSAL's, in `signin`), `$batch` with GETs inside, and `exportItems` (in `mailbox`), which reads. Each request
+waits for the budget, carries a `client-request-id` and our User-Agent (Q-047), and ends as JSON, as a stream, or as a
+`GraphError`. The token goes to the Graph host and nowhere else.
 
     with open_session(cloud, tenant, client_id, credential, SystemClock()) as graph:
         for rows in graph.pages("/users", params={"$select": "id"}, cost=Cost.USERS): ...

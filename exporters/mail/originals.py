@@ -14,6 +14,10 @@ MAIL, STREAMS = "mail", "streams"
 JSONL = {"contact": "contacts", "event": "events", "task": "tasks", "post": "posts", "rule": "settings",
          "category": "settings", "setting": "settings"}  # fmt: skip
 """The first part of the name of the object that holds the lines of a kind."""
+PST_CURSOR = "pst"
+"""Scope of the cursor that says how far composing has come: {"kind": one of the three below, "parts": [names of the files that
+make up the PST], "not_composed"?: {code: n}, "superseded"?: {why: n}}."""
+COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
 ENTRIES = 1_000
 BYTES = 256 << 20
 SECONDS = 60.0
@@ -58,6 +62,11 @@ def mail_entry(zip_number: int, place: int, folder: str, subject: str, item_id: 
     parent = _safe(folder.replace("/", "!"), item_id, FOLDER_BYTES) or "_"
     name = _safe(subject, item_id, SUBJECT_BYTES)
     return f"{parent}/{number:08d} {name}".rstrip(" ") + f".{suffix}"
+
+
+def stream_entry(zip_number: int, place: int) -> str:
+    """Name of entry `place` (from 1 on) of a streams zip."""
+    return f"{(zip_number - 1) * ENTRIES + place:08d}.fts"
 
 
 def bytes_key(kind: str, number: int, place: int, name: str, item_id: str) -> str:

@@ -50,9 +50,20 @@ def find_by_id(tenant: Tenant, wanted: str) -> tuple[Row, str] | None:
             for folder in (user.get("_dir"), user.get("_archive")):
                 if folder is not None:
                     known[mailbox_id(tenant, folder).lower()] = (str(user["id"]), folder)
+                    known[auxiliary_id(tenant, folder).lower()] = (str(user["id"]), folder)
     user_id, folder = known.get(wanted.lower(), ("", ""))
     owner = tenant.user(user_id)
     return (owner, folder) if owner is not None else None
+
+
+def auxiliary_id(tenant: Tenant, folder: str) -> str:
+    """The id of the mailbox that takes what an archive has no room for."""
+    return mailbox_id(tenant, f"{folder}#auxiliary")
+
+
+def is_in_auxiliary(place: Place) -> bool:
+    """Whether a folder of an archive that has grown out of its mailbox lies in the auxiliary one."""
+    return place.n % 2 == 1
 
 
 def exported_id(kind: Kind, user: int, n: int, ordinary: str) -> str:
@@ -101,6 +112,16 @@ def children(box: Mailbox, place: Place) -> list[Place]:
     return [Place(place.kind, n) for n in box.members(place.kind, place.n)]
 
 
+def held(box: Mailbox, place: Place) -> list[int]:
+    """The items of a folder."""
+    return [n for n in box.members(place.items, place.n) if is_item(box, place.items, n)]
+
+
+def is_item(box: Mailbox, kind: Kind, n: int) -> bool:
+    """Whether a store keeps it as an item: the exceptions of a series are attachments of the series."""
+    return kind != "event" or box.row(kind, n).get("type") != "exception"
+
+
 def every_place(box: Mailbox) -> list[Place]:
     """All folders below the root, parents first."""
     waiting, found = top_places(box), []
@@ -123,7 +144,7 @@ def place_row(box: Mailbox, place: Place) -> Row:
         "displayName": row.get("displayName", row.get("name")),
         "parentFolderId": parent,
         "childFolderCount": len(children(box, place)),
-        "totalItemCount": len(box.members(place.items, place.n)),
+        "totalItemCount": len(held(box, place)),
         "wellKnownName": row.get("_wellKnownName"),
         "type": _CLASSES[place.kind],
     }

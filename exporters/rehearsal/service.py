@@ -59,6 +59,7 @@ class Settings:
     state_seconds: float | None = None  # how old a delta state of a mailbox may be; None: any age
     denied_mailboxes: frozenset[str] = frozenset()  # ids of users whose mailboxes the app may not read
     export_omits: bool = False  # `exportItems` leaves some of several ids out without a word
+    expanded_archives: bool = False  # every other folder of an archive lies in an auxiliary mailbox
     odd_folders: bool = True  # `/mailFolders` leaves folders out that `msgfolderroot/childFolders` has
     expanded_attachments: int = 200  # more of them with their content in one answer are refused
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from exporters.bag.verify import list_bags
 from exporters.errors import ConfigurationError
 from exporters.restore import RestoreResult, restore_source
-from exporters.sources import SourceKind
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
 from retention.cli.output import Output, size_text
@@ -16,7 +15,6 @@ from retention.opening import opened_store
 from retention.past import end_of
 from retention.verification import bags_of
 
-_MAIL = f"{SourceKind.MAIL}/"
 EXAMPLES = """\
 examples:
   lastcopy restore --to /mnt/restored                                    everything, as kind/NAME/… below it
@@ -58,10 +56,6 @@ def run(context: Context) -> int:
         as_of = None if args.as_of is None else end_of(args.as_of, Journal(store, context.clock).rows())
         wanted = bags_of(store, args.source)
         bags = list(list_bags(store)) if wanted is None else wanted
-        mailboxes = [bag for bag in bags if bag.startswith(_MAIL)]
-        if wanted and len(mailboxes) == len(bags):
-            raise _no_files(mailboxes[0])
-        bags = [bag for bag in bags if bag not in mailboxes]
         _require_room(args.to, bags)
         for bag in bags:
             results.append(
@@ -78,22 +72,9 @@ def run(context: Context) -> int:
                 )
             )
     status = Exit.COMPLETE if all(result.whole for result in results) else Exit.PARTIAL
-    document = {"to": str(args.to), "sources": [result.as_json() for result in results], "exit": int(status)}
-    output.document(document | ({"left_out": mailboxes} if mailboxes else {}))
+    output.document({"to": str(args.to), "sources": [result.as_json() for result in results], "exit": int(status)})
     _show(results, args.to, output)
-    if mailboxes:
-        output.note(
-            f"{len(mailboxes):,} of mail left out: it lies as PST files in the store, below each bag's data/pst/."
-        )
     return status
-
-
-def _no_files(bag: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{bag} is a mailbox: it has no tree of files to restore",
-        code="not_restorable",
-        action=f"Open {bag}/data/pst/*.pst of the store with Outlook, or unzip {bag}/data/originals/mail-*.zip.",
-    )
 
 
 def _require_room(to: Path, bags: list[str]) -> None:

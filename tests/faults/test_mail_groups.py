@@ -39,7 +39,10 @@ def assert_posts(group: MailDesk, bag: MailboxBag) -> None:
         wanted = [(one["name"], one["_c"]["len"]) for one in post["_attachments"]]
         assert [(one["name"], one["size"]) for one in line.get("attachments", ())] == wanted
         for one in line.get("attachments", ()):
-            assert hashlib.sha256(bag.read(one["key"])).hexdigest() == one["sha256"]
+            assert (
+                hashlib.sha256(bag.read(bag.rows["attachment", post["id"], one["id"]]["key"])).hexdigest()
+                == one["sha256"]
+            )
 
 
 def test_every_post_is_copied_once_with_its_attachments(group: MailDesk) -> None:

@@ -1,6 +1,6 @@
 """Whatever goes wrong together, and whatever moves meanwhile: once it is quiet, the copy of a mailbox is that of the truth.
 
-Rules of this file: plans and changes follow from their seed; what is left out are refusals for good, which are exceptions then, and
+Rules of this file: plans and changes follow from their seed. Left out are refusals for good, which are exceptions then, and
 contacts and tasks that a listing does not tell: of these the service gives no count.
 """
 

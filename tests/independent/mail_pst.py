@@ -6,6 +6,7 @@ Acceptance lines a, b and d of the issue; reference/mapi-mapping.md §5 for the 
 """
 
 import importlib.util
+import json
 import re
 import unicodedata
 from collections import defaultdict
@@ -253,7 +254,7 @@ class PstJudge:
                 self.found.notes[f"{kind}s of the PST that parts.json calls {why}"] += 1
             if why != "moved":
                 self._in_place(where, kind, place, self.places[file, node][1].path, seen, file)
-            self._compare(kind, where, self.files[file].item(node), n, truth, others, why)
+            self._compare(kind, where, self.files[file].item(node), n, truth, others, why, row)
 
     def _without(self, kind: str, where: str, row: Row, truth: Row, refused: dict[str, str]) -> None:
         """Not in the PST: only with a code."""
@@ -266,14 +267,29 @@ class PstJudge:
             self.found.say("not composed", f"{where}: {code}")
 
     def _compare(
-        self, kind: str, where: str, item: Item, n: int, truth: Row, others: dict[int, list[Row]], why: str | None
+        self,
+        kind: str,
+        where: str,
+        item: Item,
+        n: int,
+        truth: Row,
+        others: dict[int, list[Row]],
+        why: str | None,
+        row: Row,
     ) -> None:
         try:
             if kind == "message":
                 folder = self.truths.get(("folder", self.box.place("message", truth) or -1))
                 is_sent = folder is not None and folder.well_known == "sentitems"
                 is_same = n not in self.box.rows["message"].changed or why is None
-                self.messages.judge(where, item, self._as_of(kind, n, truth), is_sent=is_sent, state=is_same)
+                self.messages.judge(
+                    where,
+                    item,
+                    self._as_of(kind, n, truth),
+                    is_sent=is_sent,
+                    state=is_same,
+                    kept=json.dumps(self.bag.record(row), ensure_ascii=False),
+                )
             elif kind == "contact":
                 self.items.contact(where, item, self._as_of(kind, n, truth))
             elif kind == "task":

@@ -67,9 +67,11 @@ class MessageJudge:
 
     def __init__(self, truth: TenantTruth, found: Differences, own: set[str], zone: str) -> None:
         self.truth, self.found, self.own, self.zone = truth, found, own, zone
+        self.kept = ""
 
-    def judge(self, where: str, item: Item, row: Row, *, is_sent: bool, state: bool = True) -> None:
-        """All of a message. state: False if newer state is known to stand in parts.json only."""
+    def judge(self, where: str, item: Item, row: Row, *, is_sent: bool, state: bool = True, kept: str = "") -> None:
+        """All of a message. state: False if newer state stands in parts.json only. kept: its record in the originals."""
+        self.kept = kept
         self.found.same("class", where, item[0x001A], row["_class"])
         raw = self.truth.mime(row)
         self._dates(where, item, row, raw, is_sent=is_sent)
@@ -212,12 +214,14 @@ class MessageJudge:
         by_value = max(0, len(items) - len(nested))
         self.found.check("attachments", f"{where}: {spare} by value that are none of the truth's", spare <= by_value)
         self._names(where, values, files)
-        if links:
-            shown = [one.name for one in held if one.method == 7]
-            is_kept = len(shown) == len(links) or "reference" in str(row.get("_traits"))
-            self.found.check("links", f"{where}: {shown}", is_kept)
-            self.found.notes["links of messages that are in the PST"] += len(shown)
-            self.found.notes["links of messages that are in the originals alone"] += len(links) - len(shown)
+        shown = [one.name for one in held if one.method == 7]
+        for link in links:
+            name = str(link.get("name"))
+            is_shown = any(_is_name(one, BAD.sub("_", name)) for one in shown)
+            self.found.notes["links that are in the originals alone"] += not is_shown and name in self.kept
+            self.found.check(
+                "links", f"{where}: {name} is neither in the PST nor in the originals", is_shown or name in self.kept
+            )
         self._nested(where, item, items)
 
     def _names(self, where: str, values: list[Any], files: list[Row]) -> None:

@@ -37,6 +37,7 @@ class MailboxBag:
     entries: dict[str, tuple[int, str]] = field(default_factory=dict)
     records: dict[str, dict[str, Row]] = field(default_factory=dict)
     lines: dict[str, Row] = field(default_factory=dict)
+    numbers: set[int] = field(default_factory=set)
     parts: Row = field(default_factory=dict)
 
     def of(self, kind: str) -> Iterator[Row]:
@@ -191,7 +192,10 @@ def _read_zip(bag: MailboxBag, key: str, archive: zipfile.ZipFile, found: Differ
 def _check_name(bag: MailboxBag, key: str, match: re.Match[str], place: int, found: Differences) -> None:
     where = f"{bag.name}: {key}!{match[0]}"
     number, zip_number = int(match["number"]), int(re.findall(r"mail-(\d+)\.zip", key)[0])
-    found.check("entry names", f"{where}: its number", number == (zip_number - 1) * MOST_ENTRIES + place + 1)
+    first = (zip_number - 1) * MOST_ENTRIES + place + 1  # what was refused may have taken a number
+    found.check("entry names", f"{where}: its number", first <= number <= zip_number * MOST_ENTRIES)
+    found.check("entry names", f"{where}: its number is not its own", number not in bag.numbers)
+    bag.numbers.add(number)
     found.check("entry names", f"{where}: folder over 100 bytes", len(match["folder"].encode()) <= 100)
     found.check("entry names", f"{where}: subject over 80 bytes", len((match["subject"] or "").encode()) <= 80)
     bad = any(ord(c) < 32 or ord(c) == 127 or c in "\\\u2028\u2029" or 0xD800 <= ord(c) < 0xE000 for c in match[0])

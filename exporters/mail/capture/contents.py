@@ -32,6 +32,8 @@ from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
 from exporters.outcomes import ExceptionCode, Outcome
 
 _REFERENCE = "#microsoft.graph.referenceAttachment"
+_ITEM = "#microsoft.graph.itemAttachment"
+_NOT_MAIL = ("#microsoft.graph.event", "#microsoft.graph.contact")
 _SELECTS = (
     f"{ATTACHMENT},contentId,contentLocation",
     f"{ATTACHMENT},microsoft.graph.fileAttachment/contentId",
@@ -84,6 +86,7 @@ class Fetcher:
             served = self._first(MESSAGE_EXPANDS, path, {"$select": MESSAGE})
             fetched.facts = whole_facts("message", served, str(task.facts["parent"]))
         if is_held(fetched.facts, task.row):
+            self._links(fetched, path)
             return
         if task.row is not None and is_refused(fetched.facts, task.row):
             self._without_mime(fetched, path, ExceptionCode(task.row["code"]), task.row.get("reason"))
@@ -95,6 +98,46 @@ class Fetcher:
             if code not in MIME_CODES:
                 raise
             self._without_mime(fetched, path, code, reason_of(code, error))
+            return
+        self._links(fetched, path)
+
+    def _links(self, fetched: Fetched, path: str) -> None:
+        """What MIME does not tell of attachments: files in the cloud that are linked to (Q-072), and which are items (Q-071)."""
+        if fetched.facts["graph"].get("hasAttachments") is not True:
+            return
+        try:
+            for record in self._listed(f"{path}/attachments"):
+                kind, attachment_id = record.get("@odata.type"), id_of(record)
+                if attachment_id is None or kind not in (_REFERENCE, _ITEM):
+                    continue
+                place = f"{path}/attachments/{segment(attachment_id)}"
+                told = self._address(place) if kind == _REFERENCE else self._attached(place)
+                fetched.pieces.append(Piece(attachment_id, text_of(record.get("name")) or "", {**record, **told}))
+        except (ItemError, TransientError) as error:
+            fetched.pieces.append(unlisted := Piece("message/attachments", "attachments", {}))
+            _refuse(unlisted, error)
+
+    def _attached(self, path: str) -> JsonObject:
+        """An attached event or contact as JSON: the calendar or card of it in the MIME says less. Mails are whole there."""
+        try:
+            served = self._mailbox.get(path, params={"$expand": "microsoft.graph.itemattachment/item"})
+        except (ItemError, TransientError) as error:
+            if concerns_all(error):
+                raise
+            return {}
+        item = served.get("item")
+        is_wanted = isinstance(item, dict) and item.get("@odata.type") in _NOT_MAIL
+        return {"item": record_of(item)} if is_wanted and isinstance(item, dict) else {}
+
+    def _address(self, path: str) -> JsonObject:
+        """Where a link leads: only the beta version says so (graph.md §3.4)."""
+        try:
+            served = self._mailbox.get(path, beta=True)
+        except (ItemError, TransientError) as error:
+            if concerns_all(error):
+                raise
+            return {}
+        return {name: served[name] for name in ("sourceUrl", "providerType", "permission") if name in served}
 
     def _without_mime(self, fetched: Fetched, path: str, code: ExceptionCode, reason: str | None) -> None:
         """The service does not make MIME of it: JSON with its body, and its attachments, are kept in its place.
@@ -137,7 +180,7 @@ class Fetcher:
         for other in objects_of(served.get("exceptionOccurrences")):
             other_id = id_of(other)
             if other_id is not None and other.get("hasAttachments") is True:
-                self._attachments(fetched, f"/events/{segment(other_id)}")
+                self._attachments(fetched, f"/events/{segment(other_id)}", of=other_id)
 
     def _task(self, fetched: Fetched) -> None:
         facts = fetched.task.facts
@@ -157,8 +200,11 @@ class Fetcher:
 
     # -- attachments ------------------------------------------------------------------------------------------------
 
-    def _attachments(self, fetched: Fetched, path: str, *, named: bool = True) -> None:
-        """All of an item: asked for even where `hasAttachments` is false, which leaves inline ones out."""
+    def _attachments(self, fetched: Fetched, path: str, *, named: bool = True, of: str | None = None) -> None:
+        """All of an item: asked for even where `hasAttachments` is false, which leaves inline ones out.
+
+        of: id of the exception of a series that they hang on.
+        """
         try:
             records = list(self._listed(f"{path}/attachments", named=named))
         except (ItemError, TransientError) as error:
@@ -172,17 +218,20 @@ class Fetcher:
             if attachment_id is None or attachment_id in there:
                 continue
             there.add(attachment_id)
-            piece = Piece(attachment_id, text_of(record.get("name")) or "", record)
+            place = f"{path}/attachments/{segment(attachment_id)}"
+            is_link = record.get("@odata.type") == _REFERENCE
+            known = {**record, **(self._address(place) if is_link else {}), **({} if of is None else {"of": of})}
+            piece = Piece(attachment_id, text_of(record.get("name")) or "", known)
             fetched.pieces.append(piece)
-            if record.get("@odata.type") == _REFERENCE:
+            if is_link:
                 continue
             try:
-                place = f"{path}/attachments/{segment(attachment_id)}/$value"
-                piece.file, piece.size, piece.sha256 = self._content(place)
+                kind = text_of(record.get("contentType"))
+                piece.file, piece.size, piece.sha256 = self._content(f"{place}/$value", kind=kind)
             except (ItemError, TransientError) as error:
                 _refuse(piece, error)
 
-    def _listed(self, path: str, *, named: bool) -> Iterator[JsonObject]:
+    def _listed(self, path: str, *, named: bool = True) -> Iterator[JsonObject]:
         selects = _SELECTS if named else (None,)
         for select in selects:
             try:
@@ -209,11 +258,11 @@ class Fetcher:
                     raise
         raise AssertionError("unreachable")
 
-    def _content(self, path: str) -> tuple[IO[bytes], int, str]:
-        """(file, bytes, SHA-256)."""
+    def _content(self, path: str, *, kind: str | None = None) -> tuple[IO[bytes], int, str]:
+        """(file, bytes, SHA-256). kind: content type as it was listed."""
         file = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - whoever takes it closes it
         try:
-            size = self._mailbox.content(path, cast("BinaryIO", file))
+            size = self._mailbox.content(path, cast("BinaryIO", file), kind=kind)
             file.seek(0)
             found = hashlib.sha256()
             while chunk := file.read(_CHUNK):

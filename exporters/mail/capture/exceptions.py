@@ -29,6 +29,18 @@ from exporters.graph.errors import (
 from exporters.outcomes import CAUSES, ExceptionCode
 from exporters.store.errors import KeyRefusedError, ObjectTooLargeError
 
+ASK_AGAIN_AFTER = timedelta(hours=24)
+"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
+MIME_CODES = frozenset(
+    {
+        ExceptionCode.MIME_REFUSED,
+        ExceptionCode.ITEM_UNREADABLE,
+        ExceptionCode.TOO_LARGE,
+        ExceptionCode.DOWNLOAD_FAILED,
+        ExceptionCode.REFUSED,
+    }
+)
+"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
 _CODES: tuple[tuple[type[LastcopyError], ExceptionCode], ...] = (
     (MimeRefusedError, ExceptionCode.MIME_REFUSED),
     (UnreadableAttachmentError, ExceptionCode.ATTACHMENT_UNREADABLE),
@@ -52,6 +64,9 @@ _UNREADABLE = {
 }
 """By code: an answer to many items at once is not asked for again by the session, so its errors stay as they came."""
 
+_TELLING = frozenset({*_UNREADABLE.values(), ExceptionCode.DOWNLOAD_FAILED, ExceptionCode.TOO_LARGE})
+"""Of these the error's own sentence (status, codes, request id) helps whoever asks Microsoft."""
+
 
 def code_of(error: LastcopyError) -> ExceptionCode:
     """The code of an error that concerns one item."""
@@ -70,7 +85,7 @@ def reason_of(code: ExceptionCode, error: LastcopyError) -> str:
         return str(error)
     if code is ExceptionCode.STORE_REFUSED:
         return f"{_sentence(error)} {error.action}".rstrip()
-    if code is ExceptionCode.DOWNLOAD_FAILED:
+    if code in _TELLING:
         return f"{general} {_sentence(error)}"
     if code is ExceptionCode.ACCESS_DENIED and error.action:
         return f"{general} {error.action}"
@@ -80,12 +95,6 @@ def reason_of(code: ExceptionCode, error: LastcopyError) -> str:
 def _sentence(error: LastcopyError) -> str:
     text = str(error)
     return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
-
-
-MIME_CODES = frozenset({ExceptionCode.MIME_REFUSED, ExceptionCode.ITEM_UNREADABLE})
-"""Codes of messages of which there may be a record and attachments, though there is no MIME."""
-ASK_AGAIN_AFTER = timedelta(hours=24)
-"""How long an item that was 'not found' though listed is left alone after that; other failures are tried in every run."""
 
 
 NO_MAILBOX = (NoMailboxError, UserNotFoundError)

@@ -32,7 +32,9 @@ from exporters.mail.capture.objects import Objects
 from exporters.mail.capture.planning import Planner
 from exporters.mail.capture.profile import refresh_profile
 from exporters.mail.capture.removals import find_removed, kinds_held_back, removal_rows
+from exporters.mail.capture.second import SecondCapture
 from exporters.mail.capture.team import Team
+from exporters.mail.originals import COMPOSED, COMPOSING, PST_CURSOR
 from exporters.mail.settings import MailSettings
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
@@ -66,6 +68,8 @@ class MailExporter:
         self._compose = compose
         self._mailbox = Mailbox(graph, source.id, route="groups" if is_group else "users")
         self._listing = Listing(self._mailbox, writer, settings, stop=stop, is_group=is_group)
+        self._cloud = graph.cloud.name
+        self._told: list[JsonObject] = []
         self.result = CopyResult()
 
     def run(self) -> CopyResult:
@@ -87,10 +91,12 @@ class MailExporter:
     def _copy(self) -> None:
         extra, anew = self._extra_work_waits(), self._did_not_agree()
         relisted, doubted = set(anew), set[str]()
+        is_quiet = not extra
         refresh_profile(self._mailbox, self._writer, self._clock, is_group=self._is_group)
         for _ in range(1 + CLOSING_ROUNDS):
             news = self._listing.run(anew)
             self.result.has_answered = True
+            is_quiet = is_quiet and not news
             if not (news or anew or extra or doubted or self._writer.has_unfinished_work):
                 break
             did, extra = self._round(extra=extra), False
@@ -100,6 +106,24 @@ class MailExporter:
             if self._stop.is_set() or not (news or did or found):
                 break
         self._note_refusals()
+        if not (self._is_group or self._stop.is_set()):
+            self._second(is_quiet=is_quiet)
+
+    def _second(self, *, is_quiet: bool) -> None:
+        """The second capture, and the archive, where they can be had."""
+        second = SecondCapture(
+            self._mailbox,
+            self._writer,
+            self._settings,
+            self._clock,
+            cloud=self._cloud,
+            stop=self._stop,
+            progress=self._progress,
+            result=self.result,
+            is_quiet=is_quiet,
+            accepts_removals=self._accepts_removals,
+        )
+        self._told = second.run().coverage
 
     def _round(self, *, extra: bool) -> int:
         """Decide removals and work off what is owed; the number of items worked on."""
@@ -193,14 +217,26 @@ class MailExporter:
         """Count and close. whole: the copy went to its end (or was asked to stop); else the service refused."""
         writer = self._writer
         done = whole and not self._stop.is_set()
-        if not writer.is_loaded and not writer.has_unfinished_work and writer.position.number and self._count_unread():
+        is_quiet = not writer.is_loaded and not writer.has_unfinished_work and writer.position.number
+        if is_quiet and self._is_composed() and self._count_unread():
             writer.close("complete" if whole else "stopped")
             return
         name_source(writer, self._source, self._clock)
         if done and self._compose is not None:
             self._compose(writer)
+        elif writer.is_loaded and self._pst.get("kind") == COMPOSED:  # what is new waits for the next run
+            writer.emit("cursor", {**self._pst, "scope": PST_CURSOR, "kind": COMPOSING})
         self._count_loaded()
         writer.close("complete" if done else "stopped")
+
+    def _is_composed(self) -> bool:
+        """Whether nothing waits for being composed, as far as nobody finds news."""
+        return self._compose is None or self._pst.get("kind") == COMPOSED
+
+    @property
+    def _pst(self) -> JsonObject:
+        """How far composing has come."""
+        return self._writer.heads.cursors.get(PST_CURSOR, {})
 
     def _count_loaded(self) -> None:
         state = self._writer.state
@@ -236,6 +272,7 @@ class MailExporter:
         result.coverage = coverage_rows(
             result, refused, self._settings, is_group=self._is_group, recoverable=self._listing.recoverable_of(refused)
         )
+        result.coverage += self._told
 
 
 def _digest(content: Any) -> str:

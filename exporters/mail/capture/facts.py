@@ -62,6 +62,7 @@ def whole_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject
     service: JsonObject = {"state": digest(state)}
     if (key := text_of(served.get("changeKey")) or text_of(served.get("@odata.etag"))) is not None:
         service["changeKey"] = key
+    service |= _keys(graph)
     if kind == "message":
         service |= _message_service(graph)
     facts = _facts(kind, graph, parent, service)
@@ -81,7 +82,8 @@ def listed_facts(kind: str, served: Mapping[str, Any], parent: str, asked: str) 
 
 def completed(facts: JsonObject, graph: Mapping[str, Any]) -> JsonObject:
     """The facts of an event or a post, once it has been read. Its change key stays the listed one: a newer one is news."""
-    return {**_facts(facts["kind"], graph, facts["parent"], facts["service"]), "graph": dict(graph)}
+    service = facts["service"] | _keys(graph)
+    return {**_facts(facts["kind"], graph, facts["parent"], service), "graph": dict(graph)}
 
 
 def _facts(kind: str, graph: Mapping[str, Any], parent: str, service: JsonObject) -> JsonObject:
@@ -93,6 +95,12 @@ def _facts(kind: str, graph: Mapping[str, Any], parent: str, service: JsonObject
     return facts
 
 
+def _keys(graph: Mapping[str, Any]) -> JsonObject:
+    """By which the export API's listing is joined to ours."""
+    found = {"searchKey": extended(graph, "0x300B"), "entryId": extended(graph, "0xFFF")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _message_service(graph: JsonObject) -> JsonObject:
     size = extended(graph, "0xE08")
     content = {name: graph.get(name) for name in _CONTENT} | {"size": size}
@@ -101,9 +109,8 @@ def _message_service(graph: JsonObject) -> JsonObject:
     service: JsonObject = {"content": digest(content)}
     if size is not None and size.isdecimal():
         service["size"] = int(size)
-    for ours, tag in (("class", "0x1A"), ("searchKey", "0x300B"), ("entryId", "0xFFF")):
-        if (value := extended(graph, tag)) is not None:
-            service[ours] = value
+    if (value := extended(graph, "0x1A")) is not None:
+        service["class"] = value
     if (at := date_of(graph, "receivedDateTime")) is not None:
         service["received"] = at
     if isinstance(graph.get("isDraft"), bool):
@@ -120,9 +127,9 @@ def date_of(record: Mapping[str, Any], name: str) -> str | None:
 def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Whether a row says already what was listed just now."""
     if facts["kind"] in {"event", "post"}:  # the listing tells no more of these
-        names: tuple[str, ...] = ("kind", "parent", "service")
-    else:
-        names = ("kind", "name", "parent", "created", "modified", "service")
+        is_same = facts["service"].get("changeKey") == row.get("service", {}).get("changeKey")
+        return is_same and all(facts.get(name) == row.get(name) for name in ("kind", "parent"))
+    names = ("kind", "name", "parent", "created", "modified", "service")
     return all(facts.get(name) == row.get(name) for name in names)
 
 

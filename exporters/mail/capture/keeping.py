@@ -21,8 +21,7 @@ from exporters.mail.originals import JSONL, MAIL
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 _HELD = ("key", "size", "sha256", "captured", "run", "pst", "record")
-_OF_VERSION = ("key", "size", "sha256", "captured", "run", "name", "path", "folder", "service", "modified", "record",
-               "versionId")  # fmt: skip
+_OF_VERSION = (*_HELD, "name", "path", "folder", "service", "modified", "versionId")
 
 
 class Keeper:
@@ -46,7 +45,11 @@ class Keeper:
 
     def move(self, facts: JsonObject, row: JsonObject, path: str, folder: str) -> None:
         """Nothing of an item is new but its place, or what the row alone tells."""
-        held = {name: row[name] for name in ("outcome", "code", "reason", *_HELD) if name in row}
+        names: tuple[str, ...] = ("outcome", "code", "reason", *_HELD)
+        if facts["kind"] in {"event", "post"}:  # the listing tells next to nothing of these
+            names = (*names, "name", "created", "modified", "service")
+            path = f"{folder.rstrip('/')}/{row.get('name', '')}"
+        held = {name: row[name] for name in names if name in row}
         self._writer.emit("item", {**self._row(facts, path, folder), **held, "outcome": _alive(row)})
         self._result.worked_on += 1
 
@@ -72,7 +75,6 @@ class Keeper:
         if is_same and held is not None:
             row.update({name: held[name] for name in _HELD if name in held})
         elif fetched.file is not None:
-            zip_file.rows += self._settled(fetched, "outcome = 'excepted'")  # it is all in the MIME
             if held is not None and held.get("key") is not None:
                 zip_file.rows.append(("item", earlier(held)))
             name = zip_file.name(task.folder, str(row["name"]), task.item_id)
@@ -81,6 +83,9 @@ class Keeper:
             record["entry"] = name
             self._result.downloaded += 1
             self._count_copied(held)
+        if fetched.pieces:
+            record["attachments"] = [self._piece(piece, MAIL, row, zip_file.rows) for piece in fetched.pieces]
+        zip_file.rows += self._settled(fetched, "outcome = 'excepted'")  # the bytes of all are in the MIME
         row["record"] = zip_file.key
         zip_file.record({**record, **self._described(fetched, row)})
         zip_file.rows.append(("item", row))
@@ -158,7 +163,10 @@ class Keeper:
         row.update(run=self._writer.run.id, captured=timestamp(self._clock.now()))
         told = dict(piece.record)
         if piece.code is not None:
-            self._except(row, piece.code, piece.reason, None)
+            held = self._writer.state.row(("attachment", str(item["id"]), piece.item_id))
+            if held is not None and held.get("key") is not None:
+                rows.append(("item", earlier(held)))
+            self._except(row, piece.code, piece.reason, held)
             told["code"] = piece.code.value
         elif piece.file is not None:
             try:
@@ -168,7 +176,7 @@ class Keeper:
                 self._except(row, code, reason_of(code, error), None)
                 told["code"] = code.value
             else:
-                told.update({name: row[name] for name in ("key", "size", "sha256")})
+                told.update({name: row[name] for name in ("size", "sha256")})  # their key stands in their row
         else:
             return told  # a link: it has no bytes, and stands in the record
         rows.append(("item", row))
@@ -204,7 +212,7 @@ class Keeper:
     def _except(self, row: JsonObject, code: ExceptionCode, reason: str | None, held: JsonObject | None) -> None:
         row.update(outcome=Outcome.EXCEPTED.value, code=code.value, reason=reason or CAUSES[code].reason)
         if held is not None and held["outcome"] == Outcome.EXCEPTED and held.get("code") == row["code"]:
-            row.update({name: held[name] for name in ("captured", "run", "reason") if name in held})
+            row.update({name: held[name] for name in ("captured", "run", "reason", "pst") if name in held})
 
     def _count_copied(self, held: JsonObject | None) -> None:
         if held is None or held["run"] != self._writer.run.id or held["outcome"] == Outcome.EXCEPTED:

@@ -200,7 +200,10 @@ class Listing:
                 if collection.has_delta:
                     return self._delta(collection, anew=anew or restart > 0)
                 return self._whole(collection, anew=anew)
-            except ResyncRequiredError:
+            except (
+                ResyncRequiredError,
+                ForeignLinkError,
+            ):  # the state is lost, or was made at another address of the service
                 if restart == RESTARTS:
                     raise
             except UnsupportedError:  # a mailbox that is over its quota, say

@@ -127,7 +127,8 @@ class ObservedZone(tzinfo):
     def __init__(self, name: str, observances: list[_Observance]) -> None:
         self._name = name
         self._observances = sorted(observances, key=lambda one: one.start)
-        self._offsets = sorted({one.after for one in observances} | {one.before for one in observances}, reverse=True)
+        # The smaller first: an instant before a leap of the clock is not shown by the time that the clock leaps over
+        self._offsets = sorted({one.after for one in observances} | {one.before for one in observances})
 
     def _at(self, wall: datetime, fold: int) -> timedelta:
         best: tuple[datetime, timedelta] | None = None
@@ -151,7 +152,7 @@ class ObservedZone(tzinfo):
             for fold in (0, 1):
                 if self._at((moment + offset).replace(tzinfo=None), fold) == offset:
                     return (moment + offset).replace(fold=fold)
-        return moment + self._offsets[-1]
+        return moment + self._offsets[0]
 
 
 def _offset_of(value: str) -> timedelta | None:

@@ -2,8 +2,8 @@
 
 Rules of this file: never raises for any bytes or label. A label is taken at its word when the bytes fit it; bytes that are said
 to be UTF-8 and hold not one character of it are windows-1252; what fits in part is read in part; without a label that is known
-it is UTF-8 if the bytes fit that, else windows-1252. The loss is noted. What web browsers read as a superset (gb2312, iso-8859-1, ks_c_5601)
-is read as that here, too: those are the mails that exist. What no PST can hold (NUL, lone surrogates) becomes U+FFFD.
+it is UTF-8 if the bytes fit that, else windows-1252. The loss is noted. What web browsers read as a superset (gb2312, iso-8859-1,
+ks_c_5601) is read as that here, too: those are the mails that exist. What no PST can hold (NUL, lone surrogates) becomes U+FFFD.
 Source: reference/mapi-mapping.md §0 (empty against absent), §1.6; WHATWG Encoding, section 4.2 (labels).
 """
 

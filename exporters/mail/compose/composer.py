@@ -33,16 +33,13 @@ from exporters.mail.compose.parts import Parts, part_file
 from exporters.mail.compose.parts_json import write_parts_json
 from exporters.mail.compose.placed import KINDS, superseded
 from exporters.mail.compose.placed_rows import PlacedRows
-from exporters.mail.originals import entry_of
+from exporters.mail.originals import COMPOSED, COMPOSING, PST_CURSOR, RECOMPOSING, entry_of
 from exporters.mail.settings import MailSettings
 from exporters.pst import Folder, PstError, SinkFailed, SpillFailed, Writer
 from exporters.scratch import scratch_error
 from exporters.store.protocol import Store
 
-CURSOR = "pst"
-"""Scope of the cursor that says how far composing has come: {"kind": how far, "parts": [names of the files that count]}; once
-composed, also "not_composed" and "superseded", as in `Composed`."""
-COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
+CURSOR = PST_CURSOR
 DEFECTS = (
     ValueError,
     TypeError,
@@ -247,7 +244,12 @@ class _Composition:
             ):  # verify tells of it; what it says of the mailbox is not needed
                 lines.append(load_json(originals.line(entry, None, None)))
         box = box_of(lines, self._writer.bag.rpartition("/")[2])
-        return Conversion(originals, box, str(self._source["id"]))
+        return Conversion(originals, box, str(self._source["id"]), self._key_of)
+
+    def _key_of(self, item_id: str, attachment_id: str) -> str | None:
+        """Where the bytes of an attachment lie."""
+        row = self._writer.state.row(("attachment", item_id, attachment_id))
+        return None if row is None else row.get("key")
 
     def _compose(self, item: Item, pst: Writer, folders: Sequence[Folder], conversion: Conversion) -> None:
         """One item, into its folder; what cannot be is named."""

@@ -34,7 +34,7 @@ def parsed(value: str) -> datetime | None:
         moment = _moment(match)
     if moment is None:
         moment = _lenient(value)
-    return moment if moment is not None and FIRST <= moment <= LAST else None
+    return moment if moment is not None and FIRST < moment <= LAST else None
 
 
 def _moment(match: re.Match[str]) -> datetime | None:

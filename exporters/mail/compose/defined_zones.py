@@ -33,7 +33,9 @@ class DefinedZone(tzinfo):
         self.key, self._rules = key, rules
         self._turns: dict[int, tuple[_Turn, ...]] = {}
         offsets = {-rule.bias - part for rule in rules for part in (rule.standard_bias, rule.daylight_bias)}
-        self._offsets = [timedelta(minutes=offset) for offset in sorted(offsets, reverse=True)]
+        self._offsets = [
+            timedelta(minutes=offset) for offset in sorted(offsets)
+        ]  # the smaller first, as in ObservedZone
 
     def _rule(self, year: int) -> Rule:
         return max(
@@ -80,7 +82,7 @@ class DefinedZone(tzinfo):
             for fold in (0, 1):
                 if self._at((moment + offset).replace(tzinfo=None), fold) == offset:
                     return (moment + offset).replace(fold=fold)
-        return moment + self._offsets[-1]
+        return moment + self._offsets[0]
 
 
 def _moment(change: Change, year: int) -> datetime:

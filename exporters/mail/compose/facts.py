@@ -22,7 +22,7 @@ class Facts:
     `own_addresses`: of the mailbox, the main one first. `from_me`: sent by the mailbox (None: if the sender is one of those).
     `search_key`: 16 bytes. `conversation_index`: as stored; `conversation_id`: what keeps threads together without one.
     `categories`: None: those of the header. `recipients`: whom the mailbox names, by field (to, cc, bcc); those that no header
-    names are added. `more_flags`: further bits of PidTagMessageFlags.
+    names are added. `sender`: who sent it for another, where no header tells. `more_flags`: further bits of PidTagMessageFlags.
     `properties`: set last, and win over all that is derived. `label`: names the mail in errors.
     """
 
@@ -41,6 +41,7 @@ class Facts:
     conversation_id: str | None = None
     categories: Sequence[str] | None = None
     recipients: Sequence[tuple[str, Address]] = ()
+    sender: Address | None = None
     more_flags: int = 0
     properties: Mapping[int | NamedProperty, Value] = field(default_factory=dict)
     label: str = ""

@@ -18,6 +18,7 @@ from exporters.mail.compose.box import Box
 from exporters.mail.compose.contact import contact_message
 from exporters.mail.compose.event import event_message
 from exporters.mail.compose.folders import SENT, Place
+from exporters.mail.compose.listed_attachments import with_listed
 from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.message_facts import facts_of
 from exporters.mail.compose.mime import Converted, convert
@@ -28,6 +29,8 @@ from exporters.mail.compose.stream_errors import StreamRefused
 from exporters.mail.compose.stream_message import Expected, stream_message
 from exporters.mail.compose.task import task_message
 
+PHOTO = "photo"
+"""Id of the row of a contact's photo."""
 _OF_LINES: Mapping[str, Callable[..., Converted]] = {
     "contact": contact_message,
     "event": event_message,
@@ -38,7 +41,15 @@ _OF_LINES: Mapping[str, Callable[..., Converted]] = {
 class Conversion:
     """Makes messages of items. mailbox: id of the source."""
 
-    def __init__(self, originals: Originals, box: Box, mailbox: str) -> None:
+    def __init__(
+        self,
+        originals: Originals,
+        box: Box,
+        mailbox: str,
+        key_of: Callable[[str, str], str | None] = lambda item_id, attachment_id: None,
+    ) -> None:
+        """key_of: gives the key of the bytes of an attachment, by the ids of its item and its own."""
+        self._key_of = key_of
         self._originals, self._box, self._mailbox = originals, box, mailbox
 
     @contextlib.contextmanager
@@ -61,7 +72,8 @@ class Conversion:
     def _of_mime(self, item: Item, row: JsonObject, place: Place) -> Converted:
         if item.key is None or item.records is None:
             raise OriginalError("record_missing", "the row of a message names no record")
-        graph = _graph(_loaded(self._originals.record(item.records, item.id), item.records))
+        record = _loaded(self._originals.record(item.records, item.id), item.records)
+        graph = _graph(record)
         losses = Losses()
         facts = facts_of(
             graph,
@@ -74,7 +86,7 @@ class Conversion:
         raw = self._originals.read(item.key, row.get("size"), row.get("sha256"))
         converted = convert(raw, facts=facts)
         losses.extend(converted.losses)
-        return Converted(converted.message, losses.all())
+        return Converted(with_listed(converted.message, record, self._box, losses), losses.all())
 
     @contextlib.contextmanager
     def _without_mime(self, item: Item, row: JsonObject, place: Place) -> Iterator[Converted]:
@@ -92,18 +104,34 @@ class Conversion:
                     return
         if item.records is None:
             raise ItemError("nothing of it was captured", code=str(row.get("code") or "not_captured"))
-        record = _loaded(self._originals.record(item.records, item.id), item.records)
+        record = self._placed(item, _loaded(self._originals.record(item.records, item.id), item.records))
         is_sent, key = place.well_known == SENT, self._search_key(item)
         yield refused_message(record, self._box, self._originals.bytes_of, sent_items=is_sent, search_key=key)
 
     def _of_line(self, item: Item, row: JsonObject, place: Place) -> Converted:
         if item.key is None:
             raise OriginalError("original_missing", "the row of an item names no line")
-        record = _loaded(self._originals.line(item.key, row.get("size"), row.get("sha256")), item.key.key)
+        line = self._originals.line(item.key, row.get("size"), row.get("sha256"))
+        record = self._placed(item, _loaded(line, item.key.key))
         open_bytes, key = self._originals.bytes_of, self._search_key(item)
         if item.kind == "post":
             return post_message(record, self._box, open_bytes, topic=place.name, search_key=key)
         return _OF_LINES[item.kind](record, self._box, open_bytes, search_key=key)
+
+    def _placed(self, item: Item, record: JsonObject) -> JsonObject:
+        """A record that says where the bytes of what hangs on it lie: rows tell that; a record is the same wherever it is."""
+        placed = dict(record)
+        if isinstance(record.get("attachments"), list):
+            placed["attachments"] = [self._with_key(item, entry) for entry in record["attachments"]]
+        if isinstance(record.get("photo"), dict):
+            placed["photo"] = self._with_key(item, {"id": PHOTO, **record["photo"]})
+        return placed
+
+    def _with_key(self, item: Item, entry: Any) -> Any:
+        if not isinstance(entry, dict) or "sha256" not in entry:
+            return entry
+        key = self._key_of(item.id, str(entry.get("id")))
+        return entry if key is None else {**entry, "key": key}
 
     def _search_key(self, item: Item) -> bytes:
         return hashlib.sha256(f"{self._mailbox}{item.id}".encode("utf-8", "replace")).digest()[:16]

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from exporters.mail.compose.addresses import Address
 from exporters.mail.compose.box import Box
 from exporters.mail.compose.calendar_times import Moment
 from exporters.mail.compose.extended_properties import by_id, extended
 from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.graph_item import CREATED, IMPORTANCES, MODIFIED, SENSITIVITY, Item, mapping, origin
-from exporters.mail.compose.graph_people import recipients
+from exporters.mail.compose.graph_people import person, recipients
 from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.property_sets import (
     BOOLEAN,
@@ -92,11 +93,20 @@ def facts_of(
         conversation_id=item.line(graph.get("conversationId")) or None,
         categories=item.categories() if "categories" in graph else None,
         recipients=tuple(recipients(item)),
+        sender=_sender(item),
         more_flags=bits & others,
         properties=properties,
         label=label or item.id,
         **times,
     )
+
+
+def _sender(item: Item) -> Address | None:
+    """Who sent it on behalf of another; None if the author did, or has no address to tell the two apart by."""
+    author, sender = person(item, item.graph.get("from")), person(item, item.graph.get("sender"))
+    if author is None or sender is None or sender.kind != "SMTP" or not author.address or not sender.address:
+        return None
+    return None if sender.address.lower() == author.address.lower() else sender
 
 
 def _flag(graph: Mapping[str, Any], name: str, bits: int, bit: int) -> bool | None:
@@ -133,7 +143,7 @@ def _times(item: Item, more: Properties, properties: Properties) -> dict[str, da
         ("modified", "lastModifiedDateTime", MODIFIED),
     ):
         own = by_id(more, tag >> 16)
-        value = own if isinstance(own, int) else item.time(item.graph.get(field), field)
+        value = own if isinstance(own, int) and own > 0 else item.time(item.graph.get(field), field)
         if value is None:
             continue
         found[name] = _EPOCH + timedelta(microseconds=value // 10)

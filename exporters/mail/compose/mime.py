@@ -103,6 +103,7 @@ class _Composer:
             properties=properties,
             losses=self._losses,
             more=facts.recipients,
+            sender=facts.sender,
         )
         from_me = persons.from_me if facts.from_me is None else facts.from_me
         if facts.own_addresses and not from_me and not facts.is_draft:

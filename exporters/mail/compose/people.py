@@ -44,13 +44,17 @@ def people(
     properties: Properties,
     losses: Losses,
     more: Iterable[tuple[str, Address]] = (),
+    sender: Address | None = None,
 ) -> People:
     """Set the properties of all persons of the headers; the rows.
 
-    `more`: recipients that the mailbox names (field and person): those whom no header names are added.
+    `more`: recipients that the mailbox names (field and person): those whom no header names are added. `sender`: whom the mailbox
+    calls the sender, where no header does.
     """
     found = {field: _of(entity, field, losses) for field in _FIELDS if field in entity.fields}
     _add(found, more, losses)
+    if sender is not None and found.get("from") and not found.get("sender"):
+        found["sender"] = [sender]
     return set_people(found, own, is_draft=is_draft, properties=properties, losses=losses)
 
 

@@ -13,13 +13,17 @@ from dataclasses import replace
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.export_truth import (
     Place,
+    auxiliary_id,
     children,
     every_place,
     exported_id,
     find_by_id,
     find_exported,
     folder_kinds,
+    held,
     id_of,
+    is_in_auxiliary,
+    is_item,
     item_class,
     item_kinds,
     mailbox_id,
@@ -56,6 +60,7 @@ _ITEMS = frozenset({"MailboxItem.Read.All"})
 _EXPORT = frozenset({"MailboxItem.Export.All", "MailboxItem.ImportExport.All"})
 _SETTINGS = frozenset({"User.Read.All"})
 _MOST_IDS = 20
+_FOLDER_KINDS: dict[Kind, Kind] = {"message": "folder", "event": "calendar", "contact": "contactFolder", "task": "list"}
 _DELTA = frozenset({"$select", "$expand", "$top"})
 
 
@@ -131,14 +136,35 @@ def _find_place(call: Call, box: Mailbox) -> Place:
     """Of the path: an id, or a well-known name of mail."""
     name = call.names["folder"]
     if name.lower() in box.named:
-        return Place("folder", box.named[name.lower()])
+        return _at_home(call, Place("folder", box.named[name.lower()]))
     try:
         found = find_exported(box, folder_kinds(), name)
     except IdError as error:
         raise ApiError(400, "ErrorInvalidIdMalformed", "Id is malformed.") from error
     if found is None:
         raise not_found()
-    return Place(*found)
+    return _at_home(call, Place(*found))
+
+
+def _home(call: Call, place: Place) -> str:
+    """The id of the mailbox in which a folder lies: of an archive that was expanded, perhaps of the auxiliary one."""
+    found = find_by_id(call.service.tenant, call.names["mailbox"])
+    if found is None or not call.service.settings.expanded_archives or found[1] != found[0].get("_archive"):
+        return call.names["mailbox"]
+    tenant, folder = call.service.tenant, found[1]
+    return auxiliary_id(tenant, folder) if is_in_auxiliary(place) else mailbox_id(tenant, folder)
+
+
+def _at_home(call: Call, place: Place) -> Place:
+    """The folder, if it lies in the mailbox that was asked. Raises ApiError 308."""
+    home = _home(call, place)
+    if home.lower() == call.names["mailbox"].lower():
+        return place
+    head, _, rest = call.request.path.partition("/mailboxes/")
+    location = f"{call.service.hosts.graph}{head}/mailboxes/{home}/{rest.partition('/')[2]}"
+    if call.request.query:
+        location += f"?{call.request.query}"
+    raise ApiError(308, "permanentRedirect", "The folder lies in another mailbox.", headers={"Location": location})
 
 
 # ------------------------------------------------------------------------------------------------------ folders
@@ -223,8 +249,8 @@ def items(call: Call) -> Response:
     parameters, wants = parse_query(call.request.query, LIST_OPTIONS), preferences(call)
     box = _find_box(call)
     place = _find_place(call, box)
-    numbers = box.members(place.items, place.n)
-    numbers = chosen(parameters, numbers, lambda n: box.row(place.items, n), "mailboxItem")
+    there = held(box, place)
+    numbers = chosen(parameters, there, lambda n: box.row(place.items, n), "mailboxItem")
     served, following = page(call, parameters, numbers)
     rows = [_item_row(call, box, place.items, n, parameters) for n in served]
     context = f"admin/exchange/mailboxes/{call.names['mailbox']}/folders('x')/items"
@@ -261,7 +287,7 @@ def items_delta(call: Call) -> Response:
         name="mailboxItem",
         rows=lambda n, given, _: [_item_row(call, box, kind, n, given)],
         numbers=lambda until: [*box.base(kind, where), *(n for at, n in box.arrivals(kind, where) if at < until)],
-        there=lambda n: box.lies_in(kind, n, where),
+        there=lambda n: box.lies_in(kind, n, where) and is_item(box, kind, n),
         options=_DELTA,
         known_as=lambda one: exported_id(kind, box.user, one.n, one.id),
     )
@@ -295,6 +321,10 @@ def _exported(call: Call, box: Mailbox, item_id: str) -> Row:
     except ApiError as error:
         key = "Error" if len(item_id) % 2 else "error"  # one documented sample has it large
         return {"itemId": item_id, key: {"code": error.code, "message": error.message}}
+    home = _home(call, Place(_FOLDER_KINDS[kind], box.place(kind, n)))
+    if home.lower() != call.names["mailbox"].lower():
+        where = f"{call.service.root}/admin/exchange/mailboxes/{home}/exportItems"
+        return {"itemId": item_id, "Error": {"code": "ErrorArchiveFolderMovedPermanently", "message": where}}
     data = container(item_stream(call, box, kind, n))
     change_key = shown(box, kind, n, preferences(call))["changeKey"]
     return {"itemId": item_id, "changeKey": change_key, "data": base64.b64encode(data).decode()}

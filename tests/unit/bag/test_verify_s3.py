@@ -14,6 +14,7 @@ from exporters.store.protocol import LockPolicy
 from exporters.store.s3 import S3Store
 from retention.verification import VerifyRequest, verify_store
 from tests.contracts.store_servers import client, make_bucket, moto_server
+from tests.unit.bag import mailbox_bag
 from tests.unit.bag.handmade_bag import HandmadeBag, usual_bag
 from tests.unit.bag.test_verify_root import BAGS, journal_of
 
@@ -157,3 +158,27 @@ def test_several_bags_of_a_bucket_are_verified_at_once(plain: Watched) -> None:
     assert [one.bag for one in found.bags] == sorted(BAGS)
     assert [one.bag for one in found.bags if one.changed] == [BAGS[1]]
     assert sum(one.files for one in found.bags) == 4 * 7 - 1
+
+
+def test_an_object_that_holds_entries_is_read_once_for_both(locked: Watched) -> None:
+    """The zips of a mailbox are downloaded once; what is wrong in one is found as in a folder."""
+    mailbox_bag.whole_mailbox(locked)
+    locked.asked.clear()
+    found = verify_bag(locked, mailbox_bag.BAG, refold=True)
+    assert found.whole and found.files == found.files_read == 8, found
+    assert locked.asked == {"get_object": 8}
+    locked.asked.clear()
+    assert verify_bag(locked, mailbox_bag.BAG, level="stored").whole and set(locked.asked) == {"head_object"}
+    locked.put(f"{mailbox_bag.BAG}/{mailbox_bag.ZIP_1}", locked.read(f"{mailbox_bag.BAG}/{mailbox_bag.ZIP_1}"))
+    assert verify_bag(locked, mailbox_bag.BAG).whole
+
+
+def test_faults_of_entries_are_found_in_a_bucket(plain: Watched) -> None:
+    others = {
+        mailbox_bag.ZIP_1: mailbox_bag.zipped({**mailbox_bag.ENTRIES[mailbox_bag.ZIP_1], mailbox_bag.HELLO: b"other"}),
+        mailbox_bag.CONTACTS: mailbox_bag.LINES[mailbox_bag.CONTACTS][0] + b"\n",
+    }
+    mailbox_bag.whole_mailbox(plain, others)
+    found = verify_bag(plain, mailbox_bag.BAG)
+    assert [f.name for f in found.changed.first] == [f"{mailbox_bag.ZIP_1}!{mailbox_bag.HELLO}"]
+    assert [f.name for f in found.missing.first] == [f"{mailbox_bag.CONTACTS}!2"]

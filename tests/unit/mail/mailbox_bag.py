@@ -114,7 +114,7 @@ class MailboxBag:
                     container.writestr(zipfile.ZipInfo(entry, (2026, 1, 1, 0, 0, 0)), mail.raw, compress)
                 records += dump_json(mail.record(entry)) + b"\n"
                 rows.append(mail.row(key, entry))
-            container.writestr("records.jsonl", records)
+            container.writestr(zipfile.ZipInfo("records.jsonl", (2026, 1, 1, 0, 0, 0)), records, compress)
         self.original(key, file.getvalue())
         for row in rows:
             self.keep_earlier("message", row["item_id"])

@@ -201,6 +201,7 @@ def test_what_cannot_be_composed_is_named_and_the_rest_is_there(box: MailboxBag,
         composed = box.compose()
         assert "pst" not in box.row("message", "a") and "pst" not in box.row("message", "b")
     assert composed.not_composed == {"original_damaged": 1, "original_missing": 1}
+    assert box.writer.heads.cursors[CURSOR]["not_composed"] == composed.not_composed
     told = {(entry["kind"], entry["id"]): entry["code"] for entry in box.parts_json()["not_composed"]}
     assert told == {("message", "a"): "original_damaged", ("message", "b"): "original_missing"}
     assert subjects(box.pst(), tmp_path / "a.pst")["/Sent Items"] == ["sent"]
@@ -256,6 +257,7 @@ def test_whether_there_is_something_to_compose_is_known_without_rows(box: Mailbo
     with open_bag(box.store, box.bag, {**SOURCE, "name": "x"}, Run("r-1", box.clock, lambda: 0)) as writer:
         assert not needs_composing(writer) and not writer.is_loaded
         assert writer.heads.cursors[CURSOR]["parts"] == ["anna@contoso.com.pst"]
+        assert not writer.heads.cursors[CURSOR]["not_composed"]
         writer.close("complete")
 
 

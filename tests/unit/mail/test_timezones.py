@@ -9,6 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.mail.compose.calendar_text import parse
+from exporters.mail.compose.calendar_times import observed_zone
+from exporters.mail.compose.defined_zones import defined_zone
 from exporters.mail.compose.timezones import (
     Change,
     Rule,
@@ -20,6 +23,7 @@ from exporters.mail.compose.timezones import (
     windows_key,
     zone_of,
 )
+from tests.independent.recurrence_reading import read_definition
 
 NOON = datetime(2026, 6, 1, 12)
 PACIFIC = Rule(480, Change(11, 0, 1, 2), Change(3, 0, 2, 2))
@@ -135,8 +139,62 @@ def test_the_rule_gives_the_offset_of_any_day_of_its_year(name: str, when: datet
     )  # type: ignore[union-attr]
 
 
+def test_an_instant_before_a_leap_is_shown_by_the_clock_before_it() -> None:
+    """Else the leap itself seems to come an hour earlier, in the zone of a VTIMEZONE and in one of a definition."""
+    berlin = ZoneInfo("Europe/Berlin")
+    lines = b"""BEGIN:VTIMEZONE
+TZID:Ours
+BEGIN:STANDARD
+DTSTART:19701025T030000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:19700329T020000
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU
+END:DAYLIGHT
+END:VTIMEZONE
+"""
+    observed = observed_zone(parse(lines).components[0])
+    defined = defined_zone(encode_definition(zone_of(berlin, "W. Europe Standard Time", datetime(2026, 1, 1))))
+    assert observed is not None and defined is not None
+    assert zone_of(observed, "Ours", datetime(2026, 1, 1)).rules == zone_of(berlin, "x", datetime(2026, 1, 1)).rules
+    for day in (datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 10, 24, 12, tzinfo=UTC)):
+        for minutes in range(0, 1440, 15):
+            at = (day + timedelta(minutes=minutes)).astimezone(berlin)
+            for zone in (observed, defined[0]):
+                shown = at.astimezone(zone)
+                assert shown.replace(tzinfo=None) == at.replace(tzinfo=None)
+                assert (shown.fold, shown.utcoffset()) == (at.fold, at.utcoffset())
+
+
+def test_what_is_no_definition_of_a_zone_is_none() -> None:
+    whole = encode_definition(zone_of(ZoneInfo("Europe/Berlin"), "W. Europe Standard Time", datetime(2026, 1, 1)))
+    assert defined_zone(whole) is not None
+    assert [defined_zone(whole[:size]) for size in range(len(whole))] == [None] * len(whole)
+    assert defined_zone(b"\3" + whole[1:]) is None
+    assert defined_zone(whole[:-26] + b"\xff" * 26) is None
+
+
 def _weekday(year: int, month: int, day: int) -> int | None:
     try:
         return (datetime(year, month, day).weekday() + 1) % 7
     except ValueError:
         return None
+
+
+@pytest.mark.parametrize(
+    ("name", "year"), [("America/Nuuk", 2023), ("Asia/Amman", 2022), ("Asia/Almaty", 2024), ("Europe/Volgograd", 2020)]
+)
+def test_a_year_in_which_the_offset_changes_for_good(name: str, year: int) -> None:
+    source = ZoneInfo(name)
+    zone = zone_of(source, name, datetime(year - 1, 6, 1), year + 1)
+    read = read_definition(encode_definition(zone, recurrence=True))
+    assert not zone.approximate
+    wall = datetime(year - 1, 1, 1)
+    while wall.year < year + 2:
+        assert read.instant(wall) == wall.replace(tzinfo=source).astimezone(UTC), wall
+        wall += timedelta(hours=1)
