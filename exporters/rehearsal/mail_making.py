@@ -209,7 +209,8 @@ class MailboxMaker:
     def _mime_of(self, letter: Letter, row: Row, at: datetime) -> EmailMessage:
         mail = EmailMessage(policy=SMTP)
         _head(mail, row, at)
-        mail.set_content(letter.text, charset="windows-1252" if "latin" in letter.marks else "utf-8")
+        charset = "iso-8859-1" if "latin" in letter.marks else "utf-8"
+        mail.set_content(letter.text, charset=charset)
         if "html" in letter.marks:
             mail.add_alternative(row["body"]["content"], subtype="html")
         if "invite" in letter.marks:

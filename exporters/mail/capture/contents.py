@@ -212,10 +212,12 @@ class Fetcher:
             fetched.are_pieces_known = False
             _refuse(unlisted, error)
             return
+        there = {piece.item_id for piece in fetched.pieces}
         for record in records:
             attachment_id = id_of(record)
-            if attachment_id is None:
+            if attachment_id is None or attachment_id in there:
                 continue
+            there.add(attachment_id)
             place = f"{path}/attachments/{segment(attachment_id)}"
             is_link = record.get("@odata.type") == _REFERENCE
             known = {**record, **(self._address(place) if is_link else {}), **({} if of is None else {"of": of})}

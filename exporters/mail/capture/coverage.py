@@ -5,7 +5,7 @@ do.
 Source: design §5 (coverage), retention-domain §4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from exporters.bag.formats import JsonObject
 from exporters.copied import CopyResult
@@ -17,13 +17,22 @@ _WORDS = {"mail": "messages", "contacts": "contacts", "calendar": "events", "tas
 
 
 def coverage_rows(
-    result: CopyResult, refused: Mapping[str, LastcopyError], settings: MailSettings, *, is_group: bool
+    result: CopyResult,
+    refused: Mapping[str, LastcopyError],
+    settings: MailSettings,
+    *,
+    is_group: bool,
+    recoverable: Collection[str] = (),
 ) -> list[JsonObject]:
-    """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, and parts of the walk."""
+    """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, parts of the walk; recoverable:
+    those of them that are folders of Recoverable Items."""
     if is_group:
         return [_part("conversations", "threads", "post", result, refused), _group_calendar()]
-    rows = [_part(of, _WORDS[of], kind, result, refused) for of, kind in _PARTS.items()]
-    rows.append(_recoverable(refused, settings))
+    primary = {scope: error for scope, error in refused.items() if scope not in recoverable}
+    rows = [_part(of, _WORDS[of], kind, result, primary) for of, kind in _PARTS.items()]
+    rows.append(
+        _recoverable({scope: refused[scope] for scope in ("recoverable", *recoverable) if scope in refused}, settings)
+    )
     rows.append(
         {
             "class": "public_folders",
@@ -46,8 +55,7 @@ def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[st
         }
     folders = [error for scope, error in refused.items() if scope.startswith(f"{word}/")]
     if folders:
-        reason = f"{len(folders):,} folders could not be listed: {folders[0]}"
-        return {"class": of, "state": "in part", "code": folders[0].code, "reason": reason}
+        return _in_part(of, folders)
     failed = result.excepted_kinds.get(kind, 0)
     counts = result.counts.get("pending", 0) or (of == "mail" and result.unexplained)
     if failed:
@@ -61,12 +69,25 @@ def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[st
     return {"class": of, "state": "covered"}
 
 
+def _in_part(of: str, folders: Sequence[LastcopyError]) -> JsonObject:
+    reason = f"{len(folders):,} folders could not be listed: {folders[0]}"
+    return {
+        "class": of,
+        "state": "in part",
+        "code": folders[0].code,
+        "reason": reason,
+        "alternative": folders[0].action,
+    }
+
+
 def _recoverable(refused: Mapping[str, LastcopyError], settings: MailSettings) -> JsonObject:
     if settings.recoverable == "none":
         return {"class": "recoverable_items", "state": "not asked", "alternative": "sources.recoverable: all"}
     if (error := refused.get("recoverable")) is not None:
         told = {"code": error.code, "reason": str(error), "alternative": "Export them by eDiscovery."}
         return {"class": "recoverable_items", "state": "not reachable", **told}
+    if refused:
+        return _in_part("recoverable_items", [*refused.values()])
     return {"class": "recoverable_items", "state": "covered"}
 
 

@@ -268,7 +268,10 @@ class MailExporter:
             result.exceptions[code] = result.exceptions.get(code, 0) + 1
             runs = result.newest.setdefault(code, {})
             runs[run] = max(runs.get(run, captured), captured)
-        result.coverage = coverage_rows(result, self._listing.refused, self._settings, is_group=self._is_group)
+        refused = self._listing.refused
+        result.coverage = coverage_rows(
+            result, refused, self._settings, is_group=self._is_group, recoverable=self._listing.recoverable_of(refused)
+        )
         result.coverage += self._told
 
 

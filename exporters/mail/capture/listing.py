@@ -86,6 +86,14 @@ class Listing:
         self.refused |= self._missing  # the walk found them just now: the next round tells
         return news or bool(self._missing)
 
+    def recoverable_of(self, scopes: Iterable[str]) -> set[str]:
+        """Those of folders of Recoverable Items."""
+        found = {
+            one.scope for facts in self.walk.folders.values() if (one := collection_of(facts)) and one.is_recoverable
+        }
+        cursors = self._writer.heads.cursors
+        return {scope for scope in scopes if scope in found or cursors.get(scope, {}).get("recoverable")}
+
     def _known(self) -> list[Collection]:
         """Collections that have a cursor; the one whose listing from the start was cut off goes first: what it has seen is known
         now only."""
