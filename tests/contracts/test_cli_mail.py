@@ -297,6 +297,10 @@ def test_a_missing_permission_is_named(
             assert not (desk.copy / "lastcopy.json").exists()
         else:
             assert says in json.dumps(result.json["sources"])
+        if lacking == "Group.Read.All":
+            accepted = desk.run("accept", "permission_missing", "--source", "mail/groups", "--by", "A", "--reason", "r")
+            assert accepted.exit == 0
+            assert exported(desk)["exit"] == 0
 
 
 def test_mail_that_is_not_asked_for_needs_no_permission(data: Path, tmp_path: Path, capsys: Any) -> None:
