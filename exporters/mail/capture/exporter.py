@@ -18,7 +18,7 @@ from exporters.bag.reconcile import difference_of, reconcile
 from exporters.bag.removed import digest_of_removed, is_mass
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
-from exporters.errors import RunError
+from exporters.errors import RunError, SourceError
 from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.mailbox import Mailbox
 from exporters.graph.session import GraphSession
@@ -164,7 +164,9 @@ class MailExporter:
             objects.finish()
         except BaseException as error:
             self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
-            if isinstance(error, GraphError | StoppedError):  # the store is well: what was fetched is kept
+            if isinstance(
+                error, GraphError | StoppedError | SourceError
+            ):  # the store is well: what was fetched is kept
                 objects.finish()
             else:
                 objects.abandon()

@@ -16,6 +16,8 @@ from exporters.bag.ledger import BagWriter
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.errors import (
     ForeignLinkError,
+    GaveUpError,
+    ItemGaveUpError,
     NotFoundError,
     PagingLoopError,
     RefusedError,
@@ -28,6 +30,7 @@ from exporters.mail.capture.collections import PAGES, Collection, collection_at,
 from exporters.mail.capture.exceptions import NO_MAILBOX
 from exporters.mail.capture.facts import id_of, is_removed, item_facts, listed_facts
 from exporters.mail.capture.news import ListingDigest, is_news, uncounted
+from exporters.mail.capture.refusals import MOST_FOLDERS, Refusals
 from exporters.mail.capture.walk import Walk, Walker, walked_as
 from exporters.mail.settings import MailSettings
 
@@ -56,6 +59,7 @@ class Listing:
         self.relisted: set[str] = set()
         """Folders that were listed from the start in this round."""
         self._missing: dict[str, LastcopyError] = {}
+        self._refusals = Refusals(MOST_FOLDERS)
 
     def run(self, anew: Iterable[str] = ()) -> bool:
         """List to the end of a round; whether it brought any news. Removals are not decided yet.
@@ -166,7 +170,7 @@ class Listing:
         """List one collection; whether that brought news. What cannot be listed is kept in `refused`."""
         self._look_for_a_stop()
         try:
-            return self._list_collection(collection, anew=anew)
+            news = self._list_collection(collection, anew=anew)
         except (*NO_MAILBOX, StoppedError):
             raise
         except NotFoundError as error:
@@ -182,7 +186,11 @@ class Listing:
                 or isinstance(error, (PagingLoopError, ForeignLinkError))
             ):
                 self._drop(collection)
+            if isinstance(error, GaveUpError | ItemGaveUpError):
+                self._refusals.refused(error)
             return False
+        self._refusals.served()
+        return news
 
     def _drop(self, collection: Collection) -> None:
         """The next listing of it begins at its start."""
