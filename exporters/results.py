@@ -22,7 +22,7 @@ COVERED, IN_PART, NOT_REACHABLE = "covered", "in part", "not reachable"
 NOT_ASKED, NEVER = "not asked", "never possible"
 ARCHIVE_UNREADABLE = "archive_unreadable"
 PST_INCOMPLETE, PST_FAILED, PST_READ_BACK = "pst_incomplete", "pst_failed", "pst_read_back"
-_OF_NO_CLASS = frozenset({ARCHIVE_UNREADABLE, PST_INCOMPLETE, PST_FAILED, PST_READ_BACK})
+_OF_NO_CLASS = frozenset({ARCHIVE_UNREADABLE, "fasttransfer_unavailable", PST_INCOMPLETE, PST_FAILED, PST_READ_BACK})
 """Problems that say nothing of the originals of the mailbox itself."""
 _TOLD_AS = {"mail": "primary_mailbox", "conversations": "group_conversations"}
 """Our names of classes, by those that the exporter of mailboxes has."""

@@ -40,6 +40,8 @@ REASONS = {
     " names each",
     PST_FAILED: "its PST could not be written; the originals are whole: run `lastcopy compose`",
     PST_READ_BACK: "its PST was not as it was written when it was read back; the originals are whole: run `lastcopy compose`",
+    "fasttransfer_unavailable": "the second capture that was asked for cannot be had, or not in full; the copy as MIME and JSON"
+    " does not need it",
     "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "moving": "it changed while it was read; run the export again",
 }

@@ -85,7 +85,13 @@ def main(arguments: list[str] | None = None) -> int:
     asked = Expectation(recoverable=given.recoverable, archive=given.archive)
     try:
         found = judge(
-            given.tenant, given.store, asked, changes=given.changes, pst=not given.originals_only, only=given.only
+            given.tenant,
+            given.store,
+            asked,
+            changes=given.changes,
+            pst=not given.originals_only,
+            only=given.only,
+            groups=given.groups,
         )
     except TruthBroken as error:
         print(f"the truth cannot be read: {error}", file=sys.stderr)

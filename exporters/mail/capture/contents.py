@@ -32,6 +32,8 @@ from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
 from exporters.outcomes import ExceptionCode, Outcome
 
 _REFERENCE = "#microsoft.graph.referenceAttachment"
+_ITEM = "#microsoft.graph.itemAttachment"
+_NOT_MAIL = ("#microsoft.graph.event", "#microsoft.graph.contact")
 _SELECTS = (
     f"{ATTACHMENT},contentId,contentLocation",
     f"{ATTACHMENT},microsoft.graph.fileAttachment/contentId",
@@ -86,28 +88,46 @@ class Fetcher:
         if is_held(fetched.facts, task.row):
             self._links(fetched, path)
             return
+        if task.row is not None and is_refused(fetched.facts, task.row):
+            self._without_mime(fetched, path, ExceptionCode(task.row["code"]), task.row.get("reason"))
+            return
         try:
             fetched.file, fetched.size, fetched.sha256 = self._content(f"{path}/$value")
         except (ItemError, TransientError) as error:
             code = code_of(error)
             if code not in MIME_CODES:
                 raise
-            self._without_mime(fetched, path, code, error)
+            self._without_mime(fetched, path, code, reason_of(code, error))
             return
         self._links(fetched, path)
 
     def _links(self, fetched: Fetched, path: str) -> None:
-        """Files in the cloud that a message links to: its MIME does not name them (Q-072), so its record does."""
+        """What MIME does not tell of attachments: files in the cloud that are linked to (Q-072), and which are items (Q-071)."""
         if fetched.facts["graph"].get("hasAttachments") is not True:
             return
         try:
             for record in self._listed(f"{path}/attachments"):
-                if record.get("@odata.type") == _REFERENCE and (attachment_id := id_of(record)) is not None:
-                    known = {**record, **self._address(f"{path}/attachments/{segment(attachment_id)}")}
-                    fetched.pieces.append(Piece(attachment_id, text_of(record.get("name")) or "", known))
+                kind, attachment_id = record.get("@odata.type"), id_of(record)
+                if attachment_id is None or kind not in (_REFERENCE, _ITEM):
+                    continue
+                place = f"{path}/attachments/{segment(attachment_id)}"
+                told = self._address(place) if kind == _REFERENCE else self._attached(place)
+                fetched.pieces.append(Piece(attachment_id, text_of(record.get("name")) or "", {**record, **told}))
         except (ItemError, TransientError) as error:
             fetched.pieces.append(unlisted := Piece("message/attachments", "attachments", {}))
             _refuse(unlisted, error)
+
+    def _attached(self, path: str) -> JsonObject:
+        """An attached event or contact as JSON: the calendar or card of it in the MIME says less. Mails are whole there."""
+        try:
+            served = self._mailbox.get(path, params={"$expand": "microsoft.graph.itemattachment/item"})
+        except (ItemError, TransientError) as error:
+            if concerns_all(error):
+                raise
+            return {}
+        item = served.get("item")
+        is_wanted = isinstance(item, dict) and item.get("@odata.type") in _NOT_MAIL
+        return {"item": record_of(item)} if is_wanted and isinstance(item, dict) else {}
 
     def _address(self, path: str) -> JsonObject:
         """Where a link leads: only the beta version says so (graph.md §3.4)."""
@@ -119,15 +139,13 @@ class Fetcher:
             return {}
         return {name: served[name] for name in ("sourceUrl", "providerType", "permission") if name in served}
 
-    def _without_mime(self, fetched: Fetched, path: str, code: ExceptionCode, error: LastcopyError) -> None:
-        """The service does not make MIME of it: JSON with its body, and its attachments, are kept in its place."""
-        fetched.code, fetched.reason = code, reason_of(code, error)
-        try:
-            served = self._first(MESSAGE_EXPANDS, path, {"$select": f"{MESSAGE},body,internetMessageHeaders"})
-        except (ItemError, TransientError) as further:
-            if concerns_all(further):
-                raise
-            return  # what was listed of it is all that there is
+    def _without_mime(self, fetched: Fetched, path: str, code: ExceptionCode, reason: str | None) -> None:
+        """The service does not make MIME of it: JSON with its body, and its attachments, are kept in its place.
+
+        Raises: what keeps the JSON from being read; such a message is tried again.
+        """
+        served = self._first(MESSAGE_EXPANDS, path, {"$select": f"{MESSAGE},body,internetMessageHeaders"})
+        fetched.code, fetched.reason = code, reason
         fetched.facts = {**fetched.facts, "graph": record_of(served)}
         fetched.are_pieces_known = True
         self._attachments(fetched, path)
@@ -258,6 +276,11 @@ def _refuse(piece: Piece, error: LastcopyError) -> None:
     if concerns_all(error):
         raise error
     piece.code, piece.reason = ExceptionCode.ATTACHMENT_UNREADABLE, reason_of(code_of(error), error)
+
+
+def is_refused(facts: JsonObject, row: JsonObject) -> bool:
+    """Whether the service has said for good that it makes no MIME of a message, and that has not changed since."""
+    return row.get("code") == ExceptionCode.MIME_REFUSED and "record" in row and same_content(facts, row)
 
 
 def is_held(facts: JsonObject, row: JsonObject | None) -> bool:

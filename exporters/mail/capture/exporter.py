@@ -121,6 +121,7 @@ class MailExporter:
             progress=self._progress,
             result=self.result,
             is_quiet=is_quiet,
+            accepts_removals=self._accepts_removals,
         )
         self._told = second.run().coverage
 

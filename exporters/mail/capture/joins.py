@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from exporters.bag.formats import JsonObject, load_json
+from exporters.bag.ledger import BagWriter
 from exporters.bag.state import State
 
 _KINDS = ("message", "contact", "event", "task")
 _BATCH = 500
+_TASK = "ipm.task"
+# What the first capture has of a folder: by its container class, the message classes (by their start; all where there is none)
+_REACHED: dict[str, tuple[str, ...]] = {
+    "ipf.note": (),
+    "ipf.contact": ("ipm.contact",),
+    "ipf.appointment": ("ipm.appointment",),
+    "ipf.task": (_TASK,),
+}
 _HEX = frozenset("0123456789abcdefABCDEF")
 _LEAST_HEX = 32  # digits of a search key; base64 of that many hex digits alone is no key that occurs
 
@@ -79,3 +88,50 @@ def key_bytes(value: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         return text.encode("utf-8", "surrogatepass")
+
+
+def is_reached(folder_type: str) -> bool:
+    """Whether the first capture lists what lies in a folder of this container class."""
+    return folder_type.lower() in _REACHED
+
+
+def should_be_held(folder_type: str, facts: JsonObject) -> bool:
+    """Whether the first capture should have an item."""
+    classes = _REACHED.get(folder_type.lower())
+    return classes is not None and (not classes or any(_is_of(facts, one) for one in classes))
+
+
+def is_keyless(facts: JsonObject) -> bool:
+    """Whether an item has nothing that it could be joined by: To Do gives no keys of tasks."""
+    return _is_of(facts, _TASK)
+
+
+def _is_of(facts: JsonObject, message_class: str) -> bool:
+    """Whether an item is of a class, or of one below it."""
+    own = str(facts["service"].get("class") or "").lower()
+    return own == message_class or own.startswith(f"{message_class}.")
+
+
+class Joins:
+    """Says what an item of the export API is in the first capture; reads that when it is first asked. To be closed."""
+
+    def __init__(self, writer: BagWriter) -> None:
+        self._writer = writer
+        self._index: Join | None = None
+
+    def find(self, facts: JsonObject) -> str | None:
+        """The id of the item of the first capture that this one is."""
+        if self._index is None:
+            self._index = Join(self._writer.state)
+        service = facts["service"]
+        return self._index.find(service.get("entryId"), service.get("searchKey"))
+
+    def kind_of(self, folder_type: str, facts: JsonObject) -> tuple[str, str | None]:
+        """The kind of an item's row, and which item of the first capture it is."""
+        of = self.find(facts)
+        return ("stream" if of is not None or should_be_held(folder_type, facts) else "message"), of
+
+    def close(self) -> None:
+        """Remove the index."""
+        if self._index is not None:
+            self._index.close()

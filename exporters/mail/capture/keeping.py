@@ -43,7 +43,11 @@ class Keeper:
 
     def move(self, facts: JsonObject, row: JsonObject, path: str, folder: str) -> None:
         """Nothing of an item is new but its place, or what the row alone tells."""
-        held = {name: row[name] for name in ("outcome", "code", "reason", *_HELD) if name in row}
+        names: tuple[str, ...] = ("outcome", "code", "reason", *_HELD)
+        if facts["kind"] in {"event", "post"}:  # the listing tells next to nothing of these
+            names = (*names, "name", "created", "modified", "service")
+            path = f"{folder.rstrip('/')}/{row.get('name', '')}"
+        held = {name: row[name] for name in names if name in row}
         self._writer.emit("item", {**self._row(facts, path, folder), **held, "outcome": _alive(row)})
         self._result.worked_on += 1
 
@@ -157,7 +161,10 @@ class Keeper:
         row.update(run=self._writer.run.id, captured=timestamp(self._clock.now()))
         told = dict(piece.record)
         if piece.code is not None:
-            self._except(row, piece.code, piece.reason, None)
+            held = self._writer.state.row(("attachment", str(item["id"]), piece.item_id))
+            if held is not None and held.get("key") is not None:
+                rows.append(("item", earlier(held)))
+            self._except(row, piece.code, piece.reason, held)
             told["code"] = piece.code.value
         elif piece.file is not None:
             held = self._writer.state.row(("attachment", str(item["id"]), piece.item_id))

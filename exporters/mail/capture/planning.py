@@ -10,6 +10,7 @@ from datetime import datetime
 
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.state import State
+from exporters.mail.capture.contents import is_refused
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.fetched import Task
 from exporters.mail.capture.folders import Paths
@@ -78,7 +79,8 @@ class Planner:
 
 def _is_only_moved(facts: JsonObject, row: JsonObject) -> bool:
     """Whether all that we keep of an item is as it was, but where it lies (or it is there again)."""
-    if row["outcome"] == Outcome.EXCEPTED or row.get("key") is None:
+    is_whole = row["outcome"] != Outcome.EXCEPTED and row.get("key") is not None
+    if not is_whole and not is_refused(facts, row):
         return False
     new, old = facts["service"], row.get("service", {})
     if "state" in new:

@@ -19,16 +19,17 @@ from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.errors import NoMailboxError
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.exchange import ExportIds, export_ids
-from exporters.mail.capture.joins import Join
+from exporters.mail.capture.joins import Joins
 from exporters.mail.capture.objects import Numbers
 from exporters.mail.capture.streams import StreamCapture, Streams
 from exporters.mail.settings import MailSettings
 
 ARCHIVE_UNREADABLE: Final = "archive_unreadable"
 FASTTRANSFER_UNAVAILABLE: Final = "fasttransfer_unavailable"
+MASS: Final = "mass_disappearance"
 CLOUDS: Final = frozenset({"worldwide", "custom"})
 """Where the service has the export API."""
-NATIVE, ARCHIVE = "native_streams", "archive"
+NATIVE, NOTES, ARCHIVE = "native_streams", "notes_and_journal", "archive"
 _NO_CLOUD = "The mailbox export API is not offered in this cloud."
 _UNKNOWN_ARCHIVE = "Whether this mailbox has an archive cannot be asked here; an archive is not copied."
 _DISCOVER = "Look in the Exchange admin centre whether it has one, and export it by eDiscovery."
@@ -68,10 +69,12 @@ class SecondCapture:
         progress: Progress,
         result: CopyResult,
         is_quiet: bool = False,
+        accepts_removals: Callable[[str], bool] = lambda digest: False,
     ) -> None:
         self._mailbox, self._writer = mailbox, writer
         self._settings, self._clock, self._cloud = settings, clock, cloud
         self._stop, self._progress, self._result, self._is_quiet = stop, progress, result, is_quiet
+        self._accepts = accepts_removals
         self._numbers = Numbers(writer)
         self._told = Told()
 
@@ -80,7 +83,8 @@ class SecondCapture:
         the store."""
         wants_streams, wants_archive = self._settings.fasttransfer != "off", self._settings.archive != "none"
         if not wants_streams:
-            self._say(NATIVE, "not asked", alternative="mail.fasttransfer: auto")
+            for of in NATIVE, NOTES:
+                self._say(of, "not asked", alternative="mail.fasttransfer: auto")
         if not wants_archive:
             self._say(ARCHIVE, "not asked", alternative="sources.archive: auto")
         if not (wants_streams or wants_archive):
@@ -109,21 +113,14 @@ class SecondCapture:
             refused = None if ids is None else ids.refused
             self._no_streams(refused, _NO_CLOUD if ids is None else "The service does not tell the id of this mailbox.")
             return
-        joins: list[Join] = []
-
-        def join() -> Join:
-            if not joins:
-                joins.append(Join(self._writer.state))
-            return joins[0]
-
+        joins = Joins(self._writer)
         try:
-            found = self._capture(ids.primary, join, is_primary=True)
+            found = self._capture(ids.primary, joins)
         except (ItemError, SourceError) as error:
             self._no_streams(error, "")
             return
         finally:
-            for one in joins:
-                one.close()
+            joins.close()
         if found.refused and len(found.refused) == found.folders:
             self._no_streams(next(iter(found.refused.values())), "")
             return
@@ -151,13 +148,15 @@ class SecondCapture:
         if found.keyless:
             row["keyless"] = found.keyless  # kept, and of a kind that has nothing to be matched by
         self._told.coverage.append(row)
+        self._say(NOTES, row["state"], **{name: row[name] for name in ("reason", "code") if name in row})
 
     def _no_streams(self, error: LastcopyError | None, reason: str) -> None:
         if isinstance(error, NoMailboxError):
             reason = "This user has no mailbox in the cloud."
         code = FASTTRANSFER_UNAVAILABLE if error is None else error.code
         told = {"code": code, "reason": str(error) if error is not None else reason, "alternative": _GET_STREAMS}
-        self._say(NATIVE, "not reachable", **told)
+        for of in NATIVE, NOTES:
+            self._say(of, "not reachable", **told)
         if self._settings.fasttransfer == "on":
             self._told.problems[FASTTRANSFER_UNAVAILABLE] = [code]
 
@@ -171,7 +170,7 @@ class SecondCapture:
             self._say(ARCHIVE, "covered", reason="This mailbox has no archive.")
             return
         try:
-            found = self._capture(ids.archive, None, is_primary=False)
+            found = self._capture(ids.archive, None)
         except (ItemError, SourceError) as error:
             self._no_archive(error, [error.code])
             return
@@ -193,18 +192,24 @@ class SecondCapture:
 
     # -- both -------------------------------------------------------------------------------------------------------
 
-    def _capture(self, mailbox_id: str, join: Callable[[], Join] | None, *, is_primary: bool) -> Streams:
-        return StreamCapture(
-            self._mailbox.exports(mailbox_id, is_archive=not is_primary),
+    def _capture(self, mailbox_id: str, joins: Joins | None) -> Streams:
+        """joins: None for the archive."""
+        found = StreamCapture(
+            self._mailbox.exports(mailbox_id, is_archive=joins is None),
             self._writer,
             self._clock,
             stop=self._stop,
             progress=self._progress,
             numbers=self._numbers,
             result=self._result,
-            join=join,
-            is_quiet=self._is_quiet and is_primary,
+            joins=joins,
+            is_quiet=self._is_quiet and joins is not None,
+            accepts_removals=self._accepts,
         ).run()
+        if found.mass is not None and MASS not in self._result.problems:
+            self._result.problems.append(MASS)
+            self._result.digests[MASS] = found.mass
+        return found
 
     def _say(self, of: str, state: str, **more: str) -> None:
         self._told.coverage.append({"class": of, "state": state, **more})

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
+from exporters.bag.removed import add_what_lies_below, begin_removed, digest_of_removed, is_mass
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult
 from exporters.graph.answers import number_of, text_of
@@ -18,28 +19,20 @@ from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.exchange import ExportFolder
 from exporters.mail.capture.exports import Exported
 from exporters.mail.capture.facts import date_of, extended
-from exporters.mail.capture.joins import Join
+from exporters.mail.capture.joins import Joins, is_keyless, is_reached
 from exporters.mail.capture.objects import MailZip, Numbers
 from exporters.mail.originals import ENTRIES, STREAMS, stream_entry
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
 _HELD = ("key", "size", "sha256", "captured", "run", "pst", "record", "version")
-_OF_VERSION = ("key", "size", "sha256", "captured", "run", "name", "path", "folder", "service", "modified", "record")
+_OF_VERSION = (*_HELD, "name", "path", "folder", "service", "modified")
 _WAITING = 2_000
 _BATCH = 500
 _KINDS = ("stream", "message")
-_TASK = "ipm.task"  # To Do gives no keys
 _BELOW = (
     "SELECT tree.id, rows.row FROM tree JOIN rows ON rows.kind = tree.kind AND rows.scope = tree.scope AND rows.id = tree.id"
     " WHERE tree.scope = ? AND tree.parent = ? AND tree.alive = 1 AND tree.kind != 'folder'"
 )
-# What the first capture has of a folder: by its container class, the message classes (by their start; all where there is none)
-_REACHED = {
-    "ipf.note": (),
-    "ipf.contact": ("ipm.contact",),
-    "ipf.appointment": ("ipm.appointment",),
-    "ipf.task": (_TASK,),
-}
 
 
 def stream_facts(mailbox_id: str, folder: ExportFolder, served: Mapping[str, Any]) -> JsonObject:
@@ -69,7 +62,7 @@ def is_copied(row: Mapping[str, Any]) -> bool:
 
 
 class StreamKeeper:
-    """Keeps what comes of one mailbox of the export API. join: finds items of the first capture; None for an archive."""
+    """Keeps what comes of one mailbox of the export API. joins: finds items of the first capture; None for an archive."""
 
     def __init__(
         self,
@@ -78,13 +71,14 @@ class StreamKeeper:
         clock: Clock,
         numbers: Numbers,
         result: CopyResult,
-        join: Callable[[], Join] | None,
+        joins: Joins | None,
     ) -> None:
         self._id, self._writer, self._clock, self._numbers = mailbox_id, writer, clock, numbers
-        self._result, self._join = result, join
+        self._result, self._joins = result, joins
         self._zip: MailZip | None = None
         self._waiting: list[tuple[str, JsonObject]] = []
         self._fresh: dict[str, JsonObject] = {}
+        self._removed: set[str] = set()  # of the ids that were asked for: listed as removed, and nothing decided yet
         self.has_work = False
         """Whether anything was written that changes the rows."""
 
@@ -107,6 +101,7 @@ class StreamKeeper:
         held, self._zip = self._zip, None
         waiting, self._waiting = self._waiting, []
         self._fresh.clear()
+        self._removed.clear()
         if held is not None:
             held.rows += waiting
             held.finish()
@@ -130,9 +125,9 @@ class StreamKeeper:
 
     def known(self, ids: list[str]) -> dict[str, JsonObject]:
         """The rows that we have of items."""
-        rows = {
-            item_id: row for item_id, (_, row) in self._writer.state.known(self._id, ids).items() if row is not None
-        }
+        known = self._writer.state.known(self._id, ids)
+        self._removed |= {item_id for item_id, (owed, _) in known.items() if owed is not None}
+        rows = {item_id: row for item_id, (_, row) in known.items() if row is not None}
         return rows | {item_id: self._fresh[item_id] for item_id in ids if item_id in self._fresh}
 
     def holds(self, folder_id: str) -> bool:
@@ -168,7 +163,7 @@ class StreamKeeper:
 
     def is_reached_elsewhere(self, folder: ExportFolder) -> bool:
         """Whether the first capture lists what lies in a folder."""
-        return self._join is not None and folder.type.lower() in _REACHED
+        return self._joins is not None and is_reached(folder.type)
 
     # -- folders ----------------------------------------------------------------------------------------------------
 
@@ -177,8 +172,11 @@ class StreamKeeper:
         self.finish()
         held = self._writer.state.row(("folder", self._id, folder.id))
         row = {**folder.facts, "path": folder.path, "outcome": Outcome.COPIED.value}
+        if self._joins is None:
+            row["service"] = {**row["service"], "isArchive": True}
         if held is not None and {k: v for k, v in held.items() if k not in ("run", "captured")} == row:
             return
+        self._result.copied += held is None
         if held is not None and held.get("path") != folder.path:
             self._take_along(folder)
         self._put({**row, "run": self._writer.run.id, "captured": self._now()})
@@ -190,19 +188,6 @@ class StreamKeeper:
                 self._put({**row, "folder": folder.path, "path": _path(folder, str(row.get("name") or ""))})
             self.finish()
 
-    def folder_gone(self, folder_id: str) -> int:
-        """Write that a folder and what lies in it are gone; how many items."""
-        self.finish()
-        gone = 0
-        for rows in self._below(folder_id):
-            gone += sum(self._gone(row) for row in rows)
-            self.finish()
-        held = self._writer.state.row(("folder", self._id, folder_id))
-        if held is not None and held["outcome"] != Outcome.GONE:
-            self._put({**held, "outcome": Outcome.GONE.value, "since": self._now(), "run": self._writer.run.id})
-            self.finish()
-        return gone
-
     def _below(self, folder_id: str, besides: str = "", values: tuple[Any, ...] = ()) -> Iterator[list[JsonObject]]:
         """The items of a folder that are there, some at a time, each once whatever is written meanwhile."""
         query = f"{_BELOW} AND tree.id > ?{besides} ORDER BY tree.id LIMIT {_BATCH}"
@@ -213,46 +198,71 @@ class StreamKeeper:
 
     # -- items ------------------------------------------------------------------------------------------------------
 
-    def missed(self, folder: ExportFolder, scope: str) -> int:
-        """A listing from the start has ended: what it did not bring is gone; how many. All that was seen is written."""
-        gone = 0
+    def missed(self, folder: ExportFolder, scope: str) -> None:
+        """A listing from the start has ended: what it did not bring is not there any more. All that was seen is written."""
         besides = " AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.scope = ? AND seen.id = tree.id)"
         for rows in self._below(folder.id, besides, (scope,)):
-            gone += sum(self._gone(row) for row in rows)
-        self.finish()
-        return gone
+            for row in rows:
+                self.removed(row)
+            self.finish()
 
-    def gone(self, folder: ExportFolder, row: JsonObject | None) -> int:
-        """A folder says that it does not have an item any more. It may have been listed in another one meanwhile."""
-        return self._gone(row) if row is not None and row.get("parent") == folder.id else 0
+    def removed(self, row: JsonObject) -> None:
+        """Write that something is not there any more; what becomes of it is decided in the end."""
+        if row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED:
+            return
+        named: JsonObject = {name: row[name] for name in ("kind", "name", "parent") if name in row}
+        self._waiting.append(("listed", {"scope": self._id, "id": row["id"], "deleted": True, **named}))
+        self._removed.add(str(row["id"]))
+        self.has_work = True
+
+    def folder_removed(self, folder_id: str) -> None:
+        """The same of a folder, and so of what lies in it."""
+        row = self._writer.state.row(("folder", self._id, folder_id))
+        if row is not None:
+            self.removed(row)
+
+    def decide_removals(self, accepts: Callable[[str], bool]) -> tuple[int, str | None]:
+        """Mark as gone what is not there any more: (how many items, None). If too much would vanish at once, nothing is marked:
+        (0, a digest of the mass), unless a person has accepted that digest."""
+        self.finish()
+        state = self._writer.state
+        begin_removed(state)
+        state.db.execute("INSERT INTO removed SELECT id FROM owed WHERE scope = ? AND deleted = 1", (self._id,))
+        add_what_lies_below(state, self._id)
+        if is_mass(state, self._id) and not accepts(digest := digest_of_removed(state, self._id)):
+            return 0, digest
+        gone, after = 0, ""
+        query = "SELECT id FROM removed WHERE id > ? ORDER BY id LIMIT ?"
+        while found := [row[0] for row in state.db.execute(query, (after, _BATCH))]:
+            after = found[-1]
+            for row in (state.item_row(self._id, item_id) for item_id in found):
+                gone += self._gone(row) if row is not None else 0
+            self.finish()
+        return gone, None
 
     def _gone(self, row: JsonObject) -> int:
-        if row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED:
-            return 0
+        """Whether an item, not a folder, is marked."""
         if is_copied(row):
             self._result.gone_now += row["kind"] == "message"
             self._put({**row, "outcome": Outcome.GONE.value, "since": self._now(), "run": self._writer.run.id})
+        elif row["outcome"] == Outcome.GONE:
+            self._put(row)  # which settles it
         else:
             code = ExceptionCode.VANISHED
-            told = {
-                "code": code.value,
-                "reason": CAUSES[code].reason,
-                "captured": self._now(),
-                "run": self._writer.run.id,
-            }
-            self._put({**row, **told})
-        return 1
+            told = {"code": code.value, "reason": CAUSES[code].reason}
+            self._put({**row, **told, "captured": self._now(), "run": self._writer.run.id})
+        return int(row["kind"] != "folder")
 
     def moved(self, folder: ExportFolder, facts: JsonObject, row: JsonObject) -> None:
         """The bytes of an item are as we hold them; its row says the rest."""
         told = {**facts, "kind": row["kind"], "folder": folder.path, "path": _path(folder, facts["name"])}
-        if any(told[name] != row.get(name) for name in told):
+        if row["id"] in self._removed or any(told[name] != row.get(name) for name in told):
             held = {name: row[name] for name in (*_HELD, "of", "outcome") if name in row}
             self._put({**told, **held})
 
     def keep(self, folder: ExportFolder, facts: JsonObject, held: JsonObject | None, item: Exported) -> None:
         """Take in what came of an item. Raises: errors of the store, ReplacedError."""
-        kind, of = self._kind_of(folder, facts)
+        kind, of = ("message", None) if self._joins is None else self._joins.kind_of(folder.type, facts)
         row: JsonObject = {k: v for k, v in facts.items() if k != "of"}
         row.update(kind=kind, folder=folder.path, path=_path(folder, facts["name"]), outcome=Outcome.COPIED.value)
         row.update(run=self._writer.run.id, captured=self._now())
@@ -318,70 +328,37 @@ class StreamKeeper:
         if held is None:
             return
         if held["kind"] != row["kind"]:
-            self._gone({**held, "parent": row["parent"]})
+            self._gone(held)
         elif held.get("key"):
             earlier: JsonObject = {name: held[name] for name in _OF_VERSION if name in held}
             earlier.update(kind="version", scope=held["id"], id=held["captured"], parent=held["id"])
             self._put({**earlier, "outcome": Outcome.COPIED.value})
 
-    # -- joins ------------------------------------------------------------------------------------------------------
-
-    def _kind_of(self, folder: ExportFolder, facts: JsonObject) -> tuple[str, str | None]:
-        """The kind of an item's row, and which item of the first capture it is."""
-        if self._join is None:
-            return "message", None
-        of = self._find(facts)
-        if of is not None or self._should_be_held(folder.type, facts):
-            return "stream", of
-        return "message", None
-
-    def _find(self, facts: JsonObject) -> str | None:
-        service = facts["service"]
-        return None if self._join is None else self._join().find(service.get("entryId"), service.get("searchKey"))
-
-    @staticmethod
-    def _should_be_held(folder_type: str, facts: JsonObject) -> bool:
-        classes = _REACHED.get(folder_type.lower())
-        if classes is None:
-            return False
-        return not classes or any(_is_of(facts, one) for one in classes)
-
     def settle_joins(self, folders: Mapping[str, ExportFolder], *, anew: bool) -> tuple[dict[str, int], int] | None:
         """Join what was listed before the first capture had it. By path, how many that it should have it has not; and how many
         have no keys. None: as before, since there was no news. anew: look all the same. All that was kept is written."""
-        if self._join is None:
+        if self._joins is None:
             return {}, 0
         if not (self._writer.is_loaded or self.has_work or anew):
             return None
         self.finish()
         unjoined: dict[str, int] = {}
         keyless = 0
-        for row in self._without_join():
-            of = self._find(row)
-            if of is not None:
+        rows = (load_json(data) for data in self._writer.state.rows("kind = 'stream' AND scope = ?", (self._id,)))
+        for row in [row for row in rows if "of" not in row and row["outcome"] != Outcome.GONE]:
+            if (of := self._joins.find(row)) is not None:
                 self._put({**row, "of": of})
-                continue
-            if _is_of(row, _TASK):
+            elif is_keyless(row):
                 keyless += 1
-                continue
-            folder = folders.get(str(row["parent"]))
-            path = str(row.get("folder")) if folder is None else folder.path
-            unjoined[path] = unjoined.get(path, 0) + 1
+            else:
+                folder = folders.get(str(row["parent"]))
+                path = str(row.get("folder")) if folder is None else folder.path
+                unjoined[path] = unjoined.get(path, 0) + 1
         self.finish()
         return unjoined, keyless
 
-    def _without_join(self) -> list[JsonObject]:
-        rows = (load_json(data) for data in self._writer.state.rows("kind = 'stream' AND scope = ?", (self._id,)))
-        return [row for row in rows if "of" not in row and row["outcome"] != Outcome.GONE]
-
     def _now(self) -> str:
         return timestamp(self._clock.now())
-
-
-def _is_of(facts: Mapping[str, Any], message_class: str) -> bool:
-    """Whether an item is of a class, or of one below it."""
-    own = str(facts["service"].get("class") or "").lower()
-    return own == message_class or own.startswith(f"{message_class}.")
 
 
 def _path(folder: ExportFolder, name: str) -> str:

@@ -16,6 +16,7 @@ from exporters.clock import Clock
 from exporters.copied import CopyResult, Progress
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.errors import (
+    ForeignLinkError,
     GraphError,
     NoMailboxError,
     PermissionMissingError,
@@ -27,7 +28,7 @@ from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.exchange import ITEM_EXPANDS, ExportFolder, folder_service, walk
 from exporters.mail.capture.exports import Exporting
 from exporters.mail.capture.facts import digest, id_of, is_removed
-from exporters.mail.capture.joins import Join
+from exporters.mail.capture.joins import Joins
 from exporters.mail.capture.objects import Numbers
 from exporters.mail.capture.stream_rows import StreamKeeper, is_copied, stream_facts
 
@@ -42,12 +43,14 @@ SCOPE = "export"
 class Streams:
     """What a run did on one mailbox of the export API. refused: folders (ids) that could not be listed, and why. failed: items
     that could not be had. unjoined: by path of a folder, items that the first capture should have and that none of its rows is.
-    keyless: items of kinds that have no keys to be joined by (tasks)."""
+    keyless: items of kinds that have no keys to be joined by (tasks). mass: a digest of what would vanish at once, if that is too
+    much to be believed."""
 
     folders: int = 0
     exported: int = 0
     gone: int = 0
     failed: int = 0
+    mass: str | None = None
     refused: dict[str, LastcopyError] = field(default_factory=dict)
     unjoined: dict[str, int] = field(default_factory=dict)
     keyless: int = 0
@@ -56,7 +59,7 @@ class Streams:
 class StreamCapture:
     """One run on one mailbox of the export API.
 
-    box: as `Mailbox.exports` gives it. join: finds the items of the first capture; None for an archive,
+    box: as `Mailbox.exports` gives it. joins: finds the items of the first capture; None for an archive,
     of which there is none. is_quiet: the first capture found nothing new, so folders that it reaches need not be asked.
     """
 
@@ -70,12 +73,14 @@ class StreamCapture:
         progress: Progress,
         numbers: Numbers,
         result: CopyResult,
-        join: Callable[[], Join] | None = None,
+        joins: Joins | None = None,
         is_quiet: bool = False,
+        accepts_removals: Callable[[str], bool] = lambda digest: False,
     ) -> None:
         self._box, self._id, self._writer = box, box.owner, writer
         self._stop, self._progress, self._is_quiet = stop, progress, is_quiet
-        self._keeper = StreamKeeper(box.owner, writer, clock, numbers, result, join)
+        self._accepts = accepts_removals
+        self._keeper = StreamKeeper(box.owner, writer, clock, numbers, result, joins)
         self._exporting = Exporting(box, stop)
         self.found = Streams()
 
@@ -101,10 +106,11 @@ class StreamCapture:
         self.found.folders = len(folders)
         for folder in folders.values():
             self._settle(folder)
-        self._settle_gone(folders)
+        self._miss_folders(folders)
         for folder in folders.values():
             if not (self._is_quiet and self._is_settled(folder) and self._keeper.is_reached_elsewhere(folder)):
                 self._ask(folder)
+        self._decide()
         self._retry(folders)
         self._close(folders)
         self._tell(folders)
@@ -140,14 +146,14 @@ class StreamCapture:
         if not self._is_settled(folder):
             self._keeper.folder(folder)
 
-    def _settle_gone(self, folders: Mapping[str, ExportFolder]) -> None:
-        """Folders that are not there any more, and what lay in them."""
+    def _miss_folders(self, folders: Mapping[str, ExportFolder]) -> None:
+        """Folders that are not there any more."""
         start = self._scope("")
         for scope, cursor in sorted(self._writer.heads.cursors.items()):
             folder_id = scope[len(start) :]
             if scope.startswith(start) and cursor.get("kind") != "dropped" and folder_id not in folders:
-                self.found.gone += self._keeper.folder_gone(folder_id)
-                self._writer.emit("cursor", {"scope": scope, "kind": "dropped", "link": ""})
+                self._keeper.folder_removed(folder_id)
+                self._keeper.then("cursor", {"scope": scope, "kind": "dropped", "link": ""})
 
     # -- listing ----------------------------------------------------------------------------------------------------
 
@@ -156,7 +162,7 @@ class StreamCapture:
         for restart in range(_RESTARTS + 1):
             try:
                 self._list(folder, anew=restart > 0)
-            except ResyncRequiredError as error:
+            except (ResyncRequiredError, ForeignLinkError) as error:
                 if restart == _RESTARTS:
                     self.found.refused[folder.id] = error
                 continue
@@ -212,7 +218,7 @@ class StreamCapture:
     def _end(self, folder: ExportFolder, link: str | None, expand: str | None, *, full: bool) -> None:
         if full:
             self._keeper.finish()  # what was seen is known then
-            self.found.gone += self._keeper.missed(folder, self._scope(folder.id))
+            self._keeper.missed(folder, self._scope(folder.id))
         self._keep_cursor(folder, "delta", link, expand, full=False)
         if full:
             self._keeper.then("round", {"scope": self._scope(folder.id), "state": "ended", "full": True, "link": link})
@@ -227,7 +233,8 @@ class StreamCapture:
         for item_id, served in newest.items():
             row = known.get(item_id)
             if is_removed(served):
-                self.found.gone += self._keeper.gone(folder, row)
+                if row is not None and row.get("parent") == folder.id:  # else it was listed in another one meanwhile
+                    self._keeper.removed(row)
                 continue
             facts = stream_facts(self._id, folder, served)
             if (
@@ -261,6 +268,12 @@ class StreamCapture:
                 "The run was asked to stop while streams were exported.", code="stopped", action="Run again to go on."
             )
 
+    def _decide(self) -> None:
+        """What becomes of all that is not there any more, over all folders."""
+        if self._writer.is_loaded or self._keeper.has_work or self._writer.has_unfinished_work:
+            gone, mass = self._keeper.decide_removals(self._accepts)
+            self.found.gone, self.found.mass = self.found.gone + gone, mass
+
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def _retry(self, folders: Mapping[str, ExportFolder]) -> None:
@@ -291,6 +304,7 @@ class StreamCapture:
                 folder = folders[item_id]
                 self._ask(folder)
                 self._count_again(folder)
+            self._decide()
 
     def _agrees(self, folder: ExportFolder) -> bool:
         expected = folder.facts["service"].get("totalItemCount")

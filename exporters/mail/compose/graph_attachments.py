@@ -65,13 +65,13 @@ def _attachment(
     kind = item.line(entry.get("@odata.type")).rpartition(".")[2].lower()
     given, key = item.line(entry.get("name"), "file name"), entry.get("key")
     if kind == "referenceattachment":
-        return _reference(item, entry, given, number)
+        return link(item, entry, given, number)
     data = _inline(entry) if not isinstance(key, str) else None
     if data is None and not isinstance(key, str):
         return _refused(item, entry, given, number)
     if kind == "itemattachment":
         raw = data if data is not None else b"".join(open_bytes(str(key)))
-        return _item(item, entry, given, number, raw, fallback, depth)
+        return attached_item(item, entry, given, number, raw, fallback, depth)
     content_type = item.line(entry.get("contentType"), "content type").partition(";")[0].strip().lower()
     content_type = content_type[:_MAX_KIND] or "application/octet-stream"
     properties = named(names.file_name(given, number, content_type, item.losses), content_type)
@@ -105,7 +105,7 @@ def _set_details(item: Item, entry: Mapping[str, Any], properties: Properties, s
         properties[MODIFIED] = modified
 
 
-def _reference(item: Item, entry: Mapping[str, Any], given: str, number: int) -> Attachment:
+def link(item: Item, entry: Mapping[str, Any], given: str, number: int) -> Attachment:
     """A link to a file in the cloud: it has no bytes, and is never lost for it."""
     properties = named(names.file_name(given, number, "", item.losses), "")
     properties = {key: value for key, value in properties.items() if value != ""}
@@ -132,13 +132,23 @@ def _refused(item: Item, entry: Mapping[str, Any], given: str, number: int) -> A
     return Attachment(properties, text.encode())
 
 
-def _item(
-    item: Item, entry: Mapping[str, Any], given: str, number: int, raw: bytes, fallback: datetime, depth: int
+def attached_item(
+    item: Item,
+    entry: Mapping[str, Any],
+    given: str,
+    number: int,
+    raw: bytes,
+    fallback: datetime,
+    depth: int,
+    *,
+    inside: Message | None = None,
 ) -> Attachment:
-    """An attached mail, event or contact: what `/$value` gave for it, as a message inside."""
+    """An attached mail, event or contact: what `/$value` gave for it, as a message inside. inside: where that is made already."""
     start = raw[:200].lstrip(b"\xef\xbb\xbf \t\r\n").upper()
     message: Message | None
-    if start.startswith(b"BEGIN:VCALENDAR"):
+    if inside is not None:
+        message, kind = inside, "text/vcard" if start.startswith(b"BEGIN:VCARD") else "text/calendar"
+    elif start.startswith(b"BEGIN:VCALENDAR"):
         message, kind = attached_event(raw, item.box, item.losses), "text/calendar"
     elif start.startswith(b"BEGIN:VCARD"):
         message, kind = attached_contact(raw, item.box, item.losses), "text/vcard"

@@ -18,6 +18,7 @@ from exporters.mail.compose.box import Box
 from exporters.mail.compose.contact import contact_message
 from exporters.mail.compose.event import event_message
 from exporters.mail.compose.folders import SENT, Place
+from exporters.mail.compose.listed_attachments import with_listed
 from exporters.mail.compose.losses import Losses
 from exporters.mail.compose.message_facts import facts_of
 from exporters.mail.compose.mime import Converted, convert
@@ -71,7 +72,8 @@ class Conversion:
     def _of_mime(self, item: Item, row: JsonObject, place: Place) -> Converted:
         if item.key is None or item.records is None:
             raise OriginalError("record_missing", "the row of a message names no record")
-        graph = _graph(_loaded(self._originals.record(item.records, item.id), item.records))
+        record = _loaded(self._originals.record(item.records, item.id), item.records)
+        graph = _graph(record)
         losses = Losses()
         facts = facts_of(
             graph,
@@ -84,7 +86,7 @@ class Conversion:
         raw = self._originals.read(item.key, row.get("size"), row.get("sha256"))
         converted = convert(raw, facts=facts)
         losses.extend(converted.losses)
-        return Converted(converted.message, losses.all())
+        return Converted(with_listed(converted.message, record, self._box, losses), losses.all())
 
     @contextlib.contextmanager
     def _without_mime(self, item: Item, row: JsonObject, place: Place) -> Iterator[Converted]:

@@ -158,16 +158,30 @@ def _changes(source: tzinfo, year: int) -> tuple[tuple[datetime, timedelta, time
 
 @lru_cache(maxsize=4096)
 def _rule_of_year(source: tzinfo, year: int) -> Rule | None:
-    """The rule of one year; None when the clocks change otherwise than twice between two offsets."""
+    """The rule of one year; None when the clocks change otherwise than once, or twice between two offsets."""
     changes = _changes(source, year)
     if not changes:
         return Rule(-_minutes(_offset(source, datetime(year, 1, 1))))  # noqa: DTZ001
+    if len(changes) == 1:
+        return _rule_of_one_change(source, year, changes[0])
     if len(changes) != 2 or changes[0][1] != changes[1][2] or changes[0][2] != changes[1][1]:
         return None
     to_daylight, to_standard = sorted(changes, key=lambda change: change[1] - change[2])
     bias = -_minutes(to_standard[2])
     daylight_bias = -_minutes(to_daylight[2]) - bias
     return Rule(bias, _change(source, to_standard[0]), _change(source, to_daylight[0]), daylight_bias)
+
+
+def _rule_of_one_change(source: tzinfo, year: int, change: tuple[datetime, timedelta, timedelta]) -> Rule:
+    """A year in which the offset changes for good: the larger one is daylight time. The other change stands at the year's edge,
+    where it skips and repeats nothing that is in the year (but its last minute)."""
+    wall, before, after = change
+    bias, most = -_minutes(min(before, after)), _minutes(max(before, after))
+    if after > before:
+        first = (datetime(year, 1, 1).weekday() + 1) % 7  # noqa: DTZ001
+        return Rule(bias, Change(1, first, 1, 0), _change(source, wall), -most - bias)
+    last = (datetime(year, 12, 31).weekday() + 1) % 7  # noqa: DTZ001
+    return Rule(bias, _change(source, wall), Change(12, last, 5, 23, 59), -most - bias)
 
 
 def _change(source: tzinfo, wall: datetime) -> Change:

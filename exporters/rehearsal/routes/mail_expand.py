@@ -170,6 +170,9 @@ _RULES: dict[Kind, dict[str, Callable[[Row], Any]]] = {
     "folder": {
         "Long 0xe08": lambda row: str(row.get("sizeInBytes", 0)),
         "String 0x3613": lambda row: "IPF.Note",
+        "Integer 0x3601": lambda row: (
+            "2" if "searchFolder" in str(row.get("@odata.type", "")).replace("S", "s") else "1"
+        ),
         "String 0x3001": lambda row: row.get("displayName"),
     },
     "event": {"String 0x1a": lambda row: "IPM.Appointment", "String 0x37": lambda row: row.get("subject")},

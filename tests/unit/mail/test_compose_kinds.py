@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import zipfile
 from email.message import EmailMessage
 from hashlib import sha256
@@ -229,25 +230,54 @@ def test_q085_a_pst_that_reads_back_otherwise_than_written_is_not_put(
         assert "pst" not in box.row("message", "m1")
 
 
-def test_a_message_of_the_export_api_comes_from_its_stream(box: MailboxBag, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_message_of_the_export_api_comes_from_its_stream(box: MailboxBag, tmp_path: Path, is_archive: bool) -> None:
     sample = Path(__file__).parents[3].parent / "shared/data/graph/mailbox-export/exportItems-response.json"
     if not sample.exists():
         pytest.skip("../shared/data is not there")
-    import json
-
     answer = json.loads(sample.read_text())
     stream = next(base64.b64decode(item["data"]) for item in answer["value"] if item.get("data"))
     key, file = "data/originals/streams-00001.zip", io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as container:
         container.writestr("00000001.fts", stream)
+        container.writestr("00000002.fts", stream)
         container.writestr("records.jsonl", b"")
+    facts = {"size": len(stream), "sha256": sha256(stream).hexdigest(), "record": key, "name": "x", "service": {}}
+    service = {"isArchive": True} if is_archive else {}
     with box.run():
         box.tree()
-        box.folder("a", "Old mail", None, "export", scope="MBX:1", type="IPF.Note")
+        box.folder("a", "Notes", None, "export", scope="MBX:1", type="IPF.StickyNote", **service)
+        box.folder("i", "Inbox", None, "export", scope="MBX:1", type="IPF.Note", **service)
         box.original(key, file.getvalue())
-        facts = {"key": f"{key}!00000001.fts", "size": len(stream), "sha256": sha256(stream).hexdigest(), "record": key}
-        box.item("message", "x", scope="MBX:1", parent="a", name="x", service={}, **facts)
+        box.item("message", "x", scope="MBX:1", parent="a", key=f"{key}!00000001.fts", **facts)
+        if not is_archive:
+            box.mails(1, [Mail("m", mime("mail"))])
+            box.item("stream", "y", scope="MBX:1", parent="i", of="m", key=f"{key}!00000002.fts", **facts)
         composed = box.compose()
         row = box.writer.state.row(("message", "MBX:1", "x"))
-    assert composed.messages == 1 and row is not None and row["pst"]["folder"] == "/In-Place Archive/Old mail"
-    assert len(shown(box.pst(), tmp_path / "a.pst")["/In-Place Archive/Old mail"]) == 1
+    place = "/In-Place Archive/Notes" if is_archive else "/Notes"
+    assert composed.messages == 2 - is_archive and row is not None and row["pst"]["folder"] == place
+    found = shown(box.pst(), tmp_path / "a.pst")
+    assert len(found[place]) == 1 and ("/In-Place Archive/Inbox" in found) is is_archive
+
+
+def test_a_message_without_mime_is_composed_from_its_second_capture(box: MailboxBag, tmp_path: Path) -> None:
+    sample = Path(__file__).parents[3].parent / "shared/data/graph/mailbox-export/exportItems-response.json"
+    if not sample.exists():
+        pytest.skip("../shared/data is not there")
+    answer = json.loads(sample.read_text())
+    stream = next(base64.b64decode(item["data"]) for item in answer["value"] if item.get("data"))
+    key, file = "data/originals/streams-00001.zip", io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as container:
+        container.writestr("00000001.fts", stream)
+    with box.run():
+        box.tree()
+        box.folder("i", "Inbox", None, "export", scope="MBX:1", type="IPF.Note")
+        box.mails(1, [Mail("s", None, graph={"subject": "from JSON"}, more={"code": "mime_refused"})])
+        box.original(key, file.getvalue())
+        facts = {"size": len(stream), "sha256": sha256(stream).hexdigest(), "name": "x", "service": {}}
+        box.item("stream", "y", scope="MBX:1", parent="i", of="s", key=f"{key}!00000001.fts", **facts)
+        composed = box.compose()
+    assert composed.messages == 1 and "mime-refused" not in composed.losses
+    (message,) = shown(box.pst(), tmp_path / "a.pst")["/Inbox"]
+    assert message.subject != "from JSON"

@@ -1,9 +1,10 @@
 """The second capture against the simulated tenant: every stream kept and named, joined to the first capture, nothing silent."""
 
+import io
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from exporters.bag.digests import Hashed
 from exporters.bag.ledger import BagWriter, Run, claim_source, open_bag
 from exporters.bag.reconcile import reconcile
+from exporters.bag.verify import verify_bag
 from exporters.clock import SystemClock
 from exporters.copied import CopyResult, Progress
 from exporters.graph.errors import StoppedError
@@ -26,6 +28,7 @@ from exporters.mail.settings import MailSettings
 from exporters.sources import Source, SourceKind
 from exporters.store.folder import FolderStore
 from tests.unit.graph.mailbox_tenant import Desk, desk_at
+from tests.unit.mail.written import write
 from tests.unit.rehearsal import mailbox_data as data
 from tests.unit.rehearsal.mailbox_data import made
 from tests.unit.rehearsal.test_rehearsal_calendar import fill
@@ -45,6 +48,7 @@ ROLES = [
 BAG = "mail/ada"
 SOURCE = Source(SourceKind.MAIL, data.ADA, "ada@rehearsal.example", None)
 CLOCK = SystemClock()
+CLAIM = {"kind": "mail", "id": data.ADA, "owner": None}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +62,10 @@ class Copy:
     def __init__(self, desk: Desk, root: Path) -> None:
         self.desk, self.root = desk, root
         self.store = FolderStore(root)
-        claim_source(self.store, BAG, {"kind": "mail", "id": data.ADA, "owner": None})
+        claim_source(self.store, BAG, {**CLAIM, "cloud": "custom", "first_copied": "2026-01-01T00:00:00Z"})
         self.runs = 0
         self.result = CopyResult()
+        self.accepts: Callable[[str], bool] = lambda digest: False
 
     @contextmanager
     def writer(self) -> Iterator[BagWriter]:
@@ -104,6 +109,7 @@ class Copy:
                 progress=progress or Progress(),
                 result=self.result,
                 is_quiet=is_quiet,
+                accepts_removals=self.accepts,
             ).run()
             self.reconciliation = reconcile(writer.state)
             if close:
@@ -148,6 +154,8 @@ class Copy:
             there |= {f"data/originals/{path.name}!{name}" for name in names[:-1]}
         leftovers = {row["key"] for row in self.rows("leftover")}
         assert {key for key in there if entry_of(key).key not in leftovers} == set(named)
+        verified = verify_bag(self.store, BAG, refold=True)
+        assert not (verified.missing or verified.changed or verified.unexpected), verified
         assert not any(entry["unexplained"] for entry in self.reconciliation["independent"]), self.reconciliation
 
 
@@ -190,6 +198,22 @@ def test_every_item_is_kept_as_a_stream_and_joined(copy: Copy, tmp_path: Path) -
     assert not told.problems
 
 
+def test_streams_of_everything_become_messages_that_the_checker_finds_clean(copy: Copy, tmp_path: Path) -> None:
+    copy.second(archive="none")
+    rows = [row for row in copy.rows("stream") if row["outcome"] == "copied"]
+    made = [stream_message(io.BytesIO(copy.bytes_of(row)), label=row["id"]) for row in rows]
+    read = write([one.message for one in made], tmp_path / "all.pst")
+    named = [(one.subject, row["name"]) for one, row in zip(read, rows, strict=True) if row["name"]]
+    assert len(named) > data.IN_INBOX and all(subject == name for subject, name in named)
+    assert {row["service"]["class"] for row in rows} == {one.properties[0x001A001F] for one in read}
+    report = next(one for one in read if one.subject == "message 2")
+    assert [one.name for one in report.attachments if one.message is None and one.data] == [
+        "report.bin",
+        "image001.png",
+    ]
+    assert [one.message.subject for one in report.attachments if one.message is not None] == ["middle", "Lunch", "Zoë"]
+
+
 def test_folders_stand_in_rows_with_their_counts(copy: Copy) -> None:
     copy.second()
     primary, _ = copy.ids()
@@ -198,6 +222,7 @@ def test_folders_stand_in_rows_with_their_counts(copy: Copy) -> None:
         folders["/Inbox"]["service"] | {"class": "export", "type": "IPF.Note", "totalItemCount": 25}
         == folders["/Inbox"]["service"]
     )
+    assert "/Unread" not in folders  # a search folder, which holds nothing of its own
     assert folders["/Inbox"]["parent"] is None and folders["/Inbox/Twin"]["parent"] == folders["/Inbox"]["id"]
     entry = next(one for one in copy.reconciliation["independent"] if one["scope"] == primary)
     assert (entry["by"], entry["verdict"]) == ("totalItemCount", "equal")
@@ -431,3 +456,51 @@ def test_exporter_of_a_mailbox_does_both_and_a_run_without_news_asks_little(copy
     asked = copy.desk.asked("items/delta")[len(deltas) :]
     assert not [row for row in asked if primary.partition(":")[2].partition("@")[0] in row["path"]]
     assert next(row for row in second.coverage if row["class"] == "native_streams") == told
+
+
+def test_too_much_that_vanishes_at_once_is_not_marked_until_it_is_accepted(tmp_path: Path) -> None:
+    root = tmp_path / "tenant"
+    data.write_tenant(root, fill)
+    _fill_archive(root, 130)
+    with desk_at(root, CLOCK) as desk:
+        desk.settings(roles=ROLES)
+        copy = Copy(desk, tmp_path / "store")
+        copy.second(fasttransfer="off")
+        _, archive = copy.ids()
+        held = len(copy.rows("message", archive, "copied"))
+        inbox = next(row["id"] for row in copy.rows("folder", archive) if row["path"] == "/Inbox")
+        assert held == 130
+        user = desk.client.rehearsal.service.tenant.user(data.ADA)
+        box = desk.client.rehearsal.service.tenant.mailboxes.of({**(user or {}), "_dir": "users/u00005"})
+        assert box is not None
+        for n in range(held):
+            box.remove("message", n, {})
+        copy.second(fasttransfer="off")
+        assert len(copy.rows("message", archive, "copied")) == held and copy.result.problems == ["mass_disappearance"]
+        digest = copy.result.digests["mass_disappearance"]
+        copy.second(fasttransfer="off")
+        assert copy.result.digests["mass_disappearance"] == digest
+        copy.accepts = lambda given: given == digest
+        copy.second(fasttransfer="off")
+        assert len(copy.rows("message", archive, "gone")) == held and not copy.result.problems
+        assert all(row["parent"] == inbox for row in copy.rows("message", archive, "gone"))
+        copy.check()
+
+
+def _fill_archive(root: Path, messages: int) -> None:
+    """Ada's archive with so many messages, all in its Inbox."""
+    writer = data.MailboxWriter.__new__(data.MailboxWriter)
+    writer.folder, writer.user, writer.mime, writer.content = root / "users/u00005", 5, b"", b""
+    rows = []
+    for n in range(messages):
+        row = data.message(writer, 4, data.INBOX)
+        rows.append({**row, "id": data.made("message", n, 5), "subject": f"message {n}"})
+    folders = [json.loads(line) for line in (writer.folder / "folders.jsonl").read_text().splitlines()]
+    for row in folders:
+        is_inbox = row["_n"] == data.INBOX
+        row["_first"], row["_count"] = (0, messages) if row["_n"] <= data.INBOX else (messages, 0)
+        row["totalItemCount"] = row["_count"] = messages if is_inbox else 0
+        row["_first"] = 0 if row["_n"] <= data.INBOX else messages
+    writer.rows("folders", folders)
+    writer.rows("messages", rows)
+    writer.close()

@@ -8,8 +8,7 @@ import pytest
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.bag.state import State
 from exporters.mail.capture.framing import BrokenContainerError, version_of
-from exporters.mail.capture.joins import Join, key_bytes
-from exporters.mail.capture.stream_rows import StreamKeeper
+from exporters.mail.capture.joins import Join, key_bytes, should_be_held
 from exporters.mail.originals import STREAMS, entry_of, object_key, stream_entry
 from tests.unit.mail import streams as s
 
@@ -83,7 +82,7 @@ def test_join_is_by_entry_id_first_and_by_a_search_key_that_one_item_alone_has()
     ],
 )
 def test_what_the_first_capture_should_have(folder: str, of: str, held: bool) -> None:
-    assert StreamKeeper._should_be_held(folder, {"service": {"class": of}}) is held
+    assert should_be_held(folder, {"service": {"class": of}}) is held
 
 
 def test_entries_are_numbered_through_all_zips() -> None:

@@ -23,6 +23,7 @@ from exporters.mail.compose.timezones import (
     windows_key,
     zone_of,
 )
+from tests.independent.recurrence_reading import read_definition
 
 NOON = datetime(2026, 6, 1, 12)
 PACIFIC = Rule(480, Change(11, 0, 1, 2), Change(3, 0, 2, 2))
@@ -183,3 +184,17 @@ def _weekday(year: int, month: int, day: int) -> int | None:
         return (datetime(year, month, day).weekday() + 1) % 7
     except ValueError:
         return None
+
+
+@pytest.mark.parametrize(
+    ("name", "year"), [("America/Nuuk", 2023), ("Asia/Amman", 2022), ("Asia/Almaty", 2024), ("Europe/Volgograd", 2020)]
+)
+def test_a_year_in_which_the_offset_changes_for_good(name: str, year: int) -> None:
+    source = ZoneInfo(name)
+    zone = zone_of(source, name, datetime(year - 1, 6, 1), year + 1)
+    read = read_definition(encode_definition(zone, recurrence=True))
+    assert not zone.approximate
+    wall = datetime(year - 1, 1, 1)
+    while wall.year < year + 2:
+        assert read.instant(wall) == wall.replace(tzinfo=source).astimezone(UTC), wall
+        wall += timedelta(hours=1)
