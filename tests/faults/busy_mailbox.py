@@ -92,7 +92,7 @@ def _message(writer: MailboxWriter, like: Row, mime: bytearray, n: int, folder: 
         "_mime": {**row["_mime"], "len": len(text), "sha256": hashlib.sha256(text).hexdigest(), "seg": [segment]},
         "_size": len(text),
     }
-    row |= {name: at for name in ("receivedDateTime", "sentDateTime", "createdDateTime", "lastModifiedDateTime")}
+    row |= dict.fromkeys(("receivedDateTime", "sentDateTime", "createdDateTime", "lastModifiedDateTime"), at)
     if row["_traits"]:
         row["_attachments"] = [_attachment(writer, row, n)]
         row["hasAttachments"] = True

@@ -13,9 +13,9 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.end_to_end.driving import COMMAND, Product, Result, Row, Tenant
@@ -31,6 +31,7 @@ LOST, IN_FLIGHT = 1_000, 12
 """Most messages of one mailbox that a kill costs: those of a zip that was not whole, and those that were under way."""
 ADA = "ada@rehearsal.example"
 SEGMENT = r"/mail/.*/lastcopy/ledger/\d+\.jsonl$"
+STREAMS = r"/data/originals/streams-\d+\.zip$"
 ORIGINAL, PART, PARTS_JSON = r"/data/originals/.*\.(zip|jsonl)$", r"/data/pst/[^/]+\.pst$", r"/data/pst/parts\.json$"
 NEVER = 1 << 60
 Spot = tuple[str, ...]
@@ -69,7 +70,9 @@ def assert_alike(store: Path, other: Path, *, pst: bool = False) -> None:
     """Item by item the same: id, bytes, folder, outcome, and all else that is known of it. pst: the derived files as well."""
     ours, theirs = rows_in(store), rows_in(other)
     if not pst:
-        ours, theirs = ({spot: row for spot, row in rows.items() if row["kind"] != "derived"} for rows in (ours, theirs))
+        ours, theirs = (
+            {spot: row for spot, row in rows.items() if row["kind"] != "derived"} for rows in (ours, theirs)
+        )
     wrong = [
         f"{spot}: {ours.get(spot)} here, {theirs.get(spot)} there"
         for spot in ours.keys() | theirs.keys()
@@ -100,7 +103,12 @@ class Scene:
     segments: int = 0
     originals: int = 0
     parts: int = 0
-    seconds: dict[str, float] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def exported(self) -> Path:
+        """The undisturbed store as it was before it was composed anew."""
+        return self.reference.folder.with_name(f"{self.reference.folder.name}-exported") / "store"
 
     def product(self, folder: Path) -> Product:
         """A folder with a configuration, and the copy to go on from."""
@@ -139,7 +147,7 @@ def _measure(scene: Scene, folder: Path) -> None:
     scene.segments, scene.originals, scene.parts = (
         now - then for now, then in zip(_written(product.store), before, strict=True)
     )
-    shutil.copytree(folder, folder.with_name(f"{folder.name}-exported"))
+    shutil.copytree(product.store, scene.exported)
     used["compose"] = _processor(lambda: product.run("compose", "--recompose", "--json", code=0, seconds=SECONDS))
     verified(product)
     scene.seconds = used
@@ -152,10 +160,10 @@ def _written(store: Path) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def _processor(run: "object") -> float:
+def _processor(run: Callable[[], object]) -> float:
     """Seconds of the processor that the processes of a call used."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run()  # type: ignore[operator]
+    run()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -180,11 +188,11 @@ def verified(product: Product) -> Row:
     return verdict
 
 
-def assert_whole(scene: Scene, product: Product) -> None:
-    """The same as undisturbed: rows and bytes now, and the PST once it is composed anew."""
-    exported = scene.reference.folder.with_name(f"{scene.reference.folder.name}-exported") / "store"
-    assert_alike(product.store, exported)
-    verified(product)
+def assert_whole(scene: Scene, product: Product, *, is_thorough: bool = False) -> None:
+    """The same as undisturbed: rows and bytes now, and the PST once it is composed anew. is_thorough: verified before, too."""
+    assert_alike(product.store, scene.exported)
+    if is_thorough:
+        verified(product)
     product.run("compose", "--recompose", "--json", code=0, seconds=SECONDS)
     assert_alike(product.store, scene.reference.store, pst=True)
     verified(product)
@@ -218,7 +226,7 @@ def killed_at_request(product: Product, number: int, *arguments: str) -> bool:
     """A command killed when the tenant has had so many requests; whether it was."""
     process = product.start(*arguments)
     _at(product.tenant, number, process, signal.SIGKILL)
-    return _was_killed(process, product.tenant)
+    return _is_killed(_ended(process, product.tenant))
 
 
 def killed_after(product: Product, seconds: float, *arguments: str) -> bool:
@@ -226,15 +234,20 @@ def killed_after(product: Product, seconds: float, *arguments: str) -> bool:
     process = product.start(*arguments)
     _wait_for_use(process, seconds)
     _send(process, signal.SIGKILL)
-    return _was_killed(process, product.tenant)
+    return _is_killed(_ended(process, product.tenant))
 
 
 def killed_by(product: Product, trap: Trap, *arguments: str) -> bool:
     """A command that kills itself where the trap is; whether it did."""
+    return _is_killed(ended_with(product, trap, *arguments))
+
+
+def ended_with(product: Product, trap: Trap | None, *arguments: str) -> Result:
+    """A command on a disk that notes what it was told to sync, with a trap; what it came to."""
     before = product.command
     product.command = strict_disk.command(product.folder / "calls.jsonl", product.folder / "kept", trap)
     try:
-        return _was_killed(product.start(*arguments), product.tenant)
+        return _ended(product.start(*arguments), product.tenant)
     finally:
         product.command = before
 
@@ -243,14 +256,6 @@ def stopped_at_request(product: Product, number: int, *arguments: str) -> Result
     """A command that is told to stop when the tenant has had so many requests; what it came to."""
     process = product.start(*arguments)
     _at(product.tenant, number, process, signal.SIGTERM)
-    return _ended(process, product.tenant)
-
-
-def stopped_after(product: Product, seconds: float, *arguments: str) -> Result:
-    """A command that is told to stop when it has used so many seconds of the processor."""
-    process = product.start(*arguments)
-    _wait_for_use(process, seconds)
-    _send(process, signal.SIGTERM)
     return _ended(process, product.tenant)
 
 
@@ -278,8 +283,7 @@ def _wait_for_use(process: "subprocess.Popen[str]", seconds: float) -> None:
         time.sleep(0.005)
 
 
-def _was_killed(process: "subprocess.Popen[str]", tenant: Tenant) -> bool:
-    result = _ended(process, tenant)
+def _is_killed(result: Result) -> bool:
     assert result.code in (0, 3, -signal.SIGKILL), (result.code, result.out[-2000:], result.err[-4000:])
     return result.code == -signal.SIGKILL
 
