@@ -105,6 +105,12 @@ class Scene:
     parts: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def measure_start(self, folder: Path) -> None:
+        """Take down what composing uses before it works: of a store in which there is nothing to do."""
+        shutil.copytree(self.reference.folder, folder)
+        product = self.product(folder)
+        self.seconds["start"] = _processor(lambda: product.run("compose", "--json", code=0, seconds=SECONDS))
+
     @property
     def exported(self) -> Path:
         """The undisturbed store as it was before it was composed anew."""
