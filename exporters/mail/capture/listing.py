@@ -8,7 +8,7 @@ the head. Source: design §4 (the ledger, Whole), docs/formats.md (cursors), qui
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from exporters.bag.formats import JsonObject, dump_json, load_json
@@ -26,7 +26,8 @@ from exporters.graph.errors import (
     UnsupportedError,
 )
 from exporters.graph.mailbox import Mailbox
-from exporters.mail.capture.collections import PAGES, Collection, collection_at, collection_of
+from exporters.mail.capture.ahead import Ahead
+from exporters.mail.capture.collections import Collection, First, collection_at, collection_of
 from exporters.mail.capture.exceptions import NO_MAILBOX
 from exporters.mail.capture.facts import id_of, is_removed, item_facts, listed_facts
 from exporters.mail.capture.news import ListingDigest, is_news, uncounted
@@ -60,6 +61,7 @@ class Listing:
         """Folders that were listed from the start in this round."""
         self._missing: dict[str, LastcopyError] = {}
         self._refusals = Refusals(MOST_FOLDERS)
+        self._ahead: Ahead[First, Any] | None = None
 
     def run(self, anew: Iterable[str] = ()) -> bool:
         """List to the end of a round; whether it brought any news. Removals are not decided yet.
@@ -68,27 +70,41 @@ class Listing:
         """
         self.refused, self.relisted, self._missing = {}, set(), {}
         anew = set(anew)
-        news = False
-        asked: set[str] = set()
-        for known in self._known():
-            if known.folder not in anew:
-                asked.add(known.scope)
-                news = self._ask(known) or news
-        asked -= (
-            self._missing.keys()
-        )  # what became of these the walk tells: one that is there still is listed from the start
+        known = [collection for collection in self._known() if collection.folder not in anew]
+        news = self._ask_all(known, frozenset())
+        asked = {collection.scope for collection in known}
+        # what became of these the walk tells: one that is there still is listed from the start
+        asked -= self._missing.keys()
         self._missing = {}
         changed = self._walk()
         news = bool(changed) or news
+        news = self._ask_all(self._new(asked, changed), anew) or news
+        self.refused |= self._missing  # the walk found them just now: the next round tells
+        return news or bool(self._missing)
+
+    def _ask_all(self, collections: list[Collection], anew: Container[str]) -> bool:
+        """List these; whether that brought news. The service is asked for several at once, and they are taken one by one."""
+        cursors, news = self._writer.heads.cursors, False
+        firsts = {one.scope: one.first(cursors.get(one.scope, {}), anew=one.folder in anew) for one in collections}
+        with Ahead(firsts.values(), self._request) as self._ahead:
+            for collection in collections:
+                try:
+                    news = self._ask(collection, anew=collection.folder in anew) or news
+                finally:
+                    self._ahead.leave(firsts[collection.scope])
+        self._ahead = None
+        return news
+
+    def _new(self, asked: set[str], changed: set[str]) -> list[Collection]:
+        """Collections of the walk that were not asked for in this round, and may have something new."""
+        found: list[Collection] = []
         for facts in self.walk.folders.values():
             collection = collection_of(facts)
             if collection is None or collection.scope in asked:
                 continue
-            if collection.word == "threads" and self._is_live(collection.scope) and facts["id"] not in changed:
-                continue
-            news = self._ask(collection, anew=collection.folder in anew) or news
-        self.refused |= self._missing  # the walk found them just now: the next round tells
-        return news or bool(self._missing)
+            if collection.word != "threads" or not self._is_live(collection.scope) or facts["id"] in changed:
+                found.append(collection)
+        return found
 
     def recoverable_of(self, scopes: Iterable[str]) -> set[str]:
         """Those of folders of Recoverable Items."""
@@ -222,29 +238,29 @@ class Listing:
 
     def _delta(self, collection: Collection, *, anew: bool) -> bool:
         cursor = self._writer.heads.cursors.get(collection.scope, {})
-        expand = cursor.get("settings", {}).get("expand", 0)
-        link = cursor.get("link")
-        if anew or not link or cursor.get("kind") == "dropped" or not self._fits(cursor, collection):
+        if anew or collection.link_at(cursor) is None:
             return self._from_the_start(collection)
-        pages = self._mailbox.delta(link, page_size=PAGES[collection.word])
+        pages, expand = self._asked(collection.first(cursor, anew=False)), cursor.get("settings", {}).get("expand", 0)
         try:
             return self._pages(collection, pages, expand, bool(cursor.get("full")))
         except RefusedError:  # a link that is not taken any more
             return self._from_the_start(collection)
 
-    def _fits(self, cursor: Mapping[str, Any], collection: Collection) -> bool:
-        """Whether a link was made with what we ask for today (Q-009); `expand` says which of the expansions the service took."""
-        settings = cursor.get("settings", {})
-        return bool(settings.get("asked") == collection.asked)
+    def _asked(self, first: First) -> Iterator[Any]:
+        """The pages that begin with this request; it may have been sent already."""
+        pages = None if self._ahead is None else self._ahead.pages(first)
+        return self._request(first) if pages is None else pages
+
+    def _request(self, first: First) -> Iterator[Any]:
+        if first.size is None:
+            return self._mailbox.pages(first.where, params=dict(first.params))
+        return self._mailbox.delta(first.where, params=dict(first.params), page_size=first.size)
 
     def _from_the_start(self, collection: Collection) -> bool:
         self._begin(collection)
         for number, expand in enumerate(collection.expands):
-            pages = self._mailbox.delta(
-                collection.path, params=collection.params(expand), page_size=PAGES[collection.word]
-            )
             try:
-                return self._pages(collection, pages, number, full=True)
+                return self._pages(collection, self._asked(collection.from_the_start(expand)), number, full=True)
             except RefusedError:
                 if expand is None:
                     raise
@@ -330,7 +346,7 @@ class Listing:
     def _whole(self, collection: Collection, *, anew: bool) -> bool:
         """Ids and change keys of all, which are compared with those that we hold if they are not as they were."""
         cursor = self._writer.heads.cursors.get(collection.scope)
-        if cursor is not None and cursor.get("kind") == "listed" and self._fits(cursor, collection) and not anew:
+        if cursor is not None and cursor.get("kind") == "listed" and collection.fits(cursor) and not anew:
             told = ListingDigest()
             for page in self._listed(collection):
                 told.take(page)
@@ -380,7 +396,7 @@ class Listing:
         raise AssertionError("unreachable")
 
     def _listed(self, collection: Collection) -> Iterator[list[JsonObject]]:
-        for page in self._mailbox.pages(collection.path, params=collection.params(None)):
+        for page in self._asked(collection.from_the_start(None)):
             self._look_for_a_stop()
             yield [row for row in page if id_of(row) is not None]
 

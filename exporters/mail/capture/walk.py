@@ -2,10 +2,11 @@
 
 Rules of this file: hidden folders are asked for on each level (Q-066); the walk begins at the root's children and not at
 `/mailFolders` (Q-068); a folder is its id, whatever it is called (Q-069); a class of folders that is refused does not stop
-the others. Source: graph.md §3.2, §3.6; quirks Q-066 to Q-069, Q-078.
+the others. Several things are asked at once, and what is found stands in one order. Source: graph.md §3.2, §3.6; quirks Q-066
+to Q-069, Q-078.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from exporters.graph.answers import identifier_of, number_of, text_of
 from exporters.graph.calls import segment
 from exporters.graph.errors import NotFoundError, RefusedError, StoppedError, UserNotFoundError
 from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.ahead import side_by_side
 from exporters.mail.capture.asked import FOLDER, FOLDER_EXPANDS
 from exporters.mail.capture.exceptions import NO_MAILBOX
 from exporters.mail.capture.facts import folder_facts, id_of, owner_of
@@ -42,6 +44,28 @@ class Walk:
     refused: dict[str, LastcopyError] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Part:
+    """What one part of the walk found, and why it went no further. well_known: what is known before it begins, too."""
+
+    well_known: dict[str, str]
+    folders: dict[str, JsonObject] = field(default_factory=dict)
+    error: LastcopyError | None = None
+
+    def keep(self, facts: JsonObject) -> None:
+        """The first of an id counts."""
+        self.folders.setdefault(facts["id"], facts)
+
+
+def _walked(walk: Callable[[_Part], None], well_known: Mapping[str, str]) -> _Part:
+    part = _Part(dict(well_known))
+    try:
+        walk(part)
+    except (StoppedError, ItemError, SourceError) as error:
+        part.error = error
+    return part
+
+
 class Walker:
     """Walks one mailbox. recoverable: whether Recoverable Items are asked for; well_known: what an earlier walk found."""
 
@@ -51,12 +75,26 @@ class Walker:
 
     def mailbox(self) -> Walk:
         """The folders of a user's mailbox. Raises: SourceError, RunError if its mail folders cannot be walked."""
-        self._mail()
+        root = self._mailbox.get(f"/mailFolders/{ROOT}", params={"$select": FOLDER})  # alone: there may be no mailbox
+        parts: dict[str, Callable[[_Part], None]] = {"mail": lambda part: self._mail(part, root)}
         if self._recoverable:
-            self._guarded("recoverable", self._recoverable_items)
-        for of, walk in (("contacts", self._contacts), ("calendar", self._calendars), ("tasks", self._tasks)):
-            self._guarded(of, walk)
+            parts["recoverable"] = self._recoverable_items
+        parts |= {"contacts": self._contacts, "calendar": self._calendars, "tasks": self._tasks}
+        known = dict(self._walk.well_known)
+        for of, part in zip(parts, side_by_side(lambda walk: _walked(walk, known), list(parts.values())), strict=True):
+            self._take(of, part)
         return self._walk
+
+    def _take(self, of: str, part: _Part) -> None:
+        """What a part of the walk found becomes part of the whole. Raises: what concerns more than that part."""
+        error = part.error
+        if error is not None and (of == "mail" or isinstance(error, (*NO_MAILBOX, StoppedError))):
+            raise error
+        if error is not None:
+            self._walk.refused[of] = error
+        self._walk.well_known |= part.well_known
+        for facts in part.folders.values():
+            self._keep(facts)
 
     def group(self) -> Walk:
         """The threads of a group's mailbox. Raises: SourceError, RunError."""
@@ -68,22 +106,12 @@ class Walker:
                     self._keep(folder_facts(named, "threads", None, {"changed": served.get("lastDeliveredDateTime")}))
         return self._walk
 
-    def _guarded(self, of: str, walk: Callable[[], None]) -> None:
-        try:
-            walk()
-        except (*NO_MAILBOX, StoppedError):
-            raise
-        except (ItemError, SourceError) as error:
-            self._walk.refused[of] = error
-
     def _keep(self, facts: JsonObject) -> None:
         self._walk.folders.setdefault(facts["id"], facts)
 
     # -- mail -------------------------------------------------------------------------------------------------------
 
-    def _mail(self) -> None:
-        params = {"$select": FOLDER}
-        root = self._mailbox.get(f"/mailFolders/{ROOT}", params=params)
+    def _mail(self, part: _Part, root: JsonObject) -> None:
         root_id = id_of(root)
         if root_id is None:
             raise SourceError(
@@ -91,65 +119,71 @@ class Walker:
                 code="listing_incomplete",
                 action="Run the export again; if it stays, check for a proxy that answers in the service's place.",
             )
-        if not self._walk.well_known:
-            self._resolve_names(WELL_KNOWN)
-        names = {item_id: name for name, item_id in self._walk.well_known.items()}
-        self._keep(folder_facts(root, "mail", None, {"wellKnownName": ROOT}))
-        self._below(root_id, root_id, names, 0)
+        if not part.well_known:
+            self._resolve_names(part, WELL_KNOWN)
+        part.keep(folder_facts(root, "mail", None, {"wellKnownName": ROOT}))
+        self._below(part, root_id)
 
-    def _resolve_names(self, wanted: Iterable[str]) -> None:
-        for name in wanted:
-            try:
-                found = self._mailbox.get(f"/mailFolders/{name}", params={"$select": "id"})
-            except UserNotFoundError:
-                raise
-            except (NotFoundError, RefusedError):
-                continue
-            if (item_id := id_of(found)) is not None:
-                self._walk.well_known[name] = item_id
+    def _resolve_names(self, part: _Part, wanted: Sequence[str]) -> None:
+        found = zip(wanted, side_by_side(self._id_of_name, wanted), strict=True)
+        part.well_known |= {name: item_id for name, item_id in found if item_id is not None}
 
-    def _below(
-        self, place: str, parent: str, names: Mapping[str, str], depth: int, *, recoverable: bool = False
-    ) -> None:
-        """Take in what is below a folder. place: its id, or its well-known name."""
-        for served in self._children(place):
-            item_id = id_of(served)
-            if item_id is None or item_id in self._walk.folders:
-                continue
-            is_search = served.get("@odata.type") == _SEARCH
-            extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
-            self._keep(folder_facts(served, "search" if is_search else "mail", parent, extra))
-            children = number_of(served.get("childFolderCount"))
-            if children != 0 and not is_search and depth < _DEEPEST:
-                self._below(item_id, item_id, names, depth + 1, recoverable=recoverable)
+    def _id_of_name(self, name: str) -> str | None:
+        try:
+            return id_of(self._mailbox.get(f"/mailFolders/{name}", params={"$select": "id"}))
+        except UserNotFoundError:
+            raise
+        except (NotFoundError, RefusedError):
+            return None
 
-    def _children(self, place: str) -> Iterator[JsonObject]:
+    def _below(self, part: _Part, root_id: str, *, recoverable: bool = False) -> None:
+        """Take in what is below a folder, level by level."""
+        names = {item_id: name for name, item_id in part.well_known.items()}
+        level = [root_id]
+        for _ in range(_DEEPEST + 1):
+            above, level = level, []
+            for parent, children in zip(above, side_by_side(self._children, above), strict=True):
+                for served in children:
+                    item_id = id_of(served)
+                    if item_id is None or item_id in part.folders:
+                        continue
+                    is_search = served.get("@odata.type") == _SEARCH
+                    extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
+                    part.keep(folder_facts(served, "search" if is_search else "mail", parent, extra))
+                    if number_of(served.get("childFolderCount")) != 0 and not is_search:
+                        level.append(item_id)
+            if not level:
+                return
+
+    def _children(self, place: str) -> list[JsonObject]:
+        """The folders in a folder."""
         path = f"/mailFolders/{segment(place)}/childFolders"
         for expand in FOLDER_EXPANDS:
+            found: list[JsonObject] = []
             try:
                 for page in self._mailbox.pages(path, params=_with({**_HIDDEN, "$select": FOLDER}, expand)):
-                    yield from page
+                    found += page
             except RefusedError:
                 if expand is None:
                     raise
             else:
-                return
+                return found
+        raise AssertionError("unreachable")
 
-    def _recoverable_items(self) -> None:
+    def _recoverable_items(self, part: _Part) -> None:
         """Below a folder of ours: what the service calls its root is not below the mailbox's."""
         root = self._mailbox.get(f"/mailFolders/{RECOVERABLE}", params={"$select": FOLDER})
         root_id = id_of(root)
         if root_id is None:
             return
-        self._keep(folder_facts(root, "mail", "", {"wellKnownName": RECOVERABLE, "recoverable": True}))
-        if WELL_KNOWN_RECOVERABLE[0] not in self._walk.well_known:
-            self._resolve_names(WELL_KNOWN_RECOVERABLE)
-        names = {item_id: name for name, item_id in self._walk.well_known.items()}
-        self._below(root_id, root_id, names, 0, recoverable=True)
+        part.keep(folder_facts(root, "mail", "", {"wellKnownName": RECOVERABLE, "recoverable": True}))
+        if WELL_KNOWN_RECOVERABLE[0] not in part.well_known:
+            self._resolve_names(part, WELL_KNOWN_RECOVERABLE)
+        self._below(part, root_id, recoverable=True)
 
     # -- contacts, calendars, tasks ---------------------------------------------------------------------------------
 
-    def _contacts(self) -> None:
+    def _contacts(self, part: _Part) -> None:
         try:
             default = self._mailbox.get(f"/contactFolders/{CONTACTS}")
         except UserNotFoundError:
@@ -157,22 +191,22 @@ class Walker:
         except (NotFoundError, RefusedError):
             default = {"id": CONTACTS, "displayName": "Contacts"}
         default_id = id_of(default) or CONTACTS
-        self._keep(folder_facts({**default, "id": default_id}, "contacts", None, {"wellKnownName": CONTACTS}))
-        self._contact_folders("/contactFolders", default_id, 0)
+        part.keep(folder_facts({**default, "id": default_id}, "contacts", None, {"wellKnownName": CONTACTS}))
+        self._contact_folders(part, "/contactFolders", default_id, 0)
 
-    def _contact_folders(self, path: str, parent: str, depth: int) -> None:
+    def _contact_folders(self, part: _Part, path: str, parent: str, depth: int) -> None:
         for page in self._mailbox.pages(path, params={"$top": "250"}):
             for served in page:
                 item_id = id_of(served)
-                if item_id is None or item_id in self._walk.folders:
+                if item_id is None or item_id in part.folders:
                     continue
                 above = identifier_of(served.get("parentFolderId"))
-                known = above if above in self._walk.folders else parent
-                self._keep(folder_facts(served, "contacts", known, {}))
+                known = above if above in part.folders else parent
+                part.keep(folder_facts(served, "contacts", known, {}))
                 if depth < _DEEPEST:
-                    self._contact_folders(f"/contactFolders/{segment(item_id)}/childFolders", item_id, depth + 1)
+                    self._contact_folders(part, f"/contactFolders/{segment(item_id)}/childFolders", item_id, depth + 1)
 
-    def _calendars(self) -> None:
+    def _calendars(self, part: _Part) -> None:
         """Calendars by id, whatever they are called (Q-078); those of others are named and not copied."""
         found = [
             served
@@ -189,9 +223,9 @@ class Walker:
                 "color": text_of(served.get("hexColor")) or text_of(served.get("color")) or None,
                 "owner": None if is_own else owner,
             }
-            self._keep(folder_facts(served, "calendar" if is_own else "shared_calendar", None, extra))
+            part.keep(folder_facts(served, "calendar" if is_own else "shared_calendar", None, extra))
 
-    def _tasks(self) -> None:
+    def _tasks(self, part: _Part) -> None:
         for page in self._mailbox.pages("/todo/lists", params={"$top": "100"}):
             for served in page:
                 if id_of(served) is None:
@@ -199,7 +233,7 @@ class Walker:
                 name = text_of(served.get("wellknownListName"))
                 repeats = name == "flaggedEmails"  # mail once more (graph.md §3.6)
                 extra = {"wellKnownName": None if name == "none" else name}
-                self._keep(folder_facts(served, "flagged" if repeats else "tasks", None, extra))
+                part.keep(folder_facts(served, "flagged" if repeats else "tasks", None, extra))
 
 
 def _with(params: Mapping[str, str], expand: str | None) -> dict[str, str]:
