@@ -207,10 +207,9 @@ def test_q074_a_message_that_cannot_be_read_stops_nothing(ada: MailDesk, fault: 
     assert asked(ada, 7) <= 6
     row = message(ada.checked(immutable(7)), 7)
     assert row["code"] == "item_unreadable" and row["reason"]
-    ada.faults()
     ada.asked_by(ada.run)
-    assert asked(ada, 7) == 0, "asked again when it is another"
-    ada.change({"id": made("message", 7), "op": "update", "set": {"isRead": False}})
+    assert 0 < asked(ada, 7, "") <= 6, "tried in every run, a few times"
+    ada.faults()
     assert ada.run().exceptions == {"mime_refused": 1}
     ada.checked()
 

@@ -198,7 +198,10 @@ class OriginalsJudge:
             return
         graph = record.get("graph", {})
         for key in STATE:
-            if key in truth and not (truth.get("_corpus") and key == "hasAttachments"):
+            is_firm = not (truth.get("_corpus") and key == "hasAttachments") and not (
+                truth.get("_made") and key == "createdDateTime"
+            )
+            if key in truth and is_firm:
                 self.found.same(f"record.{key}", where, plain(graph.get(key)), plain(truth[key]))
         self.found.same("records", f"{where}: parent", record.get("parent"), row.get("parent"))
         place = self.box.place("message", truth)

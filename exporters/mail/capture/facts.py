@@ -127,7 +127,8 @@ def date_of(record: Mapping[str, Any], name: str) -> str | None:
 def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Whether a row says already what was listed just now."""
     if facts["kind"] in {"event", "post"}:  # the listing tells no more of these
-        is_same = facts["service"].get("changeKey") == row.get("service", {}).get("changeKey")
+        old = row.get("service", {})
+        is_same = all(facts["service"].get(name) == old.get(name) for name in ("changeKey", "asked"))
         return is_same and all(facts.get(name) == row.get(name) for name in ("kind", "parent"))
     names = ("kind", "name", "parent", "created", "modified", "service")
     return all(facts.get(name) == row.get(name) for name in names)

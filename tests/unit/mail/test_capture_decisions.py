@@ -189,7 +189,8 @@ def test_failures_are_tried_again_with_their_items(known: Known) -> None:
     [
         ("mime_refused", 100, False),
         ("vanished", 100, False),
-        ("item_unreadable", 100, False),
+        ("item_unreadable", 0, True),
+        ("too_large", 100, False),
         ("not_found_while_listed", 23, False),
         ("not_found_while_listed", 25, True),
         ("download_failed", 0, True),
