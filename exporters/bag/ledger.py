@@ -210,15 +210,16 @@ class BagWriter:
                 batch.append((value, data))
             self.state.apply_all(kind, batch, number)
 
-    def emit_together(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    def emit_together(self, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
         """Append rows (type, value) that stand in one segment: whatever cuts us off, all of them are written, or none. For the
-        rows of an object that holds many entries."""
+        rows of an object that holds many entries. Return the number of that segment."""
         state, dumped = self.state, [(kind, value, dump_json(value)) for kind, value in rows]
         number = self._appender.add_together(
             [dump_typed(kind, data) for kind, _, data in dumped], items=sum(kind == "item" for kind, _, _ in dumped)
         )
         for kind, group in groupby(dumped, key=lambda row: row[0]):
             state.apply_all(kind, [(value, data) for _, value, data in group], number)
+        return number
 
     def flush(self) -> None:
         """Write what has been emitted as a segment, after all objects put so far are on disk."""

@@ -102,12 +102,17 @@ class MessageJudge:
     # -- state ------------------------------------------------------------------------------------------------------
 
     def _state(self, where: str, item: Item, row: Row) -> None:
+        """What without MIME comes from a stream has its own dates of a flag, which the truth does not tell."""
         self.found.same("categories", where, item["PUBLIC", "Keywords"] or [], row.get("categories") or [])
         self.found.same("importance", where, item[0x0017], IMPORTANCE[row.get("importance") or "normal"])
         flag = row.get("flag") or {}
         self.found.same("flag status", where, item[0x1090] or 0, FLAGS[flag.get("flagStatus", "notFlagged")])
         for key, name in (("startDateTime", ("TASK", 0x8104)), ("dueDateTime", ("TASK", 0x8105))):
-            if flag.get("flagStatus") == "flagged" and flag.get(key):
+            if (
+                flag.get("flagStatus") == "flagged"
+                and flag.get(key)
+                and "smime-opaque" not in (row.get("_traits") or ())
+            ):
                 held = date_of(item[name])
                 days = {at.date() for zone in (self.zone, None) if (at := self._local(flag[key], zone))}
                 is_day = held is not None and held.time().hour == 0 and held.date() in days

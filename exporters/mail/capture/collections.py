@@ -6,7 +6,7 @@ not read what folders there are. Source: docs/formats.md (bag of a mailbox, curs
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from exporters.graph.calls import segment
 from exporters.mail.capture.asked import (
@@ -25,6 +25,15 @@ _KINDS = {"messages": "message", "contacts": "contact", "tasks": "task", "events
 _OF_CLASS = {"mail": "messages", "contacts": "contacts", "tasks": "tasks", "calendar": "events", "threads": "threads"}
 PAGES = {"messages": 100, "contacts": 100, "tasks": 100, "events": 1000, "threads": 100}
 """Rows of a page that is asked for."""
+
+
+class First(NamedTuple):
+    """The first request of a listing. where: a path below the mailbox, or a link; size: rows of a page of a delta; None: it is
+    none."""
+
+    where: str
+    params: tuple[tuple[str, str], ...] = ()
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,29 @@ class Collection:
     def plain_params(self, expand: str | None) -> dict[str, str]:
         """The same for `plain_path`."""
         return {**self.params(expand), "$top": str(PAGES[self.word])}
+
+    def fits(self, cursor: Mapping[str, Any]) -> bool:
+        """Whether a listing was made with what we ask for today (Q-009); `expand` says which of the expansions the service
+        took."""
+        return bool(cursor.get("settings", {}).get("asked") == self.asked)
+
+    def link_at(self, cursor: Mapping[str, Any]) -> str | None:
+        """The link to go on with, None if the listing begins at its start."""
+        link = cursor.get("link")
+        is_good = link and cursor.get("kind") != "dropped" and self.fits(cursor)
+        return str(link) if is_good else None
+
+    def from_the_start(self, expand: str | None) -> First:
+        """The first request of a listing from the start."""
+        size = PAGES[self.word] if self.has_delta else None
+        return First(self.path, tuple(self.params(expand).items()), size)
+
+    def first(self, cursor: Mapping[str, Any], *, anew: bool) -> First:
+        """The request with which it will be listed. cursor: its own, may be empty. anew: from the start."""
+        link = self.link_at(cursor) if self.has_delta and not anew else None
+        if link is not None:
+            return First(link, size=PAGES[self.word])
+        return self.from_the_start(self.expands[0] if self.has_delta else None)
 
 
 def collection_of(facts: Mapping[str, Any]) -> Collection | None:

@@ -29,6 +29,7 @@ from exporters.mail.capture.asked import (
 from exporters.mail.capture.exceptions import MIME_CODES, code_of, concerns_all, reason_of
 from exporters.mail.capture.facts import completed, id_of, record_of, same_content, whole_facts
 from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
+from exporters.mail.capture.refusals import MOST_ITEMS, Refusals
 from exporters.outcomes import ExceptionCode, Outcome
 
 _REFERENCE = "#microsoft.graph.referenceAttachment"
@@ -48,6 +49,7 @@ class Fetcher:
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._refusals = Refusals(MOST_ITEMS)
 
     def fetch(self, task: Task) -> Fetched:
         """All that a task needs. Raises: RunError, and what concerns the whole mailbox."""
@@ -66,10 +68,12 @@ class Fetcher:
                 if concerns_all(error):
                     raise
                 fetch[task.kind](fetched)  # a replica may lag: asked once more (Q-013)
+            self._refusals.served()
         except (ItemError, SourceError, TransientError) as error:
             if concerns_all(error):
                 fetched.close()
                 raise
+            self._refusals.refused(error)
             fetched.code = code_of(error)
             fetched.reason = reason_of(fetched.code, error)
         except BaseException:

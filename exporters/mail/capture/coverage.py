@@ -45,7 +45,7 @@ def coverage_rows(
 
 
 def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[str, LastcopyError]) -> JsonObject:
-    if (error := refused.get(of)) is not None:
+    if (error := refused.get(of) or refused.get(word)) is not None:
         return {
             "class": of,
             "state": "not reachable",

@@ -18,12 +18,13 @@ from exporters.bag.reconcile import difference_of, reconcile
 from exporters.bag.removed import digest_of_removed, is_mass
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
-from exporters.errors import RunError
+from exporters.errors import RunError, SourceError
 from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.mailbox import Mailbox
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.contents import Fetcher
 from exporters.mail.capture.coverage import coverage_rows
+from exporters.mail.capture.due import are_streams_due, note_composing, note_streams
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.folders import Paths, settle_folders
 from exporters.mail.capture.keeping import Keeper
@@ -34,7 +35,7 @@ from exporters.mail.capture.profile import refresh_profile
 from exporters.mail.capture.removals import find_removed, kinds_held_back, removal_rows
 from exporters.mail.capture.second import SecondCapture
 from exporters.mail.capture.team import Team
-from exporters.mail.originals import COMPOSED, COMPOSING, PST_CURSOR
+from exporters.mail.originals import COMPOSED, PST_CURSOR
 from exporters.mail.settings import MailSettings
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
@@ -107,7 +108,7 @@ class MailExporter:
                 break
         self._note_refusals()
         if not (self._is_group or self._stop.is_set()):
-            self._second(is_quiet=is_quiet)
+            self._second(is_quiet=is_quiet and not are_streams_due(self._writer))
 
     def _second(self, *, is_quiet: bool) -> None:
         """The second capture, and the archive, where they can be had."""
@@ -127,6 +128,9 @@ class MailExporter:
 
     def _round(self, *, extra: bool) -> int:
         """Decide removals and work off what is owed; the number of items worked on."""
+        name_source(self._writer, self._source, self._clock)
+        note_composing(self._writer)
+        note_streams(self._writer)
         removed = self._decide_removals()
         paths = Paths(self._writer.state)
         settled, new = settle_folders(self._writer, paths, self._clock)
@@ -164,7 +168,9 @@ class MailExporter:
             objects.finish()
         except BaseException as error:
             self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
-            if isinstance(error, GraphError | StoppedError):  # the store is well: what was fetched is kept
+            if isinstance(
+                error, GraphError | StoppedError | SourceError
+            ):  # the store is well: what was fetched is kept
                 objects.finish()
             else:
                 objects.abandon()
@@ -224,8 +230,8 @@ class MailExporter:
         name_source(writer, self._source, self._clock)
         if done and self._compose is not None:
             self._compose(writer)
-        elif writer.is_loaded and self._pst.get("kind") == COMPOSED:  # what is new waits for the next run
-            writer.emit("cursor", {**self._pst, "scope": PST_CURSOR, "kind": COMPOSING})
+        elif writer.is_loaded:  # what is new waits for the next run
+            note_composing(writer)
         self._count_loaded()
         writer.close("complete" if done else "stopped")
 

@@ -1,12 +1,14 @@
 """The objects of `data/originals/` that are being made: a zip of messages, a file of lines for each other kind.
 
-Rules of this file: rows are written when their object is whole in the store, together and at once, so that a kill loses no more
-than one object's; an object is closed at 1,000 items, 256 MiB or 60 seconds; numbers follow what lies in the store, whatever was
-cut off. One thread only. Source: design §5, docs/formats.md (bag of a mailbox).
+Rules of this file: rows are written when their object is whole in the store, together; an object is closed at 256 MiB, 60 seconds
+or `CLOSED_AT` items. While the store still takes its end, and its rows are written, a few items gather in the next one: together
+no more than 1,000, so that a kill loses no more than that. Numbers follow what lies in the store, whatever was cut off. One
+thread only. Source: design §5, docs/formats.md (bag of a mailbox).
 """
 
 import tempfile
 import zipfile
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, cast
@@ -34,6 +36,8 @@ from exporters.mail.originals import (
 Rows = list[tuple[str, JsonObject]]
 _EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2107, 12, 31, tzinfo=UTC)
+CLOSED_AT, BESIDE = 880, 96
+"""Items of a whole object; and of the next one, as long as the rows of that are not on record. Some more wait elsewhere."""
 _LEVEL = 1  # of deflate: mail is mostly base64, on which more work gains little
 
 
@@ -73,17 +77,32 @@ class _Object:
     def is_due(self) -> bool:
         return self.items >= ENTRIES or self._upload.size >= BYTES or self._clock.monotonic() - self._began >= SECONDS
 
-    def finish(self) -> None:
-        """Close it, and write its rows."""
+    def end(self) -> None:
+        """It is whole: nothing more goes into it. The store may still be at work."""
         self._end()
-        stored = self._upload.finish()
+        self._upload.end()
+
+    @property
+    def is_stored(self) -> bool:
+        """Once it has ended: whether the store has it, or has refused it."""
+        return self._upload.is_done
+
+    def keep(self) -> int:
+        """Once it has ended: write its rows; the number of the segment that they go into. Waits for the store. Raises: what the
+        store raised."""
+        stored = self._upload.stored()
         row: JsonObject = {"kind": "original", "scope": "", "id": self.key, "key": self.key, "outcome": "copied"}
         row.update(
             size=stored.size, sha256=stored.sha256, run=self._writer.run.id, captured=timestamp(self._clock.now())
         )
         if stored.version_id is not None:
             row["versionId"] = stored.version_id
-        self._writer.emit_together([("item", row), *self.rows])
+        return self._writer.emit_together([("item", row), *self.rows])
+
+    def finish(self) -> None:
+        """Close it, and write its rows at once."""
+        self.end()
+        self.keep()
         self._writer.flush()
 
     def abandon(self) -> None:
@@ -166,6 +185,8 @@ class Objects:
         self._numbers = Numbers(writer)
         self._open: dict[str, MailZip | Lines] = {}
         self._pieces: dict[str, tuple[int, int]] = {}
+        self._ended: deque[MailZip | Lines] = deque()
+        self._segment = 0  # of the rows that were written last
 
     def mail(self) -> MailZip:
         """The zip of messages in work."""
@@ -196,21 +217,49 @@ class Objects:
         return key, stored.version_id
 
     def close_due(self) -> None:
-        """Close what has lasted long enough, or holds enough."""
-        for kind in [kind for kind, held in self._open.items() if held.is_due]:
-            self._open.pop(kind).finish()
+        """Close what has lasted long enough, or holds enough; write the rows of what the store has. Does not wait for the store,
+        unless too much would be lost by a kill."""
+        for kind, held in list(self._open.items()):
+            if held.is_due or held.items >= CLOSED_AT:
+                self._settle()  # of those that have ended before
+                held.end()
+                self._ended.append(self._open.pop(kind))
+        while self._ended and self._ended[0].is_stored:
+            self._keep_first()
+            self._writer.write_down()
+        if self._is_on_its_way and max((held.items for held in self._open.values()), default=0) >= BESIDE:
+            self._settle()
+
+    @property
+    def _is_on_its_way(self) -> bool:
+        """Whether something has ended whose rows are not on record."""
+        return bool(self._ended) or self._segment > self._writer.position.number
+
+    def _keep_first(self) -> None:
+        self._segment = self._ended[0].keep()
+        self._ended.popleft()
+
+    def _settle(self) -> None:
+        """Wait until all that has ended is on record."""
+        while self._ended:
+            self._keep_first()
+        if self._is_on_its_way:
+            self._writer.flush()
 
     def finish(self) -> None:
         """Close all; nothing is in work any more."""
         while self._open:
             kind = next(iter(self._open))
-            self._open.pop(kind).finish()
+            self._open[kind].end()
+            self._ended.append(self._open.pop(kind))
+        self._settle()
 
     def abandon(self) -> None:
         """None of what is in work becomes whole."""
-        for held in self._open.values():
+        for held in (*self._open.values(), *self._ended):
             held.abandon()
         self._open.clear()
+        self._ended.clear()
 
 
 def _pieces_of(file: IO[bytes]) -> Iterator[bytes]:

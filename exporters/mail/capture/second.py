@@ -19,6 +19,7 @@ from exporters.copied import CopyResult, Progress
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.errors import NoMailboxError
 from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.due import streams_done
 from exporters.mail.capture.exchange import ExportIds, export_ids
 from exporters.mail.capture.joins import Joins
 from exporters.mail.capture.objects import Numbers
@@ -154,6 +155,8 @@ class SecondCapture:
         if found.refused and len(found.refused) == found.folders:
             self._no_streams(next(iter(found.refused.values())), "")
             return
+        if not found.refused:
+            streams_done(self._writer)
         self._streams_told(found)
 
     def _streams_told(self, found: Streams) -> None:

@@ -15,6 +15,7 @@ from exporters.bag.removed import add_what_lies_below, begin_removed, digest_of_
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult
 from exporters.graph.answers import number_of, text_of
+from exporters.mail.capture.due import note_composing
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.exchange import ExportFolder
 from exporters.mail.capture.exports import Exported
@@ -115,9 +116,14 @@ class StreamKeeper:
             self._zip.abandon()
             self._zip = None
 
+    def _begin(self) -> None:
+        if not self.has_work:
+            note_composing(self._writer)
+            self.has_work = True
+
     def _put(self, row: JsonObject) -> None:
+        self._begin()
         self._waiting.append(("item", row))
-        self.has_work = True
         if row["kind"] in _KINDS:
             self._fresh[str(row["id"])] = row
 
@@ -211,9 +217,9 @@ class StreamKeeper:
         if row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED:
             return
         named: JsonObject = {name: row[name] for name in ("kind", "name", "parent") if name in row}
+        self._begin()
         self._waiting.append(("listed", {"scope": self._id, "id": row["id"], "deleted": True, **named}))
         self._removed.add(str(row["id"]))
-        self.has_work = True
 
     def folder_removed(self, folder_id: str) -> None:
         """The same of a folder, and so of what lies in it."""

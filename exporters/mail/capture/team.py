@@ -15,7 +15,7 @@ from exporters.clock import Clock
 from exporters.mail.capture.fetched import Fetched, Task
 
 THREADS = 6
-WAITING = 12
+WAITING = 20
 """Results and tasks that may be under way together."""
 _LOOK_SECONDS = 1.0
 

@@ -21,7 +21,10 @@ class _GivenUp(Exception):
 
 
 class Upload:
-    """One object on its way: `write` as to a file that cannot go back, then `finish` or `abandon`. One thread writes."""
+    """One object on its way: `write` as to a file that cannot go back, then `end` and `stored`, or `abandon`.
+
+    One thread writes.
+    """
 
     def __init__(self, put: Callable[[Iterable[bytes]], Stored]) -> None:
         """put: creates the object from its chunks, whole or not at all."""
@@ -45,10 +48,18 @@ class Upload:
     def flush(self) -> None:
         """Nothing: pieces go when they are large enough (zipfile asks for it)."""
 
-    def finish(self) -> Stored:
-        """The object is whole: wait until the store has it. Raises: what the store raised."""
+    def end(self) -> None:
+        """The object is whole: nothing more is written. Raises: what the store raised."""
         self._hand_over()
         self._send(None)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the store has it, or has refused it."""
+        return not self._thread.is_alive()
+
+    def stored(self) -> Stored:
+        """After its end: wait until the store has it. Raises: what the store raised."""
         self._thread.join()
         if self._failure is not None:
             raise self._failure

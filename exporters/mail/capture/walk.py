@@ -2,10 +2,12 @@
 
 Rules of this file: hidden folders are asked for on each level (Q-066); the walk begins at the root's children and not at
 `/mailFolders` (Q-068); a folder is its id, whatever it is called (Q-069); a class of folders that is refused does not stop
-the others. Source: graph.md §3.2, §3.6; quirks Q-066 to Q-069, Q-078.
+the others. A listing may leave folders out: what has a well-known name, what an earlier walk found, and what the flat listing
+names where a count is not reached, is asked for by its id and taken in where it is there. `childFolderCount` alone proves
+nothing: it may speak of folders that are not of mail. Source: graph.md §3.2, §3.6; quirks Q-066 to Q-069, Q-078.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +15,10 @@ from exporters.bag.formats import JsonObject
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, number_of, text_of
 from exporters.graph.calls import segment
-from exporters.graph.errors import NotFoundError, RefusedError, StoppedError, UserNotFoundError
+from exporters.graph.errors import NotFoundError, RefusedError, StoppedError, UnsupportedError, UserNotFoundError
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.asked import FOLDER, FOLDER_EXPANDS
-from exporters.mail.capture.exceptions import NO_MAILBOX
+from exporters.mail.capture.exceptions import NO_MAILBOX, incomplete
 from exporters.mail.capture.facts import folder_facts, id_of, owner_of
 
 ROOT = "msgfolderroot"
@@ -28,6 +30,7 @@ WELL_KNOWN = (
 WELL_KNOWN_RECOVERABLE = ("recoverableitemsdeletions", "recoverableitemspurges", "recoverableitemsversions")
 CONTACTS = "contacts"
 """The default folder of contacts, by a name that the service takes for an id."""
+_PLACES = {"contacts": "/contactFolders", "calendar": "/calendars", "tasks": "/todo/lists", "threads": "/threads"}
 _SEARCH = "#microsoft.graph.mailSearchFolder"
 _HIDDEN = {"includeHiddenFolders": "true", "$top": "250"}
 _DEEPEST = 300
@@ -48,6 +51,7 @@ class Walker:
     def __init__(self, mailbox: Mailbox, *, recoverable: bool, well_known: Mapping[str, str]) -> None:
         self._mailbox, self._recoverable = mailbox, recoverable
         self._walk = Walk(well_known=dict(well_known))
+        self._is_short = False
 
     def mailbox(self) -> Walk:
         """The folders of a user's mailbox. Raises: SourceError, RunError if its mail folders cannot be walked."""
@@ -63,7 +67,7 @@ class Walker:
         params = {"$select": "id,topic,lastDeliveredDateTime,hasAttachments,uniqueSenders,isLocked", "$top": "100"}
         for page in self._mailbox.pages("/threads", params=params):
             for served in page:
-                if id_of(served) is not None:
+                if self._has_id(served, "threads"):
                     named = {**served, "displayName": served.get("topic")}
                     self._keep(folder_facts(named, "threads", None, {"changed": served.get("lastDeliveredDateTime")}))
         return self._walk
@@ -95,7 +99,12 @@ class Walker:
             self._resolve_names(WELL_KNOWN)
         names = {item_id: name for name, item_id in self._walk.well_known.items()}
         self._keep(folder_facts(root, "mail", None, {"wellKnownName": ROOT}))
-        self._below(root_id, root_id, names, 0)
+        self._below(root_id, root_id, names, 0, told=number_of(root.get("childFolderCount")))
+        self._look_for_well_known()
+        if self._is_short:
+            self._look_in_flat_listing(names)
+        if self._walk.folders.keys() == {root_id}:
+            self._walk.refused["mail"] = incomplete("The service lists no folders in this mailbox.")
 
     def _resolve_names(self, wanted: Iterable[str]) -> None:
         for name in wanted:
@@ -109,19 +118,55 @@ class Walker:
                 self._walk.well_known[name] = item_id
 
     def _below(
-        self, place: str, parent: str, names: Mapping[str, str], depth: int, *, recoverable: bool = False
+        self,
+        place: str,
+        parent: str,
+        names: Mapping[str, str],
+        depth: int,
+        *,
+        told: int | None = None,
+        recoverable: bool = False,
     ) -> None:
-        """Take in what is below a folder. place: its id, or its well-known name."""
-        for served in self._children(place):
-            item_id = id_of(served)
-            if item_id is None or item_id in self._walk.folders:
-                continue
-            is_search = served.get("@odata.type") == _SEARCH
-            extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
-            self._keep(folder_facts(served, "search" if is_search else "mail", parent, extra))
-            children = number_of(served.get("childFolderCount"))
-            if children != 0 and not is_search and depth < _DEEPEST:
-                self._below(item_id, item_id, names, depth + 1, recoverable=recoverable)
+        """Take in what is below a folder. place: its id, or its well-known name; told: how many folders it is said to hold."""
+        part = "recoverable" if recoverable else "mail"
+        for served in self._listed_below(place, told):
+            if self._has_id(served, part):
+                self._take(served, parent, names, depth, recoverable=recoverable)
+
+    def _listed_below(self, place: str, told: int | None) -> list[JsonObject]:
+        """Twice where it is less than told."""
+        found = list(self._children(place))
+        if told is not None and len(found) < told:
+            ids = {id_of(served) for served in found}
+            found += [served for served in self._children(place) if id_of(served) not in ids]
+            self._is_short = self._is_short or len(found) < told
+        return found
+
+    def _take(
+        self, served: JsonObject, parent: str, names: Mapping[str, str], depth: int, *, recoverable: bool = False
+    ) -> None:
+        """Take in a mail folder and what is below it."""
+        item_id = str(served["id"])
+        if item_id in self._walk.folders:
+            return
+        is_search = served.get("@odata.type") == _SEARCH
+        extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
+        self._keep(folder_facts(served, "search" if is_search else "mail", parent, extra))
+        children = number_of(served.get("childFolderCount"))
+        if children == 0 or is_search:
+            return
+        if depth >= _DEEPEST:
+            part = "recoverable" if recoverable else "mail"
+            self._walk.refused[part] = incomplete("Folders lie deeper than can be followed.")
+            return
+        self._below(item_id, item_id, names, depth + 1, told=children, recoverable=recoverable)
+
+    def _has_id(self, served: Mapping[str, Any], part: str) -> bool:
+        """One without an id cannot be asked for, and so the walk is not whole."""
+        if id_of(served) is None:
+            self._walk.refused[part] = incomplete("A listing names folders without an id.")
+            return False
+        return True
 
     def _children(self, place: str) -> Iterator[JsonObject]:
         path = f"/mailFolders/{segment(place)}/childFolders"
@@ -145,7 +190,77 @@ class Walker:
         if WELL_KNOWN_RECOVERABLE[0] not in self._walk.well_known:
             self._resolve_names(WELL_KNOWN_RECOVERABLE)
         names = {item_id: name for name, item_id in self._walk.well_known.items()}
-        self._below(root_id, root_id, names, 0, recoverable=True)
+        self._below(root_id, root_id, names, 0, told=number_of(root.get("childFolderCount")), recoverable=True)
+
+    # -- what a listing left out ------------------------------------------------------------------------------------
+
+    def look_for(self, rows: Iterable[JsonObject]) -> Iterator[JsonObject]:
+        """Of folders that an earlier walk found and this one did not: those that are not there any more. The others are taken
+        in. rows: as in the bag. Raises: SourceError, RunError."""
+        names = {item_id: name for name, item_id in self._walk.well_known.items()}
+        for row in sorted(rows, key=lambda row: str(row.get("path")).count("/")):
+            part = walked_as(row)
+            if row["id"] in self._walk.folders or part in self._walk.refused:
+                continue
+            try:
+                is_gone = self._is_gone(row, names)
+            except (*NO_MAILBOX, StoppedError):
+                raise
+            except (ItemError, SourceError) as error:
+                self._walk.refused[part] = error
+                continue
+            if is_gone:
+                yield row
+
+    def _is_gone(self, row: JsonObject, names: Mapping[str, str]) -> bool:
+        """Whether a folder is not there any more; else it is taken in."""
+        served = self._found_by_id(row)
+        if served is None:
+            return True
+        part = walked_as(row)
+        if part in _PLACES:
+            self._keep({name: row[name] for name in ("scope", "id", "kind", "name", "parent", "service")})
+        else:
+            self._take(served, str(served["parentFolderId"]), names, 0, recoverable=part == "recoverable")
+        return False
+
+    def _found_by_id(self, row: JsonObject) -> JsonObject | None:
+        """The folder, if it is there, and where the walk should have found it."""
+        part, at = walked_as(row), segment(str(row["id"]))
+        is_mail = part not in _PLACES
+        try:
+            place = _PLACES.get(part, "/mailFolders")
+            served = self._mailbox.get(f"{place}/{at}", params={"$select": FOLDER} if is_mail else None)
+        except UserNotFoundError:
+            raise
+        except NotFoundError:
+            return None
+        is_outside = is_mail and identifier_of(served.get("parentFolderId")) not in self._walk.folders
+        return None if is_outside or id_of(served) != row["id"] else served
+
+    def _look_for_well_known(self) -> None:
+        """Those that lie outside of the tree are not looked for again."""
+        for name, item_id in sorted(self._walk.well_known.items()):
+            if item_id in self._walk.folders or name in WELL_KNOWN_RECOVERABLE:
+                continue
+            row: JsonObject = {"id": item_id, "service": {"class": "mail"}}
+            names = {known: called for called, known in self._walk.well_known.items()}
+            if (served := self._found_by_id(row)) is not None:
+                self._take(served, str(served["parentFolderId"]), names, 0)
+            if item_id not in self._walk.folders:
+                del self._walk.well_known[name]
+
+    def _look_in_flat_listing(self, names: Mapping[str, str]) -> None:
+        """Where a folder is said to hold more than it lists: the delta of folders, which names them all, may know of more."""
+        try:
+            for page in self._mailbox.delta("/mailFolders/delta", params={"$select": FOLDER}):
+                for served in page.rows:
+                    above = identifier_of(served.get("parentFolderId"))
+                    if id_of(served) is not None and above in self._walk.folders and "@removed" not in served:
+                        self._take(served, str(above), names, 0)
+        except (NotFoundError, RefusedError, UnsupportedError) as error:
+            if isinstance(error, UserNotFoundError):
+                raise
 
     # -- contacts, calendars, tasks ---------------------------------------------------------------------------------
 
@@ -163,9 +278,9 @@ class Walker:
     def _contact_folders(self, path: str, parent: str, depth: int) -> None:
         for page in self._mailbox.pages(path, params={"$top": "250"}):
             for served in page:
-                item_id = id_of(served)
-                if item_id is None or item_id in self._walk.folders:
+                if not self._has_id(served, "contacts") or served["id"] in self._walk.folders:
                     continue
+                item_id = str(served["id"])
                 above = identifier_of(served.get("parentFolderId"))
                 known = above if above in self._walk.folders else parent
                 self._keep(folder_facts(served, "contacts", known, {}))
@@ -178,8 +293,10 @@ class Walker:
             served
             for page in self._mailbox.pages("/calendars", params={"$top": "250"})
             for served in page
-            if id_of(served) is not None
+            if self._has_id(served, "calendar")
         ]
+        if not any(served.get("isDefaultCalendar") is True for served in found):
+            found += self._default_calendar({id_of(served) for served in found})
         own = next((owner_of(served) for served in found if served.get("isDefaultCalendar") is True), None)
         for served in found:
             owner = owner_of(served)
@@ -191,10 +308,20 @@ class Walker:
             }
             self._keep(folder_facts(served, "calendar" if is_own else "shared_calendar", None, extra))
 
+    def _default_calendar(self, known: Collection[str | None]) -> list[JsonObject]:
+        """Every mailbox has one, whether it is listed or not."""
+        try:
+            served = self._mailbox.get("/calendar")
+        except UserNotFoundError:
+            raise
+        except (NotFoundError, RefusedError):
+            return []
+        return [served] if id_of(served) is not None and id_of(served) not in known else []
+
     def _tasks(self) -> None:
         for page in self._mailbox.pages("/todo/lists", params={"$top": "100"}):
             for served in page:
-                if id_of(served) is None:
+                if not self._has_id(served, "tasks"):
                     continue
                 name = text_of(served.get("wellknownListName"))
                 repeats = name == "flaggedEmails"  # mail once more (graph.md §3.6)

@@ -1,0 +1,130 @@
+"""Listings of a mailbox that leave out what is there: an answer with success and without its rows, or with rows without an id."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.mail_desk import MailDesk, mail_desk
+from tests.unit.rehearsal import mailbox_data as data
+from tests.unit.rehearsal.mailbox_data import made
+from tests.unit.rehearsal.test_rehearsal_calendar import fill
+
+Row = dict[str, Any]
+ROOT = made("folder", data.TOP)
+BELOW_ROOT = f"users/*/mailFolders/{ROOT}/childFolders"
+EMPTY = [{"at": "value", "to": []}, {"at": "@odata.nextLink", "drop": True}]
+NAMELESS = [{"at": "value/0/id", "drop": True}]
+
+
+@pytest.fixture(scope="module")
+def tenant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data.write_tenant(tmp_path_factory.mktemp("listings") / "tenant", fill)
+
+
+@pytest.fixture
+def ada(tenant: Path, tmp_path: Path) -> Iterator[MailDesk]:
+    with mail_desk(tenant, tmp_path / "store") as found:
+        yield found
+
+
+def edit(route: str, edits: list[Row], **more: Any) -> Row:
+    return {"route": route, "fault": "edit", "edits": edits, **more}
+
+
+@pytest.mark.parametrize("runs_before", [0, 1])
+@pytest.mark.parametrize(
+    "lie", [edit(BELOW_ROOT, EMPTY), *({"route": BELOW_ROOT, "fault": "missing-row", "index": n} for n in range(4))]
+)
+def test_folders_that_a_listing_leaves_out_are_found_another_way(ada: MailDesk, runs_before: int, lie: Row) -> None:
+    for _ in range(runs_before):
+        ada.run()
+    ada.faults(lie)
+    result = ada.run()
+    assert ada.fired() and result.problems == []
+    bag = ada.checked()
+    assert not [row for row in bag.rows.values() if row["outcome"] == "gone" or row.get("code") == "vanished"]
+    assert ada.run().downloaded == 0
+    ada.checked()
+
+
+def test_a_mailbox_without_folders_is_not_covered(ada: MailDesk) -> None:
+    ada.faults(
+        edit(BELOW_ROOT, EMPTY),
+        edit("users/*/mailFolders/delta", EMPTY),
+        *({"route": f"users/*/mailFolders/{name}", "fault": "mail-404"} for name in ("inbox", "archive", "con*")),
+    )
+    result = ada.run()
+    assert result.problems == ["folders_not_listed"]
+    assert next(row for row in result.coverage if row["class"] == "mail")["code"] == "listing_incomplete"
+
+
+@pytest.mark.parametrize("route", ["calendars", "todo/lists", "contactFolders"])
+def test_a_part_of_the_walk_that_comes_empty_takes_nothing_away(ada: MailDesk, route: str) -> None:
+    ada.run()
+    ada.faults(edit(f"users/*/{route}", EMPTY))
+    ada.run()
+    assert ada.fired()
+    assert not [row for row in ada.checked().rows.values() if row["outcome"] == "gone"]
+
+
+def test_the_default_calendar_is_there_whether_it_is_listed_or_not(ada: MailDesk) -> None:
+    ada.faults({"route": "users/*/calendars", "fault": "missing-row", "index": 0})
+    ada.run()
+    ada.checked()
+
+
+@pytest.mark.parametrize("count", [1, None])
+def test_contacts_that_a_listing_from_the_start_leaves_out_are_not_gone(ada: MailDesk, count: int | None) -> None:
+    ada.run()
+    ada.faults(
+        {"route": "users/*/contact*/delta", "fault": "mail-410", "count": 1},
+        edit("users/*/contact*/delta", EMPTY, **({} if count is None else {"count": count})),
+    )
+    result = ada.run()
+    assert result.problems == ([] if count else ["folders_not_listed"])
+    assert not [row for row in ada.bag().of("contact") if row["outcome"] == "gone"]
+    ada.faults()
+    assert ada.run().problems == []
+    ada.checked()
+
+
+@pytest.mark.parametrize("runs_before", [0, 1])
+def test_a_calendar_that_comes_empty_for_once_is_listed_again(ada: MailDesk, runs_before: int) -> None:
+    for _ in range(runs_before):
+        ada.run()
+    ada.faults(edit(f"users/*/calendars/{made('calendar', 0)}/events", EMPTY, count=1))
+    ada.run()
+    assert ada.fired() == 1
+    assert not [row for row in ada.checked().of("event") if row["outcome"] == "gone"]
+
+
+def test_contacts_and_tasks_that_are_deleted_are_gone_after_a_listing_from_the_start(ada: MailDesk) -> None:
+    """What is asked for by its id and not found is gone: the doubt ends there."""
+    ada.run()
+    ada.change(
+        {"kind": "contact", "id": made("contact", 1), "op": "delete"},
+        {"kind": "task", "id": made("task", 1), "op": "delete"},
+        {"kind": "event", "id": made("event", 0), "op": "delete"},
+    )
+    ada.faults(
+        {"route": f"users/*/contactFolders/{made('contactFolder', 1)}/*", "fault": "mail-410", "count": 1},
+        {"route": "users/*/todo/lists/*/tasks/delta", "fault": "mail-410", "count": 1},
+    )
+    assert ada.run().problems == [] and ada.fired() == 2
+    bag = ada.checked()
+    assert sorted(row["kind"] for row in bag.rows.values() if row["outcome"] == "gone") == ["contact", "event", "task"]
+
+
+@pytest.mark.parametrize("route", [BELOW_ROOT, "users/*/calendars", "users/*/todo/lists", "users/*/contactFolders",
+                                   "users/*/calendars/*/events", "users/*/contact*/delta", "users/*/todo/lists/*/tasks/delta",
+                                   "users/*/mailFolders/*/messages/delta"])  # fmt: skip
+def test_a_row_without_an_id_makes_a_listing_that_is_not_whole(ada: MailDesk, route: str) -> None:
+    ada.faults(edit(route, NAMELESS))
+    result = ada.run()
+    assert "folders_not_listed" in result.problems
+    assert any(row.get("code") == "listing_incomplete" for row in result.coverage)
+    ada.faults()
+    assert ada.run().problems == []
+    ada.checked()
