@@ -305,7 +305,7 @@ class StreamKeeper:
             self._zip = MailZip(self._writer, self._clock, self._numbers.take(STREAMS), STREAMS)
         self._replace(row, held)
         name = stream_entry(self._zip.number, self._zip.items + 1)
-        row["key"] = self._zip.add(name, file, _date(row))
+        row["key"] = self._zip.add(name, file, item.size, _date(row))
         row.update(size=item.size, sha256=item.sha256, record=self._zip.key)
         if item.version is not None:
             row["version"] = item.version
