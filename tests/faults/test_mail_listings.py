@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from exporters.copied import CopyResult
+from exporters.mail.settings import MailSettings
 from tests.faults.mail_desk import MailDesk, mail_desk
 from tests.unit.rehearsal import mailbox_data as data
 from tests.unit.rehearsal.mailbox_data import made
@@ -128,3 +130,63 @@ def test_a_row_without_an_id_makes_a_listing_that_is_not_whole(ada: MailDesk, ro
     ada.faults()
     assert ada.run().problems == []
     ada.checked()
+
+
+# ------------------------------------------------------------------------------------------------- the export API
+
+BOTH = MailSettings(recoverable="all", fasttransfer="auto", archive="auto")
+FOLDERS = "admin/exchange/mailboxes/*/folders"
+
+
+def states(result: CopyResult) -> dict[str, str]:
+    return {row["class"]: row["state"] for row in result.coverage}
+
+
+@pytest.mark.parametrize("runs_before", [0, 1])
+def test_an_archive_without_folders_is_one_that_cannot_be_read(ada: MailDesk, runs_before: int) -> None:
+    ada.settings = BOTH
+    for _ in range(runs_before):
+        ada.run()
+    ada.faults(edit(FOLDERS, EMPTY))
+    ada.clock.advance(86_500)
+    result = ada.run()
+    assert result.problems == ["archive_unreadable"] and states(result)["archive"] == "not reachable"
+    assert states(result)["native_streams"] == "not reachable"
+    assert not [row for row in ada.bag().rows.values() if row["outcome"] == "gone"]
+
+
+def test_a_folder_that_the_export_api_leaves_out_is_not_gone(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.run()
+    ada.faults({"route": FOLDERS, "fault": "missing-row", "index": 0})
+    result = ada.run()
+    assert "archive_unreadable" in result.problems and states(result)["archive"] == "in part"
+    assert not [row for row in ada.bag().rows.values() if row["outcome"] == "gone"]
+    ada.faults()
+    assert ada.run().problems == []
+    assert not [row for row in ada.bag().rows.values() if row["outcome"] == "gone"]
+
+
+def test_an_archive_whose_counts_do_not_fit_is_not_covered(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.faults(edit(f"{FOLDERS}/*/items/delta", EMPTY))
+    for _ in range(2):  # that nothing is new does not make it so
+        result = ada.run()
+        assert result.unexplained
+        assert {states(result)[of] for of in ("archive", "native_streams", "notes_and_journal")} == {"in part"}
+
+
+def test_settings_that_tell_nothing_do_not_tell_that_there_is_no_archive(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.faults(edit("users/*/settings/exchange", [{"at": "*", "drop": True}]))
+    assert states(ada.run())["archive"] == "not reachable"
+
+
+def test_items_of_the_export_api_without_an_id_make_a_listing_that_is_not_whole(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.faults(edit(f"{FOLDERS}/*/items/delta", NAMELESS))
+    result = ada.run()
+    assert "archive_unreadable" in result.problems and states(result)["native_streams"] != "covered"
+    ada.faults()
+    assert ada.run().problems == []
+    ada.bag()
