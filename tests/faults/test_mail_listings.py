@@ -1,5 +1,6 @@
 """Listings of a mailbox that leave out what is there: an answer with success and without its rows, or with rows without an id."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from exporters.copied import CopyResult
 from exporters.mail.settings import MailSettings
 from tests.faults.mail_desk import MailDesk, mail_desk
+from tests.independent.mailbox_bag import MailboxBag
 from tests.unit.rehearsal import mailbox_data as data
 from tests.unit.rehearsal.mailbox_data import made
 from tests.unit.rehearsal.test_rehearsal_calendar import fill
@@ -190,3 +192,54 @@ def test_items_of_the_export_api_without_an_id_make_a_listing_that_is_not_whole(
     ada.faults()
     assert ada.run().problems == []
     ada.bag()
+
+
+# ------------------------------------------------------------------------------------------- what comes with an item
+
+
+def test_attachments_without_an_id_are_exceptions(ada: MailDesk) -> None:
+    ada.faults(edit("users/*/events/*/attachments", [{"at": "value/*/id", "drop": True}]))
+    assert ada.run().exceptions == {"mime_refused": 1, "attachment_unreadable": 1}
+    ada.faults()
+    ada.run()
+    assert "attachment_unreadable" not in {row.get("code") for row in ada.checked().rows.values()}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        edit("users/*/events/*", [{"at": "exceptionOccurrences", "drop": True}]),
+        edit("users/*/events/*", [{"at": "exceptionOccurrences", "to": None}]),
+    ],
+)
+def test_a_series_of_which_the_exceptions_are_not_told_is_not_whole(ada: MailDesk, fault: Row) -> None:
+    ada.faults(fault)
+    result = ada.run()
+    assert result.exceptions["attachment_unreadable"] == 2  # two series
+    ada.faults()
+    assert "attachment_unreadable" not in ada.run().exceptions
+    bag = ada.checked()
+    assert len(event(bag, "event 1")["exceptionOccurrences"]) == 1
+
+
+def event(bag: MailboxBag, name: str) -> Row:
+    """The record of an event."""
+    (row,) = [row for row in bag.of("event") if row["name"] == name]
+    lines = bag.read(row["key"]).splitlines()
+    found: Row = json.loads(lines[int(row["key"].partition("!")[2]) - 1])["graph"]
+    return found
+
+
+def test_what_is_expanded_is_followed_to_its_end(ada: MailDesk) -> None:
+    """The first page of a long list comes with the item, and a link to the rest."""
+    ada.run()
+    series = made("event", 1)
+    graph = ada.desk.client.info["graph"]
+    link = f"{graph}/v1.0/users/{data.ADA}/calendars/{made('calendar', 1)}/events?$select=id"
+    ada.change({"kind": "event", "id": series, "op": "update", "set": {"subject": "again"}})
+    ada.faults(
+        edit("users/*/events/*", [{"at": "exceptionOccurrences@odata.nextLink", "to": link, "add": True}], count=1)
+    )
+    ada.run()
+    line = event(ada.bag(), "again")
+    assert len(line["exceptionOccurrences"]) == 2 and not [name for name in line if "nextLink" in name]

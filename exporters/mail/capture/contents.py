@@ -40,6 +40,7 @@ _SELECTS = (
     ATTACHMENT,
 )
 _CHUNK = 1 << 18
+_NEXT = "@odata.nextLink"
 PHOTO = "photo"
 
 
@@ -173,10 +174,12 @@ class Fetcher:
 
     def _event(self, fetched: Fetched) -> None:
         path = f"/events/{segment(fetched.task.item_id)}"
-        served = record_of(self._first(EVENT_EXPANDS, path, {"$select": EVENT}))
+        served = record_of(self._expanded(self._first(EVENT_EXPANDS, path, {"$select": EVENT})))
         fetched.facts = completed(fetched.task.facts, served)
         fetched.are_pieces_known = True
         self._attachments(fetched, path)
+        if served.get("type") == "seriesMaster" and not isinstance(served.get("exceptionOccurrences"), list):
+            _lack(fetched, "exceptionOccurrences", "The service does not tell which occurrences of this series differ.")
         for other in objects_of(served.get("exceptionOccurrences")):
             other_id = id_of(other)
             if other_id is not None and other.get("hasAttachments") is True:
@@ -186,6 +189,7 @@ class Fetcher:
         facts = fetched.task.facts
         path = f"/todo/lists/{segment(str(facts['parent']))}/tasks/{segment(fetched.task.item_id)}"
         self._complete(fetched, TASK_EXPANDS, path)
+        fetched.facts = {**fetched.facts, "graph": self._expanded(fetched.facts["graph"])}
         fetched.are_pieces_known = True
         if fetched.facts["graph"].get("hasAttachments") is True:
             self._attachments(fetched, path, named=False)
@@ -215,6 +219,10 @@ class Fetcher:
         there = {piece.item_id for piece in fetched.pieces}
         for record in records:
             attachment_id = id_of(record)
+            if attachment_id is None:
+                _lack(
+                    fetched, f"{path.rpartition('/')[2]}/attachments", "The service names an attachment without an id."
+                )
             if attachment_id is None or attachment_id in there:
                 continue
             there.add(attachment_id)
@@ -258,6 +266,17 @@ class Fetcher:
                     raise
         raise AssertionError("unreachable")
 
+    def _expanded(self, served: JsonObject) -> JsonObject:
+        """A record with all of what was expanded in it: of a long list only the first page comes with it."""
+        whole = {name: value for name, value in served.items() if not name.endswith(_NEXT)}
+        for name, link in served.items():
+            of = name.removesuffix(_NEXT)
+            if of == name or not of or not isinstance(link, str):
+                continue
+            rest = [row for page in self._mailbox.pages(link) for row in page]
+            whole[of] = [*objects_of(whole.get(of)), *rest]
+        return whole
+
     def _content(self, path: str, *, kind: str | None = None) -> tuple[IO[bytes], int, str]:
         """(file, bytes, SHA-256). kind: content type as it was listed."""
         file = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - whoever takes it closes it
@@ -278,6 +297,14 @@ def _refuse(piece: Piece, error: LastcopyError) -> None:
     if concerns_all(error):
         raise error
     piece.code, piece.reason = ExceptionCode.ATTACHMENT_UNREADABLE, reason_of(code_of(error), error)
+
+
+def _lack(fetched: Fetched, name: str, why: str) -> None:
+    """Something of an item could not be had that has no id of its own."""
+    if all(piece.item_id != name for piece in fetched.pieces):
+        code = ExceptionCode.ATTACHMENT_UNREADABLE
+        fetched.pieces.append(Piece(name, name.rpartition("/")[2], {}, code=code, reason=why))
+    fetched.are_pieces_known = False
 
 
 def is_refused(facts: JsonObject, row: JsonObject) -> bool:
