@@ -15,7 +15,7 @@ from exporters.bag.formats import JsonObject
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
 from exporters.graph.answers import objects_of, text_of
 from exporters.graph.calls import segment
-from exporters.graph.errors import NotFoundError, RefusedError
+from exporters.graph.errors import MalformedAnswerError, NotFoundError, RefusedError
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.asked import (
     ATTACHMENT,
@@ -29,6 +29,7 @@ from exporters.mail.capture.asked import (
 from exporters.mail.capture.exceptions import MIME_CODES, code_of, concerns_all, reason_of
 from exporters.mail.capture.facts import completed, id_of, record_of, same_content, whole_facts
 from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
+from exporters.mail.capture.mime_doubts import is_of, is_page
 from exporters.outcomes import ExceptionCode, Outcome
 
 _REFERENCE = "#microsoft.graph.referenceAttachment"
@@ -93,7 +94,7 @@ class Fetcher:
             self._without_mime(fetched, path, ExceptionCode(task.row["code"]), task.row.get("reason"))
             return
         try:
-            fetched.file, fetched.size, fetched.sha256 = self._content(f"{path}/$value")
+            fetched.file, fetched.size, fetched.sha256 = self._mime(f"{path}/$value", fetched.facts["graph"])
         except (ItemError, TransientError) as error:
             code = code_of(error)
             if code not in MIME_CODES:
@@ -101,6 +102,19 @@ class Fetcher:
             self._without_mime(fetched, path, code, reason_of(code, error))
             return
         self._links(fetched, path)
+
+    def _mime(self, path: str, graph: JsonObject) -> tuple[IO[bytes], int, str]:
+        """As `_content`; what seems to be of another message is asked for again, and kept if it comes twice alike."""
+        got = self._content(path)
+        message_id = graph.get("internetMessageId")
+        if is_of(got[0], message_id) and not is_page(got[0]):
+            return got
+        got[0].close()
+        again = self._content(path)
+        if not is_page(again[0]) and (is_of(again[0], message_id) or again[2] == got[2]):
+            return again
+        again[0].close()
+        raise MalformedAnswerError("The service answered with something else than this message.", code="malformed")
 
     def _links(self, fetched: Fetched, path: str) -> None:
         """What MIME does not tell of attachments: files in the cloud that are linked to (Q-072), and which are items (Q-071)."""

@@ -82,7 +82,10 @@ class Listing:
             collection = collection_of(facts)
             if collection is None or collection.scope in asked:
                 continue
-            if collection.word == "threads" and self._is_live(collection.scope) and facts["id"] not in changed:
+            is_told = (
+                collection.word == "threads" and facts["service"].get("changed") is not None
+            )  # when it changed last
+            if is_told and self._is_live(collection.scope) and facts["id"] not in changed:
                 continue
             news = self._ask(collection, anew=collection.folder in anew) or news
         self.refused |= self._missing  # the walk found them just now: the next round tells
