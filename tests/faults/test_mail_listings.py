@@ -18,8 +18,8 @@ from tests.unit.rehearsal.test_rehearsal_calendar import fill
 Row = dict[str, Any]
 ROOT = made("folder", data.TOP)
 BELOW_ROOT = f"users/*/mailFolders/{ROOT}/childFolders"
-EMPTY = [{"at": "value", "to": []}, {"at": "@odata.nextLink", "drop": True}]
-NAMELESS = [{"at": "value/0/id", "drop": True}]
+EMPTY: list[Row] = [{"at": "value", "to": []}, {"at": "@odata.nextLink", "drop": True}]
+NAMELESS: list[Row] = [{"at": "value/0/id", "drop": True}]
 
 
 @pytest.fixture(scope="module")

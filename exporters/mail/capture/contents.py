@@ -13,7 +13,7 @@ from typing import IO, BinaryIO, cast
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
-from exporters.graph.answers import objects_of, text_of
+from exporters.graph.answers import object_of, objects_of, text_of
 from exporters.graph.calls import segment
 from exporters.graph.errors import MalformedAnswerError, NotFoundError, RefusedError
 from exporters.graph.mailbox import Mailbox
@@ -196,7 +196,7 @@ class Fetcher:
             _lack(fetched, "exceptionOccurrences", "The service does not tell which occurrences of this series differ.")
         for other in objects_of(served.get("exceptionOccurrences")):
             other_id = id_of(other)
-            if other_id is not None and other.get("hasAttachments") is True:
+            if other_id is not None and may_have_attachments(other):
                 self._attachments(fetched, f"/events/{segment(other_id)}", of=other_id)
 
     def _task(self, fetched: Fetched) -> None:
@@ -205,7 +205,7 @@ class Fetcher:
         self._complete(fetched, TASK_EXPANDS, path)
         fetched.facts = {**fetched.facts, "graph": self._expanded(fetched.facts["graph"])}
         fetched.are_pieces_known = True
-        if fetched.facts["graph"].get("hasAttachments") is True:
+        if may_have_attachments(fetched.facts["graph"]):
             self._attachments(fetched, path, named=False)
 
     def _post(self, fetched: Fetched) -> None:
@@ -311,6 +311,12 @@ def _refuse(piece: Piece, error: LastcopyError) -> None:
     if concerns_all(error):
         raise error
     piece.code, piece.reason = ExceptionCode.ATTACHMENT_UNREADABLE, reason_of(code_of(error), error)
+
+
+def may_have_attachments(record: JsonObject) -> bool:
+    """Whether an item is to be asked for attachments: `hasAttachments` tells nothing of inline ones, and may be missing."""
+    content = text_of(object_of(record.get("body")).get("content")) or ""
+    return record.get("hasAttachments") is not False or "cid:" in content.lower()
 
 
 def _lack(fetched: Fetched, name: str, why: str) -> None:
