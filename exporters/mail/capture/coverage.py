@@ -13,6 +13,7 @@ from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
 
 _PARTS = {"mail": "message", "contacts": "contact", "calendar": "event", "tasks": "task"}
+_UNCOUNTED = "The service's own counts are not those of the copy, or items are pending."
 _WORDS = {"mail": "messages", "contacts": "contacts", "calendar": "events", "tasks": "tasks"}
 
 
@@ -61,12 +62,13 @@ def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[st
     if failed:
         return {"class": of, "state": "in part", "reason": f"{failed:,} items could not be copied."}
     if counts:
-        return {
-            "class": of,
-            "state": "in part",
-            "reason": "The service's own counts are not those of the copy, or items are pending.",
-        }
+        return {"class": of, "state": "in part", "reason": _UNCOUNTED}
     return {"class": of, "state": "covered"}
+
+
+def not_counted(row: JsonObject) -> JsonObject:
+    """A row of coverage, where the service's own counts of that mailbox are not those of the copy."""
+    return {**row, "state": "in part", "reason": _UNCOUNTED} if row["state"] == "covered" else row
 
 
 def _in_part(of: str, folders: Sequence[LastcopyError]) -> JsonObject:

@@ -49,10 +49,12 @@ _GET_STREAMS = (
 
 @dataclass(slots=True)
 class Told:
-    """coverage: rows for the record of the run. problems: by code, what is a finding's content."""
+    """coverage: rows for the record of the run. problems: by code, what is a finding's content. scopes: by class, id of the
+    mailbox that its rows speak of."""
 
     coverage: list[JsonObject] = field(default_factory=list)
     problems: dict[str, list[str]] = field(default_factory=dict)
+    scopes: dict[str, str] = field(default_factory=dict)
 
 
 class SecondCapture:
@@ -96,6 +98,9 @@ class SecondCapture:
             return self._told
         known, said = self._known(), len(self._told.coverage)
         ids = self._ids() if known is None else ExportIds(**known["ids"])
+        if ids is not None:
+            named = {NATIVE: ids.primary, NOTES: ids.primary, ARCHIVE: ids.archive}
+            self._told.scopes = {of: scope for of, scope in named.items() if scope is not None}
         if wants_streams and known is not None and self._is_quiet:
             self._told.coverage += known["streams"]
         elif wants_streams:
