@@ -24,9 +24,10 @@ def coverage_rows(
     *,
     is_group: bool,
     recoverable: Collection[str] = (),
+    unread_settings: Sequence[str] = (),
 ) -> list[JsonObject]:
     """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, parts of the walk; recoverable:
-    those of them that are folders of Recoverable Items."""
+    those of them that are folders of Recoverable Items; unread_settings: why rules, categories, … could not be read."""
     if is_group:
         return [_part("conversations", "threads", "post", result, refused), _group_calendar()]
     primary = {scope: error for scope, error in refused.items() if scope not in recoverable}
@@ -34,6 +35,9 @@ def coverage_rows(
     rows.append(
         _recoverable({scope: refused[scope] for scope in ("recoverable", *recoverable) if scope in refused}, settings)
     )
+    if unread_settings:
+        reason = f"Not all of rules, categories and settings could be read: {unread_settings[0]}"
+        rows.append({"class": "settings", "state": "in part", "code": "settings_unread", "reason": reason})
     rows.append(
         {
             "class": "public_folders",

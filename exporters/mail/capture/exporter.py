@@ -267,16 +267,23 @@ class MailExporter:
         result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
         if difference := difference_of(reconciliation["independent"]):
             result.digests["not_reconciled"] = difference
+        settings: list[str] = []
         for row in excepted:
             if row["code"] != ExceptionCode.VANISHED:
                 result.excepted_kinds[row["kind"]] = result.excepted_kinds.get(row["kind"], 0) + 1
+                settings += [row["reason"]] if row["kind"] == "setting" else []
             code, run, captured = row["code"], str(row.get("run")), datetime.fromisoformat(row["captured"])
             result.exceptions[code] = result.exceptions.get(code, 0) + 1
             runs = result.newest.setdefault(code, {})
             runs[run] = max(runs.get(run, captured), captured)
         refused = self._listing.refused
         result.coverage = coverage_rows(
-            result, refused, self._settings, is_group=self._is_group, recoverable=self._listing.recoverable_of(refused)
+            result,
+            refused,
+            self._settings,
+            is_group=self._is_group,
+            recoverable=self._listing.recoverable_of(refused),
+            unread_settings=settings,
         )
         odd = {entry["scope"] for entry in reconciliation["independent"] if entry["unexplained"]}
         result.coverage += [

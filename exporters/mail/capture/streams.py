@@ -144,9 +144,10 @@ class StreamCapture:
         return cursor.get("kind") == "delta" and cursor.get("settings", {}).get("folder") == _mark(folder)
 
     def _settle(self, folder: ExportFolder) -> None:
-        """Write the row of a folder that is not as we know it, and its new path into the rows of what lies in it."""
+        """Write the row of a folder that is not as we know it, and its new path into the rows of what lies in it. Its count waits
+        until it is listed: a folder that may not be listed is no difference between two counts."""
         if not self._is_settled(folder):
-            self._keeper.folder(folder)
+            self._keeper.folder(folder, counted=False)
 
     def _miss_folders(self, folders: dict[str, ExportFolder]) -> None:
         """Folders that are not there any more. One that is there all the same is taken in, and the walk was not whole."""
@@ -233,6 +234,8 @@ class StreamCapture:
         if full:
             self._keeper.finish()  # what was seen is known then
             self._keeper.missed(folder, self._scope(folder.id))
+        if not self._is_settled(folder):
+            self._keeper.listed_to_the_end(folder)
         self._keep_cursor(folder, "delta", link, expand, full=False)
         if full:
             self._keeper.then("round", {"scope": self._scope(folder.id), "state": "ended", "full": True, "link": link})
@@ -320,7 +323,9 @@ class StreamCapture:
                 self._look_for_a_stop()
                 folder = folders[item_id]
                 self._ask(folder)
-                self._count_again(folder)
+                if item_id not in self.found.refused:
+                    self._count_again(folder)
+            doubted -= self.found.refused.keys()
             self._decide()
 
     def _agrees(self, folder: ExportFolder) -> bool:
