@@ -71,7 +71,7 @@ def _place(names: Names, told: Acceptances, source: str, code: str, shows: Calla
         return exact
     found = [bag for bag in names.bags([]) if means(source, names.labels_of_bag(bag))]
     nameless = [p for p in told.shown if p.startswith("name:") and means(source, [p.removeprefix("name:")])]
-    if len(found) > 1:
+    if len({bag.partition("/")[0] for bag in found}) == len(found) > 1:  # of several of one kind a person has to choose
         found = [bag for bag in found if shows(bag)] or found
     if len(found) + len(nameless) > 1:
         raise _ambiguous(source, [*map(names.described, found), *nameless])

@@ -105,7 +105,7 @@ class Chain:
             kinds[0] = "listing"
         places = sorted(draw.random() for _ in kinds)
         plan = [(kind, place - before) for kind, place, before in zip(kinds, places, [0.0, *places], strict=False)]
-        ends = [draw.choice(ENDING), *(draw.choice((*ENDING, "compose", *["recompose"] * 3)) for _ in range(later - 1))]
+        ends = [draw.choice(ENDING), *(draw.choice((*ENDING, "compose", *["recompose"] * 5)) for _ in range(later - 1))]
         return plan + [(kind, 0.0) for kind in ends]
 
     def _kill(self, kind: str, share: float) -> str | None:

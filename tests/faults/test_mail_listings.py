@@ -1,12 +1,16 @@
 """Listings of a mailbox that leave out what is there: an answer with success and without its rows, or with rows without an id."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exporters.copied import CopyResult
+from exporters.mail.settings import MailSettings
 from tests.faults.mail_desk import MailDesk, mail_desk
+from tests.independent.mailbox_bag import MailboxBag
 from tests.unit.rehearsal import mailbox_data as data
 from tests.unit.rehearsal.mailbox_data import made
 from tests.unit.rehearsal.test_rehearsal_calendar import fill
@@ -14,8 +18,8 @@ from tests.unit.rehearsal.test_rehearsal_calendar import fill
 Row = dict[str, Any]
 ROOT = made("folder", data.TOP)
 BELOW_ROOT = f"users/*/mailFolders/{ROOT}/childFolders"
-EMPTY = [{"at": "value", "to": []}, {"at": "@odata.nextLink", "drop": True}]
-NAMELESS = [{"at": "value/0/id", "drop": True}]
+EMPTY: list[Row] = [{"at": "value", "to": []}, {"at": "@odata.nextLink", "drop": True}]
+NAMELESS: list[Row] = [{"at": "value/0/id", "drop": True}]
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +132,114 @@ def test_a_row_without_an_id_makes_a_listing_that_is_not_whole(ada: MailDesk, ro
     ada.faults()
     assert ada.run().problems == []
     ada.checked()
+
+
+# ------------------------------------------------------------------------------------------------- the export API
+
+BOTH = MailSettings(recoverable="all", fasttransfer="auto", archive="auto")
+FOLDERS = "admin/exchange/mailboxes/*/folders"
+
+
+def states(result: CopyResult) -> dict[str, str]:
+    return {row["class"]: row["state"] for row in result.coverage}
+
+
+@pytest.mark.parametrize("runs_before", [0, 1])
+def test_an_archive_without_folders_is_one_that_cannot_be_read(ada: MailDesk, runs_before: int) -> None:
+    ada.settings = BOTH
+    for _ in range(runs_before):
+        ada.run()
+    ada.faults(edit(FOLDERS, EMPTY))
+    ada.clock.advance(86_500)
+    result = ada.run()
+    assert result.problems == ["archive_unreadable"] and states(result)["archive"] == "not reachable"
+    assert states(result)["native_streams"] == "not reachable"
+    assert not [row for row in ada.bag().rows.values() if row["outcome"] == "gone"]
+
+
+def test_a_folder_that_the_export_api_leaves_out_is_not_gone(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.run()
+    ada.faults({"route": FOLDERS, "fault": "missing-row", "index": 0})
+    result = ada.run()
+    assert "archive_unreadable" in result.problems and states(result)["archive"] == "in part"
+    assert not [row for row in ada.bag().rows.values() if row["outcome"] == "gone"]
+    ada.faults()
+    assert ada.run().problems == []
+    assert not [row for row in ada.bag().rows.values() if row["outcome"] == "gone"]
+
+
+def test_an_archive_whose_counts_do_not_fit_is_not_covered(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.faults(edit(f"{FOLDERS}/*/items/delta", EMPTY))
+    for _ in range(2):  # that nothing is new does not make it so
+        result = ada.run()
+        assert result.unexplained
+        assert {states(result)[of] for of in ("archive", "native_streams", "notes_and_journal")} == {"in part"}
+
+
+def test_settings_that_tell_nothing_do_not_tell_that_there_is_no_archive(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.faults(edit("users/*/settings/exchange", [{"at": "*", "drop": True}]))
+    assert states(ada.run())["archive"] == "not reachable"
+
+
+def test_items_of_the_export_api_without_an_id_make_a_listing_that_is_not_whole(ada: MailDesk) -> None:
+    ada.settings = BOTH
+    ada.faults(edit(f"{FOLDERS}/*/items/delta", NAMELESS))
+    result = ada.run()
+    assert "archive_unreadable" in result.problems and states(result)["native_streams"] != "covered"
+    ada.faults()
+    assert ada.run().problems == []
+    ada.bag()
+
+
+# ------------------------------------------------------------------------------------------- what comes with an item
+
+
+def test_attachments_without_an_id_are_exceptions(ada: MailDesk) -> None:
+    ada.faults(edit("users/*/events/*/attachments", [{"at": "value/*/id", "drop": True}]))
+    assert ada.run().exceptions == {"mime_refused": 1, "attachment_unreadable": 1}
+    ada.faults()
+    ada.run()
+    assert "attachment_unreadable" not in {row.get("code") for row in ada.checked().rows.values()}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        edit("users/*/events/*", [{"at": "exceptionOccurrences", "drop": True}]),
+        edit("users/*/events/*", [{"at": "exceptionOccurrences", "to": None}]),
+    ],
+)
+def test_a_series_of_which_the_exceptions_are_not_told_is_not_whole(ada: MailDesk, fault: Row) -> None:
+    ada.faults(fault)
+    result = ada.run()
+    assert result.exceptions["attachment_unreadable"] == 2  # two series
+    ada.faults()
+    assert "attachment_unreadable" not in ada.run().exceptions
+    bag = ada.checked()
+    assert len(event(bag, "event 1")["exceptionOccurrences"]) == 1
+
+
+def event(bag: MailboxBag, name: str) -> Row:
+    """The record of an event."""
+    (row,) = [row for row in bag.of("event") if row["name"] == name]
+    lines = bag.read(row["key"]).splitlines()
+    found: Row = json.loads(lines[int(row["key"].partition("!")[2]) - 1])["graph"]
+    return found
+
+
+def test_what_is_expanded_is_followed_to_its_end(ada: MailDesk) -> None:
+    """The first page of a long list comes with the item, and a link to the rest."""
+    ada.run()
+    series = made("event", 1)
+    graph = ada.desk.client.info["graph"]
+    link = f"{graph}/v1.0/users/{data.ADA}/calendars/{made('calendar', 1)}/events?$select=id"
+    ada.change({"kind": "event", "id": series, "op": "update", "set": {"subject": "again"}})
+    ada.faults(
+        edit("users/*/events/*", [{"at": "exceptionOccurrences@odata.nextLink", "to": link, "add": True}], count=1)
+    )
+    ada.run()
+    line = event(ada.bag(), "again")
+    assert len(line["exceptionOccurrences"]) == 2 and not [name for name in line if "nextLink" in name]

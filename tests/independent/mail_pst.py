@@ -309,7 +309,9 @@ class PstJudge:
         try:
             if kind == "message":
                 folder = self.truths.get(("folder", self.box.place("message", truth) or -1))
-                is_sent = folder is not None and folder.well_known == "sentitems" and why != "moved"
+                is_sent = (
+                    folder is not None and folder.well_known == "sentitems" and why != "moved" and is_readable(truth)
+                )
                 is_same = n not in self.box.rows["message"].changed or why is None
                 self.messages.judge(
                     where,

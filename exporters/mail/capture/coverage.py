@@ -13,6 +13,7 @@ from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
 
 _PARTS = {"mail": "message", "contacts": "contact", "calendar": "event", "tasks": "task"}
+_UNCOUNTED = "The service's own counts are not those of the copy, or items are pending."
 _WORDS = {"mail": "messages", "contacts": "contacts", "calendar": "events", "tasks": "tasks"}
 
 
@@ -23,9 +24,10 @@ def coverage_rows(
     *,
     is_group: bool,
     recoverable: Collection[str] = (),
+    unread_settings: Sequence[str] = (),
 ) -> list[JsonObject]:
     """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, parts of the walk; recoverable:
-    those of them that are folders of Recoverable Items."""
+    those of them that are folders of Recoverable Items; unread_settings: why rules, categories, … could not be read."""
     if is_group:
         return [_part("conversations", "threads", "post", result, refused), _group_calendar()]
     primary = {scope: error for scope, error in refused.items() if scope not in recoverable}
@@ -33,6 +35,9 @@ def coverage_rows(
     rows.append(
         _recoverable({scope: refused[scope] for scope in ("recoverable", *recoverable) if scope in refused}, settings)
     )
+    if unread_settings:
+        reason = f"Not all of rules, categories and settings could be read: {unread_settings[0]}"
+        rows.append({"class": "settings", "state": "in part", "code": "settings_unread", "reason": reason})
     rows.append(
         {
             "class": "public_folders",
@@ -61,12 +66,13 @@ def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[st
     if failed:
         return {"class": of, "state": "in part", "reason": f"{failed:,} items could not be copied."}
     if counts:
-        return {
-            "class": of,
-            "state": "in part",
-            "reason": "The service's own counts are not those of the copy, or items are pending.",
-        }
+        return {"class": of, "state": "in part", "reason": _UNCOUNTED}
     return {"class": of, "state": "covered"}
+
+
+def not_counted(row: JsonObject) -> JsonObject:
+    """A row of coverage, where the service's own counts of that mailbox are not those of the copy."""
+    return {**row, "state": "in part", "reason": _UNCOUNTED} if row["state"] == "covered" else row
 
 
 def _in_part(of: str, folders: Sequence[LastcopyError]) -> JsonObject:

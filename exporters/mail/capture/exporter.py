@@ -23,7 +23,7 @@ from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.mailbox import Mailbox
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.contents import Fetcher
-from exporters.mail.capture.coverage import coverage_rows
+from exporters.mail.capture.coverage import coverage_rows, not_counted
 from exporters.mail.capture.due import are_streams_due, note_composing, note_streams
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.folders import Paths, settle_folders
@@ -33,7 +33,7 @@ from exporters.mail.capture.objects import Objects
 from exporters.mail.capture.planning import Planner
 from exporters.mail.capture.profile import refresh_profile
 from exporters.mail.capture.removals import find_removed, kinds_held_back, removal_rows
-from exporters.mail.capture.second import SecondCapture
+from exporters.mail.capture.second import SecondCapture, Told
 from exporters.mail.capture.team import Team
 from exporters.mail.originals import COMPOSED, PST_CURSOR
 from exporters.mail.settings import MailSettings
@@ -70,7 +70,7 @@ class MailExporter:
         self._mailbox = Mailbox(graph, source.id, route="groups" if is_group else "users")
         self._listing = Listing(self._mailbox, writer, settings, stop=stop, is_group=is_group)
         self._cloud = graph.cloud.name
-        self._told: list[JsonObject] = []
+        self._told = Told()
         self.result = CopyResult()
 
     def run(self) -> CopyResult:
@@ -124,7 +124,7 @@ class MailExporter:
             is_quiet=is_quiet,
             accepts_removals=self._accepts_removals,
         )
-        self._told = second.run().coverage
+        self._told = second.run()
 
     def _round(self, *, extra: bool) -> int:
         """Decide removals and work off what is owed; the number of items worked on."""
@@ -267,18 +267,28 @@ class MailExporter:
         result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
         if difference := difference_of(reconciliation["independent"]):
             result.digests["not_reconciled"] = difference
+        settings: list[str] = []
         for row in excepted:
             if row["code"] != ExceptionCode.VANISHED:
                 result.excepted_kinds[row["kind"]] = result.excepted_kinds.get(row["kind"], 0) + 1
+                settings += [row["reason"]] if row["kind"] == "setting" else []
             code, run, captured = row["code"], str(row.get("run")), datetime.fromisoformat(row["captured"])
             result.exceptions[code] = result.exceptions.get(code, 0) + 1
             runs = result.newest.setdefault(code, {})
             runs[run] = max(runs.get(run, captured), captured)
         refused = self._listing.refused
         result.coverage = coverage_rows(
-            result, refused, self._settings, is_group=self._is_group, recoverable=self._listing.recoverable_of(refused)
+            result,
+            refused,
+            self._settings,
+            is_group=self._is_group,
+            recoverable=self._listing.recoverable_of(refused),
+            unread_settings=settings,
         )
-        result.coverage += self._told
+        odd = {entry["scope"] for entry in reconciliation["independent"] if entry["unexplained"]}
+        result.coverage += [
+            not_counted(row) if self._told.scopes.get(row["class"]) in odd else row for row in self._told.coverage
+        ]
 
 
 def _digest(content: Any) -> str:

@@ -78,7 +78,8 @@ class Keeper:
             if held is not None and held.get("key") is not None:
                 zip_file.rows.append(("item", earlier(held)))
             name = zip_file.name(task.folder, str(row["name"]), task.item_id)
-            row["key"] = zip_file.add(name, fetched.file, _date(fetched.facts))
+            file, fetched.file = fetched.file, None  # the zip closes it
+            row["key"] = zip_file.add(name, file, fetched.size, _date(fetched.facts), keeps_file=False)
             row.update(size=fetched.size, sha256=fetched.sha256)
             record["entry"] = name
             self._result.downloaded += 1

@@ -104,7 +104,9 @@ class Listing:
             collection = collection_of(facts)
             if collection is None or collection.scope in asked:
                 continue
-            if collection.word != "threads" or not self._is_live(collection.scope) or facts["id"] in changed:
+            # a thread says when it changed last
+            is_told = collection.word == "threads" and facts["service"].get("changed") is not None
+            if not (is_told and self._is_live(collection.scope) and facts["id"] not in changed):
                 found.append(collection)
         return found
 

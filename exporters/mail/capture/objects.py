@@ -17,6 +17,7 @@ from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json, dump_row
 from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock, timestamp
+from exporters.mail.capture.packing import Packer
 from exporters.mail.capture.uploads import PIECE, Upload
 from exporters.mail.originals import (
     BYTES,
@@ -38,7 +39,6 @@ _EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2107, 12, 31, tzinfo=UTC)
 CLOSED_AT, BESIDE = 880, 96
 """Items of a whole object; and of the next one, as long as the rows of that are not on record. Some more wait elsewhere."""
-_LEVEL = 1  # of deflate: mail is mostly base64, on which more work gains little
 
 
 class Numbers:
@@ -71,15 +71,15 @@ class _Object:
         self.rows: Rows = []
         self._writer, self._clock = writer, clock
         self._began = clock.monotonic()
+        self._size = 0
         self._upload = Upload(lambda chunks: writer.put_payload(self.key, chunks))
 
     @property
     def is_due(self) -> bool:
-        return self.items >= ENTRIES or self._upload.size >= BYTES or self._clock.monotonic() - self._began >= SECONDS
+        return self.items >= ENTRIES or self._size >= BYTES or self._clock.monotonic() - self._began >= SECONDS
 
     def end(self) -> None:
         """It is whole: nothing more goes into it. The store may still be at work."""
-        self._end()
         self._upload.end()
 
     @property
@@ -109,29 +109,25 @@ class _Object:
         """It will not become whole."""
         self._upload.abandon()
 
-    def _end(self) -> None:
-        raise NotImplementedError
-
 
 class MailZip(_Object):
     """A zip of messages in work."""
 
     def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str = MAIL) -> None:
         super().__init__(writer, clock, kind, number, "zip")
-        self._zip = zipfile.ZipFile(cast("IO[bytes]", self._upload), "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        self._packer = Packer(self._upload)
         self._entries = 0
-        self._records = tempfile.SpooledTemporaryFile(4 << 20)  # noqa: SIM115 - closed with the zip
+        self._records = tempfile.SpooledTemporaryFile(4 << 20)  # noqa: SIM115 - closed when it is packed
 
     def name(self, folder: str, subject: str, item_id: str, suffix: str = "eml") -> str:
         """The name of the next entry."""
         return mail_entry(self.number, self._entries + 1, folder, subject, item_id, suffix)
 
-    def add(self, name: str, file: IO[bytes], at: datetime | None) -> str:
-        """Add an entry; return the `key` of its row. file: read from its start. at: its date."""
-        with self._zip.open(_info(name, at), "w") as entry:
-            file.seek(0)
-            while piece := file.read(PIECE):
-                entry.write(piece)
+    def add(self, name: str, file: IO[bytes], size: int, at: datetime | None, *, keeps_file: bool = True) -> str:
+        """Add an entry; return the `key` of its row. file: read from its start; closed by and by, unless the caller keeps it.
+        at: its date. Raises: what the store raised."""
+        self._packer.add(_info(name, at), file, keeps_file=keeps_file)
+        self._size += size
         self._entries += 1
         return entry_key(Entry(self.key, name))
 
@@ -140,15 +136,20 @@ class MailZip(_Object):
         self._records.write(dump_row(line))
         self.items += 1
 
-    def _end(self) -> None:
-        with self._records, self._zip.open(_info(RECORDS, None), "w") as entry:
-            self._records.seek(0)
-            while piece := self._records.read(PIECE):
-                entry.write(piece)
-        self._zip.close()
+    def end(self) -> None:
+        self._packer.add(_info(RECORDS, None), cast("IO[bytes]", self._records), keeps_file=False)
+        self._packer.end()
+
+    @property
+    def is_stored(self) -> bool:
+        return self._packer.is_done
+
+    def keep(self) -> int:
+        self._packer.join()
+        return super().keep()
 
     def abandon(self) -> None:
-        super().abandon()
+        self._packer.abandon()
         self._records.close()
 
 
@@ -170,11 +171,9 @@ class Lines(_Object):
         """Add an item; return (`key` of its row, size, SHA-256 of the line without its newline)."""
         data = dump_json(line)
         self._upload.write(data + b"\n")
+        self._size += len(data) + 1
         self.items += 1
         return entry_key(Entry(self.key, str(self.items))), len(data), Hashed.of(data)
-
-    def _end(self) -> None:
-        """Lines are whole as they are."""
 
 
 class Objects:

@@ -49,10 +49,12 @@ _GET_STREAMS = (
 
 @dataclass(slots=True)
 class Told:
-    """coverage: rows for the record of the run. problems: by code, what is a finding's content."""
+    """coverage: rows for the record of the run. problems: by code, what is a finding's content. scopes: by class, id of the
+    mailbox that its rows speak of."""
 
     coverage: list[JsonObject] = field(default_factory=list)
     problems: dict[str, list[str]] = field(default_factory=dict)
+    scopes: dict[str, str] = field(default_factory=dict)
 
 
 class SecondCapture:
@@ -96,6 +98,9 @@ class SecondCapture:
             return self._told
         known, said = self._known(), len(self._told.coverage)
         ids = self._ids() if known is None else ExportIds(**known["ids"])
+        if ids is not None:
+            named = {NATIVE: ids.primary, NOTES: ids.primary, ARCHIVE: ids.archive}
+            self._told.scopes = {of: scope for of, scope in named.items() if scope is not None}
         if wants_streams and known is not None and self._is_quiet:
             self._told.coverage += known["streams"]
         elif wants_streams:
@@ -104,8 +109,8 @@ class SecondCapture:
         if wants_archive:
             self._archive(ids)
         is_settled = ids is not None and ids.refused is None and not (self._told.problems or self._has_failed)
-        if known is None and ids is not None and is_settled and not self._stop.is_set():
-            self._keep(ids, streams)
+        if ids is not None and not self._stop.is_set():
+            self._keep(ids, streams, known, is_settled=is_settled)
         for code, content in self._told.problems.items():
             if code not in self._result.problems:
                 self._result.problems.append(code)
@@ -123,10 +128,18 @@ class SecondCapture:
         is_fresh = self._clock.now() - datetime.fromisoformat(cursor["at"]) < AFTER
         return cursor if is_fresh else None
 
-    def _keep(self, ids: ExportIds, streams: list[JsonObject]) -> None:
-        known = {"primary": ids.primary, "archive": ids.archive, "is_archive_known": ids.is_archive_known}
-        value = {"kind": "listed", "link": "", "settings": self._asked(), "ids": known, "streams": streams}
-        self._writer.emit("cursor", {"scope": SCOPE, **value, "at": timestamp(self._clock.now())})
+    def _keep(self, ids: ExportIds, streams: list[JsonObject], known: JsonObject | None, *, is_settled: bool) -> None:
+        """Have it known from now on; what was known so far holds no longer than it did, and not if it is otherwise now."""
+        if not is_settled:
+            if known is not None:
+                self._writer.emit("cursor", {"scope": SCOPE, "kind": "listed", "link": ""})
+            return
+        if known is not None and known["streams"] == streams:
+            return
+        found = {"primary": ids.primary, "archive": ids.archive, "is_archive_known": ids.is_archive_known}
+        value = {"kind": "listed", "link": "", "settings": self._asked(), "ids": found, "streams": streams}
+        at = timestamp(self._clock.now()) if known is None else known["at"]
+        self._writer.emit("cursor", {"scope": SCOPE, **value, "at": at})
 
     def _asked(self) -> JsonObject:
         return {"fasttransfer": self._settings.fasttransfer, "archive": self._settings.archive}

@@ -173,13 +173,12 @@ class StreamKeeper:
 
     # -- folders ----------------------------------------------------------------------------------------------------
 
-    def folder(self, folder: ExportFolder) -> None:
-        """Write the row of a folder, if it is not as we have it, after those of what lies in it."""
+    def folder(self, folder: ExportFolder, *, counted: bool = True) -> None:
+        """Write the row of a folder, if it is not as we have it, after those of what lies in it. counted: with the service's
+        number of its items, which means nothing beside our rows before the folder is listed to its end."""
         self.finish()
         held = self._writer.state.row(("folder", self._id, folder.id))
-        row = {**folder.facts, "path": folder.path, "outcome": Outcome.COPIED.value}
-        if self._joins is None:
-            row["service"] = {**row["service"], "isArchive": True}
+        row = self._folder_row(folder, counted=counted)
         if held is not None and {k: v for k, v in held.items() if k not in ("run", "captured")} == row:
             return
         self._result.copied += held is None
@@ -187,6 +186,19 @@ class StreamKeeper:
             self._take_along(folder)
         self._put({**row, "run": self._writer.run.id, "captured": self._now()})
         self.finish()
+
+    def listed_to_the_end(self, folder: ExportFolder) -> None:
+        """Let the row of a folder say how many items the service counts, once all that was listed of it is written."""
+        row = self._folder_row(folder, counted=True)
+        self._put({**row, "run": self._writer.run.id, "captured": self._now()})
+
+    def _folder_row(self, folder: ExportFolder, *, counted: bool) -> JsonObject:
+        service = dict(folder.facts["service"])
+        if not counted:
+            service.pop("totalItemCount", None)
+        if self._joins is None:
+            service["isArchive"] = True
+        return {**folder.facts, "service": service, "path": folder.path, "outcome": Outcome.COPIED.value}
 
     def _take_along(self, folder: ExportFolder) -> None:
         for rows in self._below(folder.id):
@@ -305,7 +317,7 @@ class StreamKeeper:
             self._zip = MailZip(self._writer, self._clock, self._numbers.take(STREAMS), STREAMS)
         self._replace(row, held)
         name = stream_entry(self._zip.number, self._zip.items + 1)
-        row["key"] = self._zip.add(name, file, _date(row))
+        row["key"] = self._zip.add(name, file, item.size, _date(row))
         row.update(size=item.size, sha256=item.sha256, record=self._zip.key)
         if item.version is not None:
             row["version"] = item.version

@@ -33,14 +33,12 @@ class Upload:
         self._stored: Stored | None = None
         self._failure: BaseException | None = None
         self._is_given_up = False
-        self.size = 0
         self._thread = threading.Thread(target=self._run, args=(put,), name="lastcopy-upload", daemon=True)
         self._thread.start()
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Take the next bytes. Raises: what the store raised."""
         self._buffer += data
-        self.size += len(data)
         if len(self._buffer) >= PIECE:
             self._hand_over()
         return len(data)

@@ -12,6 +12,7 @@ from exporters.bag.state import State
 from exporters.clock import SystemClock
 from exporters.copied import CopyResult
 from exporters.errors import SourceError
+from exporters.mail.capture.contents import may_have_attachments
 from exporters.mail.capture.coverage import coverage_rows
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.fetched import Fetched, Task
@@ -378,3 +379,10 @@ def test_a_stop_lets_no_new_task_begin() -> None:
         return Fetched(one, one.facts)
 
     assert len(through(work, 1_000, stop)) <= WAITING + 1
+
+
+def test_inline_attachments_are_asked_for_though_there_are_said_to_be_none() -> None:
+    body = {"contentType": "html", "content": '<img src="CID:one@x">'}
+    assert may_have_attachments({"hasAttachments": False, "body": body})
+    assert may_have_attachments({}) and may_have_attachments({"hasAttachments": True, "body": None})
+    assert not may_have_attachments({"hasAttachments": False, "body": {"content": "<p>plain</p>"}})
