@@ -33,7 +33,7 @@ from exporters.mail.capture.exceptions import INCOMPLETE, NO_MAILBOX, incomplete
 from exporters.mail.capture.facts import id_of, is_removed, item_facts, listed_facts
 from exporters.mail.capture.news import ListingDigest, is_news, uncounted
 from exporters.mail.capture.refusals import MOST_FOLDERS, Refusals
-from exporters.mail.capture.walk import Walk, Walker, walked_as
+from exporters.mail.capture.walk import CONTACTS, Walk, Walker, walked_as
 from exporters.mail.settings import MailSettings
 
 FOLDERS = "folders"
@@ -197,7 +197,8 @@ class Listing:
         except (*NO_MAILBOX, StoppedError):
             raise
         except NotFoundError as error:
-            self._missing[collection.scope] = error
+            if collection.folder != CONTACTS:  # that one was not found by the walk either: there are no contacts
+                self._missing[collection.scope] = error
             self._drop(collection)
             return False
         except (ItemError, SourceError) as error:
