@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.desk import rule
 from tests.faults.mail_crash import (
     ADA,
     IN_FLIGHT,
@@ -33,6 +34,7 @@ from tests.faults.mail_crash import (
     stopped_at_request,
     to_its_end,
 )
+from tests.faults.mail_desk import VALUE
 from tests.faults.strict_disk import Trap
 
 MESSAGES = 60
@@ -109,8 +111,9 @@ def test_killed_in_the_second_run(tmp_path: Path) -> None:
 
 def test_a_run_that_is_told_to_stop_goes_on_later(scene: Scene, tmp_path: Path) -> None:
     """SIGTERM, in the listing and among the messages: what is under way is kept, nothing is gone, nothing is fetched twice."""
-    product, fetched = scene.product(tmp_path / "one"), Fetched(scene.tenant)
-    for number, least, most in ((scene.listing - 5, 0, 0), (scene.listing // 2 + MESSAGES // 2, 10, MESSAGES - 10)):
+    product, fetched, tenant = scene.product(tmp_path / "one"), Fetched(scene.tenant), scene.tenant
+    tenant.faults(rule("delay", VALUE, seconds=0.3))  # so that none is left before the signal is heard of
+    for number, least, most in ((scene.listing // 2, 0, 0), (scene.listing + 10, 1, MESSAGES - 5)):
         stopped = stopped_at_request(product, number, *EXPORT)
         assert stopped.code == 3, stopped.err[-2000:]
         rows = rows_in(product.store).values()
@@ -119,6 +122,7 @@ def test_a_run_that_is_told_to_stop_goes_on_later(scene: Scene, tmp_path: Path) 
         assert not list(product.store.glob("mail/*/data/pst/*"))
         assert product.run("verify", "--json").code == 3
         assert fetched.again() == {}
+    tenant.faults()
     to_its_end(product)
     assert fetched.again() == {}
     assert_whole(scene, product)
