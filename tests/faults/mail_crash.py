@@ -58,6 +58,17 @@ def rows_in(store: Path) -> dict[Spot, Row]:
     return found
 
 
+def worked_off(store: Path) -> set[Spot]:
+    """(bag, kind, id) of the items of the first capture of which there is a row, by the ledgers alone."""
+    found: set[Spot] = set()
+    for path in store.glob("mail/*/lastcopy/ledger/*.jsonl"):
+        for line in path.read_bytes().splitlines():
+            row = json.loads(line).get("item")
+            if row is not None and not row["scope"] and row["kind"] in ("message", "contact", "event", "task", "post"):
+                found.add((path.parents[2].name, row["kind"], row["id"]))
+    return found
+
+
 def pst_in(store: Path) -> dict[str, str]:
     """{place: SHA-256} of the files that make up PSTs, and of what `parts.json` says of them. Files that are not used any more,
     which a composition between two kills may leave, are left out."""
