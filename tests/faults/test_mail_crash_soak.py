@@ -73,7 +73,8 @@ class Chain:
         self.told: list[str] = []
         self.twice: list[dict[str, int]] = []
         """Of each run after a kill: {mailbox: messages whose MIME was given before}."""
-        self.is_composed_halfway = False
+        self.has_other_parts = False
+        """Whether composing by the verb may have come to another number of parts than the exports."""
         self.lost = self.databases = self.folds = self.verified = 0
 
     def run(self, most: int) -> None:
@@ -98,7 +99,7 @@ class Chain:
         assert worst <= LOST + IN_FLIGHT, (
             f"{worst} messages of a mailbox were fetched again after one kill: {self.twice}"
         )
-        if not self.is_composed_halfway:
+        if not self.has_other_parts:
             assert pst_in(self.product.store).keys() == pst_in(self.scene.exported).keys()
         assert_whole(self.scene, self.product, is_thorough=True)
 
@@ -126,10 +127,11 @@ class Chain:
         if kind in ("compose", "recompose", "halfway"):
             seconds = draw.uniform(scene.seconds["start"], scene.seconds["compose"])
             verb = RECOMPOSE if kind == "recompose" else COMPOSE
-            self.is_composed_halfway = self.is_composed_halfway or kind == "halfway"
+            self.has_other_parts = True
             return f"{seconds:.2f} s" if killed_after(product, seconds, *verb) else None
         trap = self._trap(kind, share)
         verb = RECOMPOSE if kind in ENDING and self._is_captured and draw.random() < 0.5 else EXPORT
+        self.has_other_parts = self.has_other_parts or verb == RECOMPOSE
         return f"{verb[0]}: {trap}" if killed_by(product, trap, *verb) else None
 
     @property
