@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from exporters.clock import SystemClock
 from tests.end_to_end.driving import COMMAND, Product, Result, Row, Tenant
 from tests.faults import busy_mailbox, strict_disk
+from tests.faults.desk import Desk
 from tests.faults.strict_disk import Trap
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +106,7 @@ def assert_alike(store: Path, other: Path, *, pst: bool = False) -> None:
 
 @dataclass
 class Scene:
-    """A tenant, and what an undisturbed run comes to. base: the copy that each run goes on from, if it is not the first.
+    """A tenant, and what an undisturbed run comes to. kind: how commands that nobody disturbs are run. base: the copy that each run goes on from, if it is not the first.
 
     total: requests of a run; listing: those before the first message; segments, originals, parts: files that it writes;
     seconds: of the processor, {verb: from its start to its end}."""
@@ -112,6 +114,7 @@ class Scene:
     tenant: Tenant
     settings: Row
     reference: Product
+    kind: type[Product] = Product
     base: Path | None = None
     total: int = 0
     listing: int = 0
@@ -135,18 +138,20 @@ class Scene:
         """A folder with a configuration, and the copy to go on from."""
         if self.base is not None and not folder.exists():
             shutil.copytree(self.base, folder)
-        product = Product(folder, self.tenant, **self.settings)
+        product = self.kind(folder, self.tenant, **self.settings)
         product.environment["PYTHONPATH"] = str(ROOT)
         return product
 
 
 @contextmanager
-def scene_of(folder: Path, messages: int, *, second: bool = False, **more: Row) -> Iterator[Scene]:
-    """Make and serve a tenant, and export it once without a disturbance; second: once more, after a day of changes. more: of the
-    configuration."""
+def scene_of(
+    folder: Path, messages: int, *, second: bool = False, kind: type[Product] = Product, **more: Row
+) -> Iterator[Scene]:
+    """Make and serve a tenant, and export it once without a disturbance; second: once more, after a day of changes. kind: how commands that nobody
+    disturbs are run. more: of the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     with Tenant(busy_mailbox.write(folder / "tenant", messages), throttling=False) as tenant:
-        scene = Scene(tenant, more, None)  # type: ignore[arg-type]
+        scene = Scene(tenant, more, None, kind)  # type: ignore[arg-type]
         if second:
             to_its_end(scene.product(folder / "first"))
             scene.base = folder / "first"
@@ -220,6 +225,12 @@ def assert_whole(scene: Scene, product: Product, *, is_thorough: bool = False) -
 
 
 # -- kills ----------------------------------------------------------------------------------------------------------
+
+
+class InProcess(Desk):
+    """Commands that nobody disturbs run in this process, by the machine's clock: the start of one takes a second and more."""
+
+    clock = SystemClock()
 
 
 class Fetched:
