@@ -142,6 +142,7 @@ def test_q045_attachments_are_listed_without_their_contents(ada: MailDesk) -> No
     row = message(ada.checked(immutable(ATTACHED)), ATTACHED)
     assert len(attachments(ada.bag(), row)) == 7
     listings = [one for one in ada.desk.asked("/attachments") if one["path"].endswith("/attachments")]
+    listings = [one for one in listings if "/todo/" not in one["path"]]  # a list of those is never with contents
     assert listings and all("contentBytes" not in one["query"] and "select" in one["query"] for one in listings)
 
 
@@ -268,10 +269,10 @@ def test_an_attachment_that_is_refused_is_its_own_exception_and_heals(ada: MailD
 def test_a_list_of_attachments_that_is_refused_is_an_exception_and_heals(ada: MailDesk) -> None:
     event = data.made_id("event", 0, 0, "users/u00000", immutable=True)
     ada.faults({"route": "users/*/events/*/attachments", "fault": "mail-500"})
-    assert ada.run().exceptions == {"mime_refused": 1, "attachment_unreadable": 3}
+    assert ada.run().exceptions == {"mime_refused": 1, "attachment_unreadable": 4}
     ada.checked()
     ada.faults()
-    assert ada.run().exceptions == {"mime_refused": 1, "vanished": 3}
+    assert ada.run().exceptions == {"mime_refused": 1, "vanished": 4}
     bag = ada.checked()
     (agenda,) = [row for row in bag.of("attachment") if row["scope"] == event and row["outcome"] == "copied"]
     assert bag.read(agenda["key"]) == b"agenda"
@@ -283,7 +284,7 @@ def test_an_attachment_that_failed_goes_with_its_item(ada: MailDesk) -> None:
     ada.run()
     ada.change({"kind": "event", "id": made("event", 0), "op": "delete"})
     result = ada.run()
-    assert result.exceptions == {"mime_refused": 1, "attachment_unreadable": 2, "vanished": 1}
+    assert result.exceptions == {"mime_refused": 1, "attachment_unreadable": 3, "vanished": 1}
     ada.checked()
 
 
