@@ -17,6 +17,7 @@ from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, text_of
 from exporters.graph.errors import StoppedError
 from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.ahead import side_by_side
 from exporters.mail.capture.exceptions import NO_MAILBOX, code_of, reason_of
 from exporters.mail.capture.facts import digest, record_of
 from exporters.mail.capture.keeping import earlier
@@ -71,13 +72,10 @@ def _read(mailbox: Mailbox, *, is_group: bool) -> _Profile:
             "messageRules": lambda: _all(mailbox, "/mailFolders/inbox/messageRules"),
         }
     profile = _Profile()
-    for name, read in parts.items():
-        try:
-            found = [record_of(served) for served in read()]
-        except (*NO_MAILBOX, StoppedError):
-            raise
-        except (ItemError, SourceError) as error:
-            profile.refused[name] = error
+    first, *others = parts.values()  # one alone: a token may have to be renewed, or there is no mailbox
+    for name, found in zip(parts, [_read_part(first), *side_by_side(_read_part, others)], strict=True):
+        if isinstance(found, LastcopyError):
+            profile.refused[name] = found
             continue
         kind = _KIND_OF_PART.get(name, "setting")
         for one in found:
@@ -85,6 +83,15 @@ def _read(mailbox: Mailbox, *, is_group: bool) -> _Profile:
             if item_id is not None:
                 profile.lines.append({"kind": kind, "id": item_id, "graph": one})
     return profile
+
+
+def _read_part(read: Callable[[], list[JsonObject]]) -> list[JsonObject] | LastcopyError:
+    try:
+        return [record_of(served) for served in read()]
+    except (*NO_MAILBOX, StoppedError):
+        raise
+    except (ItemError, SourceError) as error:
+        return error
 
 
 def _all(mailbox: Mailbox, path: str) -> list[JsonObject]:

@@ -77,18 +77,27 @@ class Walker:
         """The folders of a user's mailbox. Raises: SourceError, RunError if its mail folders cannot be walked."""
         root = self._mailbox.get(f"/mailFolders/{ROOT}", params={"$select": FOLDER})  # alone: there may be no mailbox
         parts: dict[str, Callable[[_Part], None]] = {"mail": lambda part: self._mail(part, root)}
+        if not self._walk.well_known:
+            parts["names"] = lambda part: self._resolve_names(part, WELL_KNOWN)
         if self._recoverable:
             parts["recoverable"] = self._recoverable_items
         parts |= {"contacts": self._contacts, "calendar": self._calendars, "tasks": self._tasks}
         known = dict(self._walk.well_known)
         for of, part in zip(parts, side_by_side(lambda walk: _walked(walk, known), list(parts.values())), strict=True):
             self._take(of, part)
+        self._name()
         return self._walk
+
+    def _name(self) -> None:
+        """Have the facts of folders with a well-known name say so."""
+        for name, item_id in reversed(self._walk.well_known.items()):
+            if (facts := self._walk.folders.get(item_id)) is not None:
+                facts["service"].setdefault("wellKnownName", name)
 
     def _take(self, of: str, part: _Part) -> None:
         """What a part of the walk found becomes part of the whole. Raises: what concerns more than that part."""
         error = part.error
-        if error is not None and (of == "mail" or isinstance(error, (*NO_MAILBOX, StoppedError))):
+        if error is not None and (of in ("mail", "names") or isinstance(error, (*NO_MAILBOX, StoppedError))):
             raise error
         if error is not None:
             self._walk.refused[of] = error
@@ -119,8 +128,6 @@ class Walker:
                 code="listing_incomplete",
                 action="Run the export again; if it stays, check for a proxy that answers in the service's place.",
             )
-        if not part.well_known:
-            self._resolve_names(part, WELL_KNOWN)
         part.keep(folder_facts(root, "mail", None, {"wellKnownName": ROOT}))
         self._below(part, root_id)
 
@@ -138,7 +145,6 @@ class Walker:
 
     def _below(self, part: _Part, root_id: str, *, recoverable: bool = False) -> None:
         """Take in what is below a folder, level by level."""
-        names = {item_id: name for name, item_id in part.well_known.items()}
         level = [root_id]
         for _ in range(_DEEPEST + 1):
             above, level = level, []
@@ -148,8 +154,8 @@ class Walker:
                     if item_id is None or item_id in part.folders:
                         continue
                     is_search = served.get("@odata.type") == _SEARCH
-                    extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
-                    part.keep(folder_facts(served, "search" if is_search else "mail", parent, extra))
+                    of = "search" if is_search else "mail"
+                    part.keep(folder_facts(served, of, parent, {"recoverable": recoverable or None}))
                     if number_of(served.get("childFolderCount")) != 0 and not is_search:
                         level.append(item_id)
             if not level:
