@@ -13,6 +13,7 @@ from email.errors import MissingHeaderBodySeparatorDefect
 from email.feedparser import BufferedSubFile, FeedParser  # type: ignore[attr-defined]
 from email.message import Message
 from email.policy import Compat32, compat32
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from exporters.mail.compose.boundaries import Boundary, quick
@@ -118,10 +119,19 @@ class _Lines(BufferedSubFile):  # type: ignore[misc]
         ends = state._eofstack
         if not all(isinstance(getattr(end, "__self__", None), Boundary) for end in ends):
             return ""
-        lines, found = state._lines, []
-        while lines and not (ends and lines[0].startswith("--") and any(end(lines[0]) for end in ends)):
-            found.append(lines.popleft())
-        return "".join(found)
+        lines = state._lines
+        count = len(lines)
+        if ends:
+            count = next(
+                (n for n, line in enumerate(lines) if line.startswith("--") and any(end(line) for end in ends)), count
+            )
+        found = "".join(islice(lines, count))
+        if count == len(lines):
+            lines.clear()
+        else:
+            for _ in range(count):
+                lines.popleft()
+        return found
 
 
 class _Parser(_Base):
