@@ -100,7 +100,9 @@ class SourceResult:
             self.problems = [*self.problems, error.code]
             self.told = [*self.told, _row("pst", IN_PART, str(error), code=error.code, alternative=error.action)]
             return
-        if cursor is None:
+        if cursor is None or cursor.get("kind") != "composed":
+            reason = "the run ended before all that is new was put into the PST"
+            self.told = [*self.told, _row("pst", IN_PART, reason, alternative="lastcopy compose")]
             return
         lacking = dict(cursor.get("not_composed") or {})
         if lacking:

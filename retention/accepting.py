@@ -4,7 +4,7 @@ Rules of this file: only what a run that ended has shown, save that a class is n
 configuration: both are known beforehand. A name that means several sources is refused. Source: design §4 (the journal), §6.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from exporters.bag.formats import EXCEPTIONS, JsonObject, load_json
@@ -38,7 +38,12 @@ def accept(
         )
     journal = Journal(store, clock)
     told, names = Acceptances.of(journal.rows()), Names(records_of(store))
-    place = None if source is None else _place(names, told, source, code)
+
+    def shows(bag: str) -> bool:
+        """Whether a source has something that would be accepted."""
+        return code in told.shown.get(bag, {}) or code in _items(store, [bag], told, clock.now())
+
+    place = None if source is None else _place(names, told, source, code, shows)
     wholes = {p: found[code] for p, found in told.shown.items() if code in found and place in {None, p}}
     if code == NOT_FOUND and place is not None and place.startswith("name:"):
         wholes[place] = digest_of(NOT_FOUND)
@@ -54,8 +59,9 @@ def accept(
     return row, items.get(code, 0)
 
 
-def _place(names: Names, told: Acceptances, source: str, code: str) -> str:
-    """The bag that is meant, a class, or the name of a source that has no bag. Raises: ConfigurationError."""
+def _place(names: Names, told: Acceptances, source: str, code: str, shows: Callable[[str], bool]) -> str:
+    """The bag that is meant, a class, or the name of a source that has no bag. A name of several (a user's OneDrive and mailbox
+    have one) means the only one that shows the code. Raises: ConfigurationError."""
     if code == NOT_BUILT:
         if source not in CLASSES:
             raise unknown_source(source, list(CLASSES))
@@ -65,6 +71,8 @@ def _place(names: Names, told: Acceptances, source: str, code: str) -> str:
         return exact
     found = [bag for bag in names.bags([]) if means(source, names.labels_of_bag(bag))]
     nameless = [p for p in told.shown if p.startswith("name:") and means(source, [p.removeprefix("name:")])]
+    if len({bag.partition("/")[0] for bag in found}) == len(found) > 1:  # of several of one kind a person has to choose
+        found = [bag for bag in found if shows(bag)] or found
     if len(found) + len(nameless) > 1:
         raise _ambiguous(source, [*map(names.described, found), *nameless])
     if found or nameless:
@@ -97,7 +105,7 @@ def _ambiguous(source: str, candidates: list[str]) -> ConfigurationError:
     return ConfigurationError(
         f"{len(candidates)} sources have, or have had, the name {source!r}",
         code="source_ambiguous",
-        action=f"Name one by its id: {'; '.join(candidates)}.",
+        action=f"Name one as kind/NAME, or by its id: {'; '.join(candidates)}.",
     )
 
 

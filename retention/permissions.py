@@ -72,7 +72,7 @@ EXPORT_API = (
         "list archive mailboxes, and folders that the mail API hides",
         "welcome",
     ),
-    Need("MailboxItem.Read.All", frozenset(), "list what lies in them", "welcome"),
+    Need("MailboxItem.Read.All", frozenset(), "list the items of archive mailboxes and of those folders", "welcome"),
     Need(
         "MailboxItem.Export.All",
         frozenset({"MailboxItem.ImportExport.All"}),

@@ -7,7 +7,7 @@ its default. Every key stands in `config.example.yaml` (a test). Loaded only whe
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from retention.values import (
     Duration,
@@ -23,6 +23,8 @@ from retention.values import (
     names,
     word_for_switch,
 )
+
+_SMALLEST_PART = 64 << 10
 
 
 def _all_none_or_names(value: Any) -> str | list[str]:
@@ -53,6 +55,12 @@ def _plain_word(value: Any) -> str:
     if isinstance(value, str) and re.fullmatch(r"[^\s/?#@]{1,200}", value):
         return value
     raise ValueError("allowed: the application (client) id of the app registration")
+
+
+def _part_size(value: int) -> int:
+    if value < _SMALLEST_PART:  # `10`, meant as 10 GiB, would make a PST of each message
+        raise ValueError("allowed: a size such as 10GiB, 64KiB or more")
+    return value
 
 
 class Section(BaseModel):
@@ -152,7 +160,7 @@ class DriveSection(Section):
 class PstSettings(Section):
     """part_size: where a PST is split, in bytes."""
 
-    part_size: Size = 10 << 30
+    part_size: Annotated[Size, AfterValidator(_part_size)] = 10 << 30
 
 
 class MailSection(Section):

@@ -84,12 +84,13 @@ class PathRows:
     def by_path(self, *, descending: bool = False, drill: int | None = None) -> Iterator[PathRow]:
         """Rows sorted by path: folders before what is in them (after it, if descending), what is there before what is gone.
 
-        drill: only so many rows with bytes of their own that are neither versions nor gone, by chance.
+        drill: only so many rows that become files of their own and are neither versions nor gone, by chance.
         """
         order = "path DESC" if descending else "path, gone, kind = 'folder' DESC, kind, id"
         chosen = ""
         if drill is not None:
-            files = "SELECT identity FROM row WHERE kind NOT IN ('version', 'derived') AND key IS NOT NULL AND NOT gone"
+            others = "'version', 'derived', 'leftover', 'original', 'stream'"
+            files = f"SELECT identity FROM row WHERE kind NOT IN ({others}) AND key IS NOT NULL AND NOT gone"  # noqa: S608
             chosen = f"WHERE identity IN ({files} ORDER BY random() LIMIT ?)"
         values = () if drill is None else (drill,)
         for row in self._db.execute(f"SELECT {_COLUMNS} FROM row {chosen} ORDER BY {order}", values):  # noqa: S608

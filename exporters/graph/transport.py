@@ -165,7 +165,7 @@ class Transport:
             with _mapped(url):
                 response = self._pool(host).urlopen(
                     method,
-                    target,
+                    "/",  # `putrequest` puts the target there; urllib3 would take it apart at the cost of a small answer
                     body=body,
                     headers={"User-Agent": self._agent, **headers},
                     redirect=False,

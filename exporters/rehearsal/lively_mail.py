@@ -103,7 +103,7 @@ LETTERS = (
         "sent",
         0,
         "Übergabe am Freitag",
-        "Grüße aus München – wir übergeben um 10 Uhr.\n\nMit freundlichen Grüßen",
+        "Grüße aus München: wir übergeben um 10 Uhr.\n\nMit freundlichen Grüßen",
         33,
         ("latin",),
         (3, BUILDER),
@@ -155,7 +155,13 @@ MEETINGS = (
         "Summer outing", BERLIN, "2025-07-11T00:00:00", "2025-07-12T00:00:00", "Boats, lunch, no rain.", all_day=True
     ),
     Meeting(
-        "Call with the architects", TOKYO, "2025-11-20T17:00:00", "2025-11-20T18:00:00", attendees=(4,), online=True
+        "Call with the architects",
+        TOKYO,
+        "2025-11-20T17:00:00",
+        "2025-11-20T18:00:00",
+        "見積書について。",
+        attendees=(4,),
+        online=True,
     ),
     Meeting(
         "Rent is due",

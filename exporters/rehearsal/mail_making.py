@@ -210,7 +210,7 @@ class MailboxMaker:
         mail = EmailMessage(policy=SMTP)
         _head(mail, row, at)
         charset = "iso-8859-1" if "latin" in letter.marks else "utf-8"
-        mail.set_content(letter.text.replace("–", "-") if charset != "utf-8" else letter.text, charset=charset)
+        mail.set_content(letter.text, charset=charset)
         if "html" in letter.marks:
             mail.add_alternative(row["body"]["content"], subtype="html")
         if "invite" in letter.marks:

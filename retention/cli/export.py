@@ -4,13 +4,15 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from exporters.bag.formats import JsonObject
 from exporters.copied import Progress
 from exporters.errors import LastcopyError
 from exporters.outcomes import CAUSES, ExceptionCode
+from exporters.results import IN_PART, NOT_REACHABLE
 from retention.acceptance import NOT_BUILT
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
@@ -107,6 +109,7 @@ def show(outcome: Outcome, output: Output) -> None:
     _show_items(outcome, output)
     for source in outcome.found:
         _show_whole(source, output)
+    _show_classes(outcome.found, output)
     for row in outcome.coverage:
         style = "bad" if row["asked"] and "accepted" not in row else "doubtful"
         output.mark(style, f"{row['class']}: not copied. {row['reason']}{_by(row.get('accepted', []))}")
@@ -143,10 +146,27 @@ def _show_whole(source: Found, output: Output) -> None:
     """What is wrong with a source as a whole, accepted or not."""
     for code in source.open_wholes:
         output.mark("bad", f"{source.label}: {_why(source, code)}")
-        if source.problem is not None and source.problem.action:
-            output.say(f"    {source.problem.action}", "weak")
+        alternatives = [row.get("alternative", "") for row in source.row["coverage"] if row.get("code") == code]
+        if action := source.problem.action if source.problem is not None else "".join(alternatives[:1]):
+            output.say(f"    {action}", "weak")
     for code, names in source.accepted_wholes.items():
         output.mark("doubtful", f"{source.label}: {_why(source, code)}{_by(names)}")
+
+
+def _show_classes(found: Iterable[Found], output: Output) -> None:
+    """Classes of content that are not covered, or in part, for a reason that no line above tells: each reason once."""
+    told: dict[tuple[str, str, str], list[tuple[Found, JsonObject]]] = {}
+    for source in found:
+        above = {*source.open_wholes, *source.accepted_wholes, *source.accepted_items}
+        for row in source.row["coverage"]:
+            if row["state"] in {IN_PART, NOT_REACHABLE} and row.get("code", "") not in {"", *above}:
+                told.setdefault((row["class"], row["state"], row["code"]), []).append((source, row))
+    for (name, state, _), rows in told.items():
+        source, row = rows[0]
+        where = source.label if len(rows) == 1 else f"{len(rows):,} sources"
+        output.mark("doubtful", _sentence(f"{name}: {state} ({where}). {row.get('reason', '')}".rstrip()))
+        if row.get("alternative"):
+            output.say(f"    {row['alternative']}", "weak")
 
 
 def _show_end(outcome: Outcome, output: Output) -> None:

@@ -89,7 +89,9 @@ def size_text(size_bytes: float) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
+    first = text.partition(" ")[0].rstrip(".,:;")
+    if not {*first} & {".", "/", "@"}:  # the name of a file or a source stands as it is
+        text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 

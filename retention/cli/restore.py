@@ -74,6 +74,8 @@ def run(context: Context) -> int:
     status = Exit.COMPLETE if all(result.whole for result in results) else Exit.PARTIAL
     output.document({"to": str(args.to), "sources": [result.as_json() for result in results], "exit": int(status)})
     _show(results, args.to, output)
+    if args.under.strip("/") and not any(result.files or result.folders for result in results):
+        output.mark("doubtful", f"Nothing stands at or below {args.under}: name a path as lastcopy/items.jsonl has it.")
     return status
 
 

@@ -231,6 +231,58 @@ def test_q059_a_mailbox_whose_archive_cannot_be_read_is_in_part_until_a_person_a
     assert accepted["whole"]["accepted"] == ["A"]
 
 
+def lack(desk: Desk, *missing: str) -> None:
+    """Take permissions away from the application."""
+    client = Client(desk.tenant)
+    client.control("POST", "settings", {"roles": sorted(DEFAULT_ROLES - {*missing})})
+    client.control("POST", "revoke-tokens", {})
+
+
+@pytest.mark.parametrize("missing", ["MailboxItem.Export.All", "MailboxItem.Read.All"])
+def test_an_archive_that_may_be_listed_and_not_read_is_one_finding_with_one_acceptance(
+    mail: Desk, missing: str
+) -> None:
+    """The folders of the archive tell their counts all the same: that nothing of them is held is no difference of counts."""
+    mail.configure(more=WITH_ARCHIVE)
+    lack(mail, missing)
+    ada = found_of(exported(mail, 3))
+    assert ada["archive"]["code"] == "archive_unreadable"
+    assert ada["whole"]["code"] == "archive_unreadable"
+    assert "not_reconciled" not in {row.get("code") for row in sources(exported(mail, 3))[EVERYBODY[0]]["coverage"]}
+    text = mail.run("export").out
+    assert missing in text and "Grant MailboxItem.Export.All" in text
+    accepted = mail.run("accept", "archive_unreadable", "--by", "A", "--reason", "exported by eDiscovery")
+    assert accepted.exit == 0, accepted.err
+    exported(mail)
+    assert mail.run("verify").exit == 0
+    lack(mail)
+    assert found_of(exported(mail))["archive"]["state"] == "covered"
+    assert mail.run("verify").exit == 0
+
+
+def test_a_second_capture_that_may_not_be_had_is_no_difference_of_counts(mail: Desk) -> None:
+    """`fasttransfer: auto`: not a finding, and said in the text with what to do."""
+    mail.configure(more=MAIL_ALONE.replace("fasttransfer: off", "fasttransfer: auto"))
+    lack(mail, "MailboxItem.Export.All")
+    result = mail.run("export")
+    assert result.exit == 0, result.out
+    assert "native_streams: not reachable (2 sources)" in result.out and "MailboxItem.Export.All" in result.out
+
+
+@pytest.mark.parametrize(
+    ("missing", "of"),
+    [("Contacts.Read", "contacts"), ("MailboxSettings.Read", "settings"), ("Tasks.Read.All", "tasks")],
+)
+def test_a_part_that_may_not_be_read_is_named_in_the_text_with_its_permission(
+    mail: Desk, missing: str, of: str
+) -> None:
+    lack(mail, missing)
+    result = mail.run("export")
+    assert result.exit == 3
+    told = result.out[result.out.index(f"! {of}: ") :]
+    assert f"Grant {missing}" in told
+
+
 # ----------------------------------------------------------------------------------------- refusals, acceptances
 
 
@@ -297,6 +349,10 @@ def test_a_missing_permission_is_named(
             assert not (desk.copy / "lastcopy.json").exists()
         else:
             assert says in json.dumps(result.json["sources"])
+        if lacking == "Group.Read.All":
+            accepted = desk.run("accept", "permission_missing", "--source", "mail/groups", "--by", "A", "--reason", "r")
+            assert accepted.exit == 0
+            assert exported(desk)["exit"] == 0
 
 
 def test_mail_that_is_not_asked_for_needs_no_permission(data: Path, tmp_path: Path, capsys: Any) -> None:

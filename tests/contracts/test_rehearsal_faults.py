@@ -323,9 +323,9 @@ def test_q047_undecorated_requests_are_marked(client: Client) -> None:
 
 
 def test_each_kind_of_fault_is_tested() -> None:
-    """Here, or those of Exchange with the mailboxes."""
-    mail = Path(__file__).parents[1] / "unit" / "rehearsal" / "test_rehearsal_mail_limits.py"
-    text = Path(__file__).read_text() + mail.read_text()
+    """Here, or those of Exchange with the mailboxes, or with what changes while they are copied."""
+    others = ("unit/rehearsal/test_rehearsal_mail_limits.py", "faults/test_mail_changes.py")
+    text = Path(__file__).read_text() + "".join((Path(__file__).parents[1] / name).read_text() for name in others)
     assert [kind for kind in KINDS if f'"{kind}"' not in text] == []
 
 

@@ -158,11 +158,11 @@ class Product:
             "drive": {"versions": versions, "permissions": "shared"},
             "state": "sqlite:///lastcopy.db",
         }  # fmt: skip
-        self.settings.update(changes)
-        self.configure()
+        self.configure(**changes)
 
-    def configure(self) -> None:
-        """Write the configuration (JSON is YAML)."""
+    def configure(self, **changes: Any) -> None:
+        """Write the configuration (JSON is YAML), changed first."""
+        self.settings.update(changes)
         (self.folder / "lastcopy.yaml").write_text(json.dumps(self.settings, indent=1))
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":

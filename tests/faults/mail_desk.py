@@ -91,6 +91,7 @@ class MailDesk:
         progress: Progress | None = None,
         accepts: Callable[[str], bool] = lambda digest: False,
         store: Any = None,
+        take_over: bool = False,
     ) -> CopyResult:
         """One run of the exporter. Raises what it raises."""
         exporter = None
@@ -99,7 +100,8 @@ class MailDesk:
         bag = Catalogue(store).bag_of(source, cloud="custom", at=timestamp(self.clock.now()))
         row = {"kind": "mail", "id": source.id, "owner": None, "cloud": "custom", "name": source.name}
         row["settings"] = self.settings.as_kept()
-        with open_bag(store, bag, row, Run(new_run_id(self.clock), self.clock, lambda: 0)) as writer:
+        run = Run(new_run_id(self.clock), self.clock, lambda: 0, take_over)
+        with open_bag(store, bag, row, run) as writer:
             exporter = MailExporter(
                 source,
                 self.desk.graph,
@@ -199,7 +201,9 @@ def _compare_messages(bag: MailboxBag, got: dict[str, Row], due: dict[str, Row],
             assert (row["outcome"], row["sha256"], row["size"]) == ("copied", one["sha256"], one["size"]), row
             assert hashlib.sha256(bag.read(row["key"])).hexdigest() == one["sha256"]
             record = bag.record(row)
-            assert record["sha256"] == row["sha256"] and record["graph"].get("isRead") == one["row"].get("isRead")
+            assert record["sha256"] == row["sha256"], (row, record)
+            for name in ("isRead", "categories"):
+                assert record["graph"].get(name, one["row"].get(name)) == one["row"].get(name), (row, record, one)
         else:
             assert row["outcome"] == "excepted" and row["code"], row
 

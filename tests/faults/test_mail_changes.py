@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from exporters.copied import CopyResult
+from exporters.errors import SourceError
 from exporters.mail.capture import collections as capture_collections
+from exporters.mail.capture.ahead import THREADS
+from exporters.mail.capture.refusals import MOST_FOLDERS
 from exporters.mail.settings import MailSettings
 from tests.faults.mail_desk import VALUE, MailDesk, Stopping, mail_desk
 from tests.independent.mailbox_bag import MailboxBag
@@ -504,4 +507,52 @@ def test_a_mailbox_that_fails_in_between_keeps_what_came(ada: MailDesk) -> None:
     assert 4 <= len([row for row in bag.of("message") if row["outcome"] == "copied"]) <= 8
     ada.faults()
     assert ada.asked_by(ada.run)[MIME] <= 23 + 3
+    ada.checked()
+
+
+# ----------------------------------------------------------------------------------------- a mailbox that gives nothing
+
+
+def test_q042_a_mailbox_that_is_throttled_without_end_is_left(ada: MailDesk) -> None:
+    """Not folder by folder, with the whole patience for each."""
+    ada.run()
+    ada.change({"id": made("message", 7), "op": "delete"})
+    ada.faults({"route": "users/*/delta", "fault": "503"})
+    with pytest.raises(SourceError) as caught:
+        ada.run()
+    refused = {row["path"] for row in ada.desk.asked() if row["fault"]}
+    assert caught.value.code == "throttled"
+    assert MOST_FOLDERS <= len(refused) <= MOST_FOLDERS + THREADS + 1  # the next ones were asked ahead
+    bag = ada.bag(whole=False)
+    assert message(bag, 7)["outcome"] == "copied"
+    ada.faults()
+    ada.run()
+    ada.checked()
+
+
+def test_q042_a_folder_that_gives_nothing_stops_no_other(ada: MailDesk) -> None:
+    ada.faults({"route": f"users/*/mailFolders/{INBOX}/messages/delta", "fault": "500"})
+    result = ada.run()
+    assert result.problems == ["folders_not_listed"]
+    bag = ada.bag(whole=False)
+    assert len([*bag.of("message")]) == 2 and len([*bag.of("contact")]) == 14
+    ada.faults()
+    ada.run()
+    ada.checked()
+
+
+def test_q032_a_mailbox_that_denies_all_contents_is_left_after_some(
+    ada: MailDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exporters.mail.capture.contents.MOST_ITEMS", 9)
+    ada.faults(denied(VALUE), denied("users/*/contacts/*"), denied("users/*/events/*"))
+    for _ in range(2):
+        with pytest.raises(SourceError) as caught:
+            ada.run()
+        assert caught.value.code == "permission_missing" and "9 things" in str(caught.value)
+    bag = ada.bag(whole=False, settled=False)
+    refused = [row for row in bag.rows.values() if row.get("code") == "access_denied"]
+    assert len(refused) > 9, "the second run gets on to others"
+    ada.faults()
+    ada.run()
     ada.checked()

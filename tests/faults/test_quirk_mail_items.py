@@ -160,6 +160,10 @@ def test_q071_q072_q073_without_mime_every_attachment_is_kept(ada: MailDesk) -> 
     row = message(bag, ATTACHED)
     assert (row["outcome"], row["code"], "key" in row) == ("excepted", "mime_refused", False)
     kept = attachments(bag, row)
+
+    def held(one: Row) -> bytes:
+        return bag.read(bag.rows["attachment", immutable(ATTACHED), one["id"]]["key"])
+
     assert [one.get("name") for one in kept] == [
         "report.bin",
         "image001.png",
@@ -173,12 +177,11 @@ def test_q071_q072_q073_without_mime_every_attachment_is_kept(ada: MailDesk) -> 
     assert link["@odata.type"].endswith("referenceAttachment") and not {"key", "code", "contentBytes"} & link.keys()
     for one in kept:
         assert "contentBytes" not in one
-        content = bag.read(one["key"])
+        content = held(one)
         assert (len(content), hashlib.sha256(content).hexdigest()) == (one["size"], one["sha256"])
-        assert bag.rows["attachment", immutable(ATTACHED), one["id"]]["key"] == one["key"]
-    assert bag.read(kept[0]["key"]) == bytes(range(250)) * 20
-    assert b"innermost" in bag.read(kept[3]["key"]) and b"BEGIN:VCALENDAR" in bag.read(kept[4]["key"])
-    assert b"BEGIN:VCARD" in bag.read(kept[5]["key"])
+    assert held(kept[0]) == bytes(range(250)) * 20
+    assert b"innermost" in held(kept[3]) and b"BEGIN:VCALENDAR" in held(kept[4])
+    assert b"BEGIN:VCARD" in held(kept[5])
     assert bag.record(row)["graph"]["body"]["content"] == f"<p>Body &amp; {ATTACHED}</p>"
 
 
@@ -204,10 +207,9 @@ def test_q074_a_message_that_cannot_be_read_stops_nothing(ada: MailDesk, fault: 
     assert asked(ada, 7) <= 6
     row = message(ada.checked(immutable(7)), 7)
     assert row["code"] == "item_unreadable" and row["reason"]
-    ada.faults()
     ada.asked_by(ada.run)
-    assert asked(ada, 7) == 0, "asked again when it is another"
-    ada.change({"id": made("message", 7), "op": "update", "set": {"isRead": False}})
+    assert 0 < asked(ada, 7, "") <= 6, "tried in every run, a few times"
+    ada.faults()
     assert ada.run().exceptions == {"mime_refused": 1}
     ada.checked()
 

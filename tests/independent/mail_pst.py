@@ -24,7 +24,7 @@ from tests.independent.pst_reader import Folder, Item, Pst, PstBroken
 CONTAINER = {"folder": "IPF.Note", "contactFolder": "IPF.Contact", "calendar": "IPF.Appointment", "list": "IPF.Task"}
 TOPS = {"contacts": "Contacts", "calendar": "Calendar", "tasks": "Tasks"}
 ABOVE = {"message": "folder", "contact": "contactFolder", "event": "calendar", "task": "list"}
-HIDDEN, RECOVERABLE, DELETED = "Hidden folders", "Recoverable Items", "Deleted Items"
+HIDDEN, RECOVERABLE, DELETED, ARCHIVE = "Hidden folders", "Recoverable Items", "Deleted Items", "In-Place Archive"
 Names = tuple[str, ...]
 
 
@@ -58,6 +58,8 @@ class PstJudge:
             self._folders()
             for kind in ABOVE:
                 self._kind(kind)
+            if self.box.archive is not None and self.asked.archive:
+                self._archive(self.box.archive)
         finally:
             for file in self.files.values():
                 file.close()
@@ -196,7 +198,7 @@ class PstJudge:
                 ("In-Place Archive",),
                 *((top,) for top in TOPS.values()),
             }
-            is_archive = path[0] == "In-Place Archive" and self.box.archive is not None
+            is_archive = path[0] == ARCHIVE and self.box.archive is not None
             self.found.check("no other PST folders", f"{self.where}: {path}", is_due or is_own or is_archive)
         for names in [path for path, files in paths.items() if len(files) != len(set(files))]:
             self.found.say("PST folders", f"{self.where}: two folders {names} in one file")
@@ -254,7 +256,34 @@ class PstJudge:
                 self.found.notes[f"{kind}s of the PST that parts.json calls {why}"] += 1
             if why != "moved":
                 self._in_place(where, kind, place, self.places[file, node][1].path, seen, file)
+            if kind == "message" and truth.get("_goneAfterListing"):
+                self.found.notes["messages that nobody can read any more, in the PST with what was listed of them"] += 1
+                continue
             self._compare(kind, where, self.files[file].item(node), n, truth, others, why, row)
+
+    def _archive(self, archive: MailboxTruth) -> None:
+        """Messages of the archive lie in folders of its own, under In-Place Archive."""
+        scoped = [(tail(row["id"]), row) for row in self.bag.of("message") if row.get("scope")]
+        rows = {
+            named[2]: row for named, row in scoped if named is not None and named[0] == 0
+        }  # contacts and others are rows too
+        folders = {one.n: one for one in archive.folders() if one.kind == "folder"}
+        for n, truth, place in archive.items("message"):
+            folder = folders.get(place) if place is not None else None
+            if folder is None or folder.place == "recoverable":
+                continue
+            where, pst = f"{self.where}: archive message {n} {_traits(truth)}", rows.get(n, {}).get("pst")
+            if not self.found.check("archive in the PST", f"{where} is not there", bool(pst)):
+                continue
+            spot = str(pst["file"]), int(pst["node"])
+            if self.found.check("archive in the PST", f"{where}: not at {spot}", spot in self.places):
+                path = self.places[spot][1].path
+                is_fit = fits_path(path, (ARCHIVE, *folder.names))
+                self.found.check("in its PST folder", f"{where}: in {path}, due is {(ARCHIVE, *folder.names)}", is_fit)
+                try:
+                    self.messages.judge_stream(where, self.files[spot[0]].item(spot[1]), truth)
+                except PstBroken as error:
+                    self.found.say("PST structure", f"{where}: {error}")
 
     def _without(self, kind: str, where: str, row: Row, truth: Row, refused: dict[str, str]) -> None:
         """Not in the PST: only with a code."""
@@ -280,7 +309,9 @@ class PstJudge:
         try:
             if kind == "message":
                 folder = self.truths.get(("folder", self.box.place("message", truth) or -1))
-                is_sent = folder is not None and folder.well_known == "sentitems"
+                is_sent = (
+                    folder is not None and folder.well_known == "sentitems" and why != "moved" and is_readable(truth)
+                )
                 is_same = n not in self.box.rows["message"].changed or why is None
                 self.messages.judge(
                     where,

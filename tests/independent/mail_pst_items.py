@@ -220,6 +220,10 @@ class ItemJudge:
         body = row.get("body") or {}
         wanted = text_of_html(str(body.get("content") or ""))
         held = text_of_html(bytes(item[0x1013] or b"").decode("utf-8", "replace")) or squashed(item[0x1000])
+        link = squashed((row.get("onlineMeeting") or {}).get("joinUrl"))
+        if link and link not in wanted:
+            self.found.check("event link", f"{where}: {link} is not in the body", link in held)
+            held = held.replace(link, "")
         self.found.check("event body", f"{where}: {held[:60]!r}, due is {wanted[:60]!r}", held.startswith(wanted))
         self.found.check("event body", f"{where}: one that is none", bool(wanted) or not held)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.bag.verify_rows import AsOf
+from exporters.bag.verify_rows import AsOf, PathRows
 from exporters.restore import restore_source
 from exporters.store.folder import FolderStore
 from tests.unit.bag import mailbox_bag as box
@@ -129,3 +129,11 @@ def test_a_drill_takes_items_of_a_mailbox(store: FolderStore, tmp_path: Path) ->
     box.whole_mailbox(store)
     result = restore_source(store, BAG, tmp_path / "to", drill=3)
     assert result.whole and result.files == 3
+
+
+def test_a_drill_chooses_only_what_becomes_a_file(store: FolderStore) -> None:
+    """Neither the objects that hold items nor second captures: N asked for are N files."""
+    box.whole_mailbox(store)
+    with PathRows(store, BAG) as rows:
+        chosen = {row.kind for _ in range(40) for row in rows.by_path(drill=3)}
+    assert chosen and not chosen & {"stream", "original", "leftover"}

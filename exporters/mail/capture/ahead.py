@@ -1,4 +1,4 @@
-"""Answers that are asked for before their turn: the pages of several folders of a mailbox at once, and requests side by side.
+"""Answers that are asked for before their turn: the pages of several folders of a mailbox at once.
 
 Rules of this file: whoever takes sees what it would have seen alone, in its own order: pages of one source come one after the
 other, and what a source raises comes out where its pages are taken. What waits is bounded; the first in line may always go on.
@@ -7,7 +7,7 @@ The service takes four requests at a time of a mailbox (the budget sees to it). 
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -21,15 +21,6 @@ _BEGUN = 24
 
 K = TypeVar("K")
 T = TypeVar("T")
-R = TypeVar("R")
-
-
-def side_by_side(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """What comes of each item, in their order. Raises: what the work raises, of the first item of which it does."""
-    if len(items) < 2:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(min(THREADS, len(items)), thread_name_prefix="lastcopy-ask") as pool:
-        return list(pool.map(work, items))
 
 
 class _Source(Generic[T]):

@@ -13,9 +13,9 @@ from typing import IO, BinaryIO, cast
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
-from exporters.graph.answers import objects_of, text_of
+from exporters.graph.answers import object_of, objects_of, text_of
 from exporters.graph.calls import segment
-from exporters.graph.errors import NotFoundError, RefusedError
+from exporters.graph.errors import MalformedAnswerError, NotFoundError, RefusedError
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.asked import (
     ATTACHMENT,
@@ -29,6 +29,8 @@ from exporters.mail.capture.asked import (
 from exporters.mail.capture.exceptions import MIME_CODES, code_of, concerns_all, reason_of
 from exporters.mail.capture.facts import completed, id_of, record_of, same_content, whole_facts
 from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
+from exporters.mail.capture.mime_doubts import is_of, is_page
+from exporters.mail.capture.refusals import MOST_ITEMS, Refusals
 from exporters.outcomes import ExceptionCode, Outcome
 
 _REFERENCE = "#microsoft.graph.referenceAttachment"
@@ -40,6 +42,7 @@ _SELECTS = (
     ATTACHMENT,
 )
 _CHUNK = 1 << 18
+_NEXT = "@odata.nextLink"
 PHOTO = "photo"
 
 
@@ -48,6 +51,7 @@ class Fetcher:
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
+        self._refusals = Refusals(MOST_ITEMS)
 
     def fetch(self, task: Task) -> Fetched:
         """All that a task needs. Raises: RunError, and what concerns the whole mailbox."""
@@ -66,10 +70,12 @@ class Fetcher:
                 if concerns_all(error):
                     raise
                 fetch[task.kind](fetched)  # a replica may lag: asked once more (Q-013)
+            self._refusals.served()
         except (ItemError, SourceError, TransientError) as error:
             if concerns_all(error):
                 fetched.close()
                 raise
+            self._refusals.refused(error)
             fetched.code = code_of(error)
             fetched.reason = reason_of(fetched.code, error)
         except BaseException:
@@ -92,7 +98,7 @@ class Fetcher:
             self._without_mime(fetched, path, ExceptionCode(task.row["code"]), task.row.get("reason"))
             return
         try:
-            fetched.file, fetched.size, fetched.sha256 = self._content(f"{path}/$value")
+            fetched.file, fetched.size, fetched.sha256 = self._mime(f"{path}/$value", fetched.facts["graph"])
         except (ItemError, TransientError) as error:
             code = code_of(error)
             if code not in MIME_CODES:
@@ -100,6 +106,19 @@ class Fetcher:
             self._without_mime(fetched, path, code, reason_of(code, error))
             return
         self._links(fetched, path)
+
+    def _mime(self, path: str, graph: JsonObject) -> tuple[IO[bytes], int, str]:
+        """As `_content`; what seems to be of another message is asked for again, and kept if it comes twice alike."""
+        got = self._content(path)
+        message_id = graph.get("internetMessageId")
+        if is_of(got[0], message_id) and not is_page(got[0]):
+            return got
+        got[0].close()
+        again = self._content(path)
+        if not is_page(again[0]) and (is_of(again[0], message_id) or again[2] == got[2]):
+            return again
+        again[0].close()
+        raise MalformedAnswerError("The service answered with something else than this message.", code="malformed")
 
     def _links(self, fetched: Fetched, path: str) -> None:
         """What MIME does not tell of attachments: files in the cloud that are linked to (Q-072), and which are items (Q-071)."""
@@ -173,21 +192,24 @@ class Fetcher:
 
     def _event(self, fetched: Fetched) -> None:
         path = f"/events/{segment(fetched.task.item_id)}"
-        served = record_of(self._first(EVENT_EXPANDS, path, {"$select": EVENT}))
+        served = record_of(self._expanded(self._first(EVENT_EXPANDS, path, {"$select": EVENT})))
         fetched.facts = completed(fetched.task.facts, served)
         fetched.are_pieces_known = True
         self._attachments(fetched, path)
+        if served.get("type") == "seriesMaster" and not isinstance(served.get("exceptionOccurrences"), list):
+            _lack(fetched, "exceptionOccurrences", "The service does not tell which occurrences of this series differ.")
         for other in objects_of(served.get("exceptionOccurrences")):
             other_id = id_of(other)
-            if other_id is not None and other.get("hasAttachments") is True:
+            if other_id is not None and may_have_attachments(other):
                 self._attachments(fetched, f"/events/{segment(other_id)}", of=other_id)
 
     def _task(self, fetched: Fetched) -> None:
         facts = fetched.task.facts
         path = f"/todo/lists/{segment(str(facts['parent']))}/tasks/{segment(fetched.task.item_id)}"
         self._complete(fetched, TASK_EXPANDS, path)
+        fetched.facts = {**fetched.facts, "graph": self._expanded(fetched.facts["graph"])}
         fetched.are_pieces_known = True
-        if fetched.facts["graph"].get("hasAttachments") is True:
+        if may_have_attachments(fetched.facts["graph"]):
             self._attachments(fetched, path, named=False)
 
     def _post(self, fetched: Fetched) -> None:
@@ -212,10 +234,16 @@ class Fetcher:
             fetched.are_pieces_known = False
             _refuse(unlisted, error)
             return
+        there = {piece.item_id for piece in fetched.pieces}
         for record in records:
             attachment_id = id_of(record)
             if attachment_id is None:
+                _lack(
+                    fetched, f"{path.rpartition('/')[2]}/attachments", "The service names an attachment without an id."
+                )
+            if attachment_id is None or attachment_id in there:
                 continue
+            there.add(attachment_id)
             place = f"{path}/attachments/{segment(attachment_id)}"
             is_link = record.get("@odata.type") == _REFERENCE
             known = {**record, **(self._address(place) if is_link else {}), **({} if of is None else {"of": of})}
@@ -256,6 +284,17 @@ class Fetcher:
                     raise
         raise AssertionError("unreachable")
 
+    def _expanded(self, served: JsonObject) -> JsonObject:
+        """A record with all of what was expanded in it: of a long list only the first page comes with it."""
+        whole = {name: value for name, value in served.items() if not name.endswith(_NEXT)}
+        for name, link in served.items():
+            of = name.removesuffix(_NEXT)
+            if of == name or not of or not isinstance(link, str):
+                continue
+            rest = [row for page in self._mailbox.pages(link) for row in page]
+            whole[of] = [*objects_of(whole.get(of)), *rest]
+        return whole
+
     def _content(self, path: str, *, kind: str | None = None) -> tuple[IO[bytes], int, str]:
         """(file, bytes, SHA-256). kind: content type as it was listed."""
         file = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 - whoever takes it closes it
@@ -276,6 +315,20 @@ def _refuse(piece: Piece, error: LastcopyError) -> None:
     if concerns_all(error):
         raise error
     piece.code, piece.reason = ExceptionCode.ATTACHMENT_UNREADABLE, reason_of(code_of(error), error)
+
+
+def may_have_attachments(record: JsonObject) -> bool:
+    """Whether an item is to be asked for attachments: `hasAttachments` tells nothing of inline ones, and may be missing."""
+    content = text_of(object_of(record.get("body")).get("content")) or ""
+    return record.get("hasAttachments") is not False or "cid:" in content.lower()
+
+
+def _lack(fetched: Fetched, name: str, why: str) -> None:
+    """Something of an item could not be had that has no id of its own."""
+    if all(piece.item_id != name for piece in fetched.pieces):
+        code = ExceptionCode.ATTACHMENT_UNREADABLE
+        fetched.pieces.append(Piece(name, name.rpartition("/")[2], {}, code=code, reason=why))
+    fetched.are_pieces_known = False
 
 
 def is_refused(facts: JsonObject, row: JsonObject) -> bool:

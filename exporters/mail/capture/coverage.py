@@ -5,7 +5,7 @@ do.
 Source: design §5 (coverage), retention-domain §4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from exporters.bag.formats import JsonObject
 from exporters.copied import CopyResult
@@ -13,17 +13,31 @@ from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
 
 _PARTS = {"mail": "message", "contacts": "contact", "calendar": "event", "tasks": "task"}
+_UNCOUNTED = "The service's own counts are not those of the copy, or items are pending."
 _WORDS = {"mail": "messages", "contacts": "contacts", "calendar": "events", "tasks": "tasks"}
 
 
 def coverage_rows(
-    result: CopyResult, refused: Mapping[str, LastcopyError], settings: MailSettings, *, is_group: bool
+    result: CopyResult,
+    refused: Mapping[str, LastcopyError],
+    settings: MailSettings,
+    *,
+    is_group: bool,
+    recoverable: Collection[str] = (),
+    unread_settings: Sequence[str] = (),
 ) -> list[JsonObject]:
-    """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, and parts of the walk."""
+    """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, parts of the walk; recoverable:
+    those of them that are folders of Recoverable Items; unread_settings: why rules, categories, … could not be read."""
     if is_group:
         return [_part("conversations", "threads", "post", result, refused), _group_calendar()]
-    rows = [_part(of, _WORDS[of], kind, result, refused) for of, kind in _PARTS.items()]
-    rows.append(_recoverable(refused, settings))
+    primary = {scope: error for scope, error in refused.items() if scope not in recoverable}
+    rows = [_part(of, _WORDS[of], kind, result, primary) for of, kind in _PARTS.items()]
+    rows.append(
+        _recoverable({scope: refused[scope] for scope in ("recoverable", *recoverable) if scope in refused}, settings)
+    )
+    if unread_settings:
+        reason = f"Not all of rules, categories and settings could be read: {unread_settings[0]}"
+        rows.append({"class": "settings", "state": "in part", "code": "settings_unread", "reason": reason})
     rows.append(
         {
             "class": "public_folders",
@@ -36,7 +50,7 @@ def coverage_rows(
 
 
 def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[str, LastcopyError]) -> JsonObject:
-    if (error := refused.get(of)) is not None:
+    if (error := refused.get(of) or refused.get(word)) is not None:
         return {
             "class": of,
             "state": "not reachable",
@@ -46,19 +60,30 @@ def _part(of: str, word: str, kind: str, result: CopyResult, refused: Mapping[st
         }
     folders = [error for scope, error in refused.items() if scope.startswith(f"{word}/")]
     if folders:
-        reason = f"{len(folders):,} folders could not be listed: {folders[0]}"
-        return {"class": of, "state": "in part", "code": folders[0].code, "reason": reason}
+        return _in_part(of, folders)
     failed = result.excepted_kinds.get(kind, 0)
     counts = result.counts.get("pending", 0) or (of == "mail" and result.unexplained)
     if failed:
         return {"class": of, "state": "in part", "reason": f"{failed:,} items could not be copied."}
     if counts:
-        return {
-            "class": of,
-            "state": "in part",
-            "reason": "The service's own counts are not those of the copy, or items are pending.",
-        }
+        return {"class": of, "state": "in part", "reason": _UNCOUNTED}
     return {"class": of, "state": "covered"}
+
+
+def not_counted(row: JsonObject) -> JsonObject:
+    """A row of coverage, where the service's own counts of that mailbox are not those of the copy."""
+    return {**row, "state": "in part", "reason": _UNCOUNTED} if row["state"] == "covered" else row
+
+
+def _in_part(of: str, folders: Sequence[LastcopyError]) -> JsonObject:
+    reason = f"{len(folders):,} folders could not be listed: {folders[0]}"
+    return {
+        "class": of,
+        "state": "in part",
+        "code": folders[0].code,
+        "reason": reason,
+        "alternative": folders[0].action,
+    }
 
 
 def _recoverable(refused: Mapping[str, LastcopyError], settings: MailSettings) -> JsonObject:
@@ -67,6 +92,8 @@ def _recoverable(refused: Mapping[str, LastcopyError], settings: MailSettings) -
     if (error := refused.get("recoverable")) is not None:
         told = {"code": error.code, "reason": str(error), "alternative": "Export them by eDiscovery."}
         return {"class": "recoverable_items", "state": "not reachable", **told}
+    if refused:
+        return _in_part("recoverable_items", [*refused.values()])
     return {"class": "recoverable_items", "state": "covered"}
 
 

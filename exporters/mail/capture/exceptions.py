@@ -97,6 +97,18 @@ def _sentence(error: LastcopyError) -> str:
     return f"{text[:1].upper()}{text[1:]}" if text.endswith(".") else f"{text[:1].upper()}{text[1:]}."
 
 
+INCOMPLETE = "listing_incomplete"
+
+
+def incomplete(what: str) -> SourceError:
+    """The error for a listing that cannot be the whole."""
+    return SourceError(
+        what,
+        code=INCOMPLETE,
+        action="Run the export again; if it stays, check for a proxy that answers in the service's place.",
+    )
+
+
 NO_MAILBOX = (NoMailboxError, UserNotFoundError)
 """There is nothing to copy: what is told of a single folder or item under these is not believed."""
 

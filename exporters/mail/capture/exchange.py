@@ -22,6 +22,7 @@ from exporters.graph.errors import (
     UnsupportedError,
 )
 from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.exceptions import incomplete
 from exporters.mail.capture.facts import extended, id_of
 
 KEYS: Final = ("Binary 0xFFF", "Binary 0x300B", "String 0x1A")
@@ -68,8 +69,11 @@ def export_ids(mailbox: Mailbox) -> ExportIds:
         except UNAVAILABLE as error:
             refused = refused or error
             continue
-        knows = knows or beta
-        primary = primary or identifier_of(served.get("primaryMailboxId"))
+        own = identifier_of(served.get("primaryMailboxId"))
+        knows = knows or (
+            beta and own is not None
+        )  # an answer that tells nothing does not tell that there is no archive
+        primary = primary or own
         archive = archive or identifier_of(served.get("inPlaceArchiveMailboxId"))
     return ExportIds(primary, archive, refused if primary is None and archive is None else None, knows)
 
@@ -107,20 +111,50 @@ class ExportFolder:
 def walk(box: Mailbox) -> Iterator[ExportFolder]:
     """All folders that hold something of their own, parents first. box: of the export API. Raises: GraphError."""
     known: set[str] = set()
-    waiting: list[tuple[ExportFolder | None, int]] = [(None, 0)]
+    waiting: list[tuple[ExportFolder | None, int, int]] = [(None, 0, 1)]
     while waiting:
-        above, depth = waiting.pop()
-        for served in _children(box, above):
+        above, depth, least = waiting.pop()
+        for served in _children(box, above, least):
             folder = _folder(box.owner, served, above)
-            if folder is None or folder.id in known or _is_search_folder(served):
+            if folder is None:
+                raise incomplete("The export API names folders without an id.")
+            if folder.id in known or _is_search_folder(served):
                 continue
             known.add(folder.id)
             yield folder
-            if served.get("childFolderCount") != 0 and depth < _DEEPEST:
-                waiting.append((folder, depth + 1))
+            if (children := number_of(served.get("childFolderCount"))) != 0:
+                if depth >= _DEEPEST:
+                    raise incomplete("Folders of the export API lie deeper than can be followed.")
+                waiting.append((folder, depth + 1, children or 0))
+    if not known:
+        raise incomplete("The export API lists no folders in this mailbox.")
 
 
-def _children(box: Mailbox, above: ExportFolder | None) -> list[JsonObject]:
+def left_out(box: Mailbox, row: Mapping[str, Any], folders: Mapping[str, ExportFolder]) -> ExportFolder | None:
+    """A folder that an earlier walk found and this one (folders) did not, if it is there all the same. row: as in the bag.
+
+    Raises: GraphError.
+    """
+    try:
+        served = box.get(f"/folders/{segment(str(row['id']))}")
+    except NotFoundError:
+        return None
+    above = folders.get(identifier_of(served.get("parentFolderId")) or "")
+    if id_of(served) != row["id"] or (above is None and row.get("parent") is not None):
+        return None  # it lies elsewhere, outside of the tree
+    return _folder(box.owner, served, above)
+
+
+def _children(box: Mailbox, above: ExportFolder | None, least: int) -> list[JsonObject]:
+    """least: how many there should be; where there are fewer, they are listed once more."""
+    found = _listed(box, above)
+    if len(found) < least:
+        ids = {id_of(served) for served in found}
+        found += [served for served in _listed(box, above) if id_of(served) not in ids]
+    return found
+
+
+def _listed(box: Mailbox, above: ExportFolder | None) -> list[JsonObject]:
     path = "/folders" if above is None else f"{above.route}/childFolders"
     for expand in FOLDER_EXPANDS:
         params = None if expand is None else {"$expand": expand}

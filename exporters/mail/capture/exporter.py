@@ -18,12 +18,13 @@ from exporters.bag.reconcile import difference_of, reconcile
 from exporters.bag.removed import digest_of_removed, is_mass
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
-from exporters.errors import RunError
+from exporters.errors import RunError, SourceError
 from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.mailbox import Mailbox
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.contents import Fetcher
-from exporters.mail.capture.coverage import coverage_rows
+from exporters.mail.capture.coverage import coverage_rows, not_counted
+from exporters.mail.capture.due import are_streams_due, note_composing, note_streams
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.folders import Paths, settle_folders
 from exporters.mail.capture.keeping import Keeper
@@ -32,9 +33,9 @@ from exporters.mail.capture.objects import Objects
 from exporters.mail.capture.planning import Planner
 from exporters.mail.capture.profile import refresh_profile
 from exporters.mail.capture.removals import find_removed, kinds_held_back, removal_rows
-from exporters.mail.capture.second import SecondCapture
+from exporters.mail.capture.second import SecondCapture, Told
 from exporters.mail.capture.team import Team
-from exporters.mail.originals import COMPOSED, COMPOSING, PST_CURSOR
+from exporters.mail.originals import COMPOSED, PST_CURSOR
 from exporters.mail.settings import MailSettings
 from exporters.outcomes import ExceptionCode
 from exporters.sources import Source
@@ -69,7 +70,7 @@ class MailExporter:
         self._mailbox = Mailbox(graph, source.id, route="groups" if is_group else "users")
         self._listing = Listing(self._mailbox, writer, settings, stop=stop, is_group=is_group)
         self._cloud = graph.cloud.name
-        self._told: list[JsonObject] = []
+        self._told = Told()
         self.result = CopyResult()
 
     def run(self) -> CopyResult:
@@ -107,7 +108,7 @@ class MailExporter:
                 break
         self._note_refusals()
         if not (self._is_group or self._stop.is_set()):
-            self._second(is_quiet=is_quiet)
+            self._second(is_quiet=is_quiet and not are_streams_due(self._writer))
 
     def _second(self, *, is_quiet: bool) -> None:
         """The second capture, and the archive, where they can be had."""
@@ -123,10 +124,13 @@ class MailExporter:
             is_quiet=is_quiet,
             accepts_removals=self._accepts_removals,
         )
-        self._told = second.run().coverage
+        self._told = second.run()
 
     def _round(self, *, extra: bool) -> int:
         """Decide removals and work off what is owed; the number of items worked on."""
+        name_source(self._writer, self._source, self._clock)
+        note_composing(self._writer)
+        note_streams(self._writer)
         removed = self._decide_removals()
         paths = Paths(self._writer.state)
         settled, new = settle_folders(self._writer, paths, self._clock)
@@ -164,7 +168,9 @@ class MailExporter:
             objects.finish()
         except BaseException as error:
             self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
-            if isinstance(error, GraphError | StoppedError):  # the store is well: what was fetched is kept
+            if isinstance(
+                error, GraphError | StoppedError | SourceError
+            ):  # the store is well: what was fetched is kept
                 objects.finish()
             else:
                 objects.abandon()
@@ -224,8 +230,8 @@ class MailExporter:
         name_source(writer, self._source, self._clock)
         if done and self._compose is not None:
             self._compose(writer)
-        elif writer.is_loaded and self._pst.get("kind") == COMPOSED:  # what is new waits for the next run
-            writer.emit("cursor", {**self._pst, "scope": PST_CURSOR, "kind": COMPOSING})
+        elif writer.is_loaded:  # what is new waits for the next run
+            note_composing(writer)
         self._count_loaded()
         writer.close("complete" if done else "stopped")
 
@@ -261,15 +267,28 @@ class MailExporter:
         result.unexplained = sum(entry["unexplained"] for entry in reconciliation["independent"])
         if difference := difference_of(reconciliation["independent"]):
             result.digests["not_reconciled"] = difference
+        settings: list[str] = []
         for row in excepted:
             if row["code"] != ExceptionCode.VANISHED:
                 result.excepted_kinds[row["kind"]] = result.excepted_kinds.get(row["kind"], 0) + 1
+                settings += [row["reason"]] if row["kind"] == "setting" else []
             code, run, captured = row["code"], str(row.get("run")), datetime.fromisoformat(row["captured"])
             result.exceptions[code] = result.exceptions.get(code, 0) + 1
             runs = result.newest.setdefault(code, {})
             runs[run] = max(runs.get(run, captured), captured)
-        result.coverage = coverage_rows(result, self._listing.refused, self._settings, is_group=self._is_group)
-        result.coverage += self._told
+        refused = self._listing.refused
+        result.coverage = coverage_rows(
+            result,
+            refused,
+            self._settings,
+            is_group=self._is_group,
+            recoverable=self._listing.recoverable_of(refused),
+            unread_settings=settings,
+        )
+        odd = {entry["scope"] for entry in reconciliation["independent"] if entry["unexplained"]}
+        result.coverage += [
+            not_counted(row) if self._told.scopes.get(row["class"]) in odd else row for row in self._told.coverage
+        ]
 
 
 def _digest(content: Any) -> str:

@@ -4,6 +4,7 @@ Rules of this file: everything in an answer is optional until proved otherwise (
 times of the year 1 mean nothing (Q-076). Source: docs/formats.md (bag of a mailbox), graph.md §3.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ _CONTENT = (
 )  # fmt: skip
 _ALWAYS = ("createdDateTime", "parentFolderId")
 """What a whole row has at least one of, and one that tells only of a change has not."""
+_TAGGED = re.compile(r"\w+ 0x([0-9a-f]{1,8})", re.IGNORECASE)
 _NAMES = {"message": "subject", "contact": "displayName", "task": "title", "event": "subject", "post": "subject"}
 
 
@@ -34,10 +36,10 @@ def digest(value: Mapping[str, Any]) -> str:
 
 
 def extended(record: Mapping[str, Any], tag: str) -> str | None:
-    """The value of a single-value extended property by its tag (`0xE08`, without leading zeros), whatever its type."""
+    """The value of a single-value extended property by its tag (`0xE08`), whatever its type; leading zeros say nothing."""
     for entry in objects_of(record.get("singleValueExtendedProperties")):
-        name = (text_of(entry.get("id")) or "").split(" ")
-        if len(name) == 2 and name[1].lower().replace("0x0", "0x").replace("0x0", "0x") == tag.lower():
+        found = _TAGGED.fullmatch(text_of(entry.get("id")) or "")
+        if found is not None and int(found[1], 16) == int(tag, 16):
             return text_of(entry.get("value"))
     return None
 
@@ -125,7 +127,8 @@ def date_of(record: Mapping[str, Any], name: str) -> str | None:
 def same_facts(facts: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     """Whether a row says already what was listed just now."""
     if facts["kind"] in {"event", "post"}:  # the listing tells no more of these
-        is_same = facts["service"].get("changeKey") == row.get("service", {}).get("changeKey")
+        old = row.get("service", {})
+        is_same = all(facts["service"].get(name) == old.get(name) for name in ("changeKey", "asked"))
         return is_same and all(facts.get(name) == row.get(name) for name in ("kind", "parent"))
     names = ("kind", "name", "parent", "created", "modified", "service")
     return all(facts.get(name) == row.get(name) for name in names)

@@ -11,7 +11,9 @@ from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult
+from exporters.errors import ItemError
 from exporters.mail.capture.contents import PHOTO
+from exporters.mail.capture.exceptions import code_of, reason_of
 from exporters.mail.capture.facts import same_facts
 from exporters.mail.capture.fetched import Fetched, Piece, Task
 from exporters.mail.capture.objects import Lines, MailZip, Objects
@@ -73,7 +75,6 @@ class Keeper:
         if is_same and held is not None:
             row.update({name: held[name] for name in _HELD if name in held})
         elif fetched.file is not None:
-            zip_file.rows += self._settled(fetched, "outcome = 'excepted'")  # it is all in the MIME
             if held is not None and held.get("key") is not None:
                 zip_file.rows.append(("item", earlier(held)))
             name = zip_file.name(task.folder, str(row["name"]), task.item_id)
@@ -85,6 +86,7 @@ class Keeper:
             self._count_copied(held)
         if fetched.pieces:
             record["attachments"] = [self._piece(piece, MAIL, row, zip_file.rows) for piece in fetched.pieces]
+        zip_file.rows += self._settled(fetched, "outcome = 'excepted'")  # the bytes of all are in the MIME
         row["record"] = zip_file.key
         zip_file.record({**record, **self._described(fetched, row)})
         zip_file.rows.append(("item", row))
@@ -168,21 +170,32 @@ class Keeper:
             self._except(row, piece.code, piece.reason, held)
             told["code"] = piece.code.value
         elif piece.file is not None:
-            held = self._writer.state.row(("attachment", str(item["id"]), piece.item_id))
-            if held is not None and held.get("sha256") == piece.sha256:
-                row.update({name: held[name] for name in ("key", "size", "sha256", "versionId") if name in held})
+            try:
+                rows += self._put(piece, kind, row)
+            except ItemError as error:  # the store cannot take it, for a reason that concerns this one alone
+                code = code_of(error)
+                self._except(row, code, reason_of(code, error), None)
+                told["code"] = code.value
             else:
-                row["key"], version = self._objects.put_piece(kind, piece.name, piece.item_id, piece.file, piece.size)
-                row.update(size=piece.size, sha256=piece.sha256)
-                if version is not None:
-                    row["versionId"] = version
-                if held is not None and held.get("key") is not None:
-                    rows.append(("item", earlier(held)))
-            told.update({name: row[name] for name in ("size", "sha256")})  # their key stands in their row
+                told.update({name: row[name] for name in ("size", "sha256")})  # their key stands in their row
         else:
             return told  # a link: it has no bytes, and stands in the record
         rows.append(("item", row))
         return told
+
+    def _put(self, piece: Piece, kind: str, row: JsonObject) -> list[tuple[str, JsonObject]]:
+        """Put the bytes of a piece where they are not held already, and complete its row; return a row for those before."""
+        held = self._writer.state.row(("attachment", str(row["scope"]), piece.item_id))
+        if held is not None and held.get("sha256") == piece.sha256:
+            row.update({name: held[name] for name in ("key", "size", "sha256", "versionId") if name in held})
+            return []
+        if piece.file is None:
+            raise ValueError("bytes were expected")
+        row["key"], version = self._objects.put_piece(kind, piece.name, piece.item_id, piece.file, piece.size)
+        row.update(size=piece.size, sha256=piece.sha256)
+        if version is not None:
+            row["versionId"] = version
+        return [("item", earlier(held))] if held is not None and held.get("key") is not None else []
 
     def _settled(self, fetched: Fetched, where: str = "1") -> list[tuple[str, JsonObject]]:
         """Rows of earlier pieces that the item does not have any more: gone if we hold them, else vanished."""

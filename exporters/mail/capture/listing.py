@@ -16,6 +16,8 @@ from exporters.bag.ledger import BagWriter
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.errors import (
     ForeignLinkError,
+    GaveUpError,
+    ItemGaveUpError,
     NotFoundError,
     PagingLoopError,
     RefusedError,
@@ -26,9 +28,11 @@ from exporters.graph.errors import (
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.ahead import Ahead
 from exporters.mail.capture.collections import Collection, First, collection_at, collection_of
-from exporters.mail.capture.exceptions import NO_MAILBOX
+from exporters.mail.capture.doubts import confirm, is_odd, missed
+from exporters.mail.capture.exceptions import INCOMPLETE, NO_MAILBOX, incomplete
 from exporters.mail.capture.facts import id_of, is_removed, item_facts, listed_facts
 from exporters.mail.capture.news import ListingDigest, is_news, uncounted
+from exporters.mail.capture.refusals import MOST_FOLDERS, Refusals
 from exporters.mail.capture.walk import Walk, Walker, walked_as
 from exporters.mail.settings import MailSettings
 
@@ -57,14 +61,16 @@ class Listing:
         self.relisted: set[str] = set()
         """Folders that were listed from the start in this round."""
         self._missing: dict[str, LastcopyError] = {}
+        self._refusals = Refusals(MOST_FOLDERS)
         self._ahead: Ahead[First, Any] | None = None
+        self._nameless: set[str] = set()
 
     def run(self, anew: Iterable[str] = ()) -> bool:
         """List to the end of a round; whether it brought any news. Removals are not decided yet.
 
         Raises: SourceError, RunError; StoppedError: the next run goes on after the page that was the last.
         """
-        self.refused, self.relisted, self._missing = {}, set(), {}
+        self.refused, self.relisted, self._missing, self._nameless = {}, set(), {}, set()
         anew = set(anew)
         known = [collection for collection in self._known() if collection.folder not in anew]
         news = self._ask_all(known, frozenset())
@@ -98,9 +104,19 @@ class Listing:
             collection = collection_of(facts)
             if collection is None or collection.scope in asked:
                 continue
-            if collection.word != "threads" or not self._is_live(collection.scope) or facts["id"] in changed:
+            # a thread says when it changed last
+            is_told = collection.word == "threads" and facts["service"].get("changed") is not None
+            if not (is_told and self._is_live(collection.scope) and facts["id"] not in changed):
                 found.append(collection)
         return found
+
+    def recoverable_of(self, scopes: Iterable[str]) -> set[str]:
+        """Those of folders of Recoverable Items."""
+        found = {
+            one.scope for facts in self.walk.folders.values() if (one := collection_of(facts)) and one.is_recoverable
+        }
+        cursors = self._writer.heads.cursors
+        return {scope for scope in scopes if scope in found or cursors.get(scope, {}).get("recoverable")}
 
     def _known(self) -> list[Collection]:
         """Collections that have a cursor; the one whose listing from the start was cut off goes first: what it has seen is known
@@ -129,13 +145,15 @@ class Listing:
             self._mailbox, recoverable=self._settings.recoverable == "all", well_known=cursor.get("wellKnown") or {}
         )
         self.walk = walker.group() if self._is_group else walker.mailbox()
+        is_as_before = cursor.get("digest") == self._digest() and cursor.get("wellKnown") == self.walk.well_known
+        if is_as_before and not self._writer.is_loaded:
+            self.refused |= self.walk.refused
+            return set()
+        gone = self._gone_folders(walker)
+        changed = {facts["id"] for facts in self._news_of(list(self.walk.folders.values()))} | gone
         self.refused |= self.walk.refused
         value: JsonObject = {"kind": "listed", "link": "", "digest": self._digest(), "wellKnown": self.walk.well_known}
-        is_as_before = all(cursor.get(name) == value[name] for name in value)
-        if is_as_before and not self._writer.is_loaded:
-            return set()
-        changed = {facts["id"] for facts in self._news_of(list(self.walk.folders.values()))} | self._gone_folders()
-        if not is_as_before:
+        if any(cursor.get(name) != value[name] for name in value):
             self._writer.emit("cursor", {"scope": FOLDERS, **value})
         return changed
 
@@ -147,24 +165,23 @@ class Listing:
             found.update(part.encode())
         return found.hexdigest()
 
-    def _gone_folders(self) -> set[str]:
-        """Folders that the walk did not find any more, in those parts of it that went through, are listed as deleted."""
+    def _gone_folders(self, walker: Walker) -> set[str]:
+        """Folders that are not there any more, in those parts of the walk that went through, are listed as deleted."""
         asked = {"mail", "contacts", "calendar", "tasks", "threads"}
         asked |= {"recoverable"} if self._settings.recoverable == "all" else set()
         query = "kind = 'folder' AND scope = '' AND outcome = 'copied'"
+        missing: list[JsonObject] = []
         gone: list[JsonObject] = []
         for row in map(load_json, self._writer.state.rows(query)):
-            item_id = row["id"]
-            if item_id in self.walk.folders or walked_as(row) in self.walk.refused:
+            if row["id"] in self.walk.folders or walked_as(row) in self.walk.refused:
                 continue
             if walked_as(row) not in asked:
                 gone += uncounted(row)
-                continue
-            owed = self._writer.state.listed("", item_id)
-            if owed is None or not owed.get("deleted"):
-                facts: JsonObject = {"scope": "", "id": item_id, "deleted": True}
-                facts.update({name: row[name] for name in ("kind", "name", "parent") if name in row})
-                gone.append(facts)
+            elif not (self._writer.state.listed("", row["id"]) or {}).get("deleted"):
+                missing.append(row)
+        for row in walker.look_for(missing):
+            facts: JsonObject = {"scope": "", "id": row["id"], "deleted": True}
+            gone.append({**facts, **{name: row[name] for name in ("kind", "name", "parent") if name in row}})
         self._writer.emit_all([("listed", facts) for facts in gone])
         return {facts["id"] for facts in gone}
 
@@ -174,7 +191,9 @@ class Listing:
         """List one collection; whether that brought news. What cannot be listed is kept in `refused`."""
         self._look_for_a_stop()
         try:
-            return self._list_collection(collection, anew=anew)
+            news = self._list_collection(collection, anew=anew)
+            if collection.scope in self._nameless:
+                raise incomplete("A listing names items without an id.")
         except (*NO_MAILBOX, StoppedError):
             raise
         except NotFoundError as error:
@@ -188,9 +207,14 @@ class Listing:
                 is_full
                 or self._writer.heads.round is not None
                 or isinstance(error, (PagingLoopError, ForeignLinkError))
+                or error.code == INCOMPLETE
             ):
                 self._drop(collection)
-            return False
+            if isinstance(error, GaveUpError | ItemGaveUpError):
+                self._refusals.refused(error)
+            return error.code == INCOMPLETE  # the next round may know more
+        self._refusals.served()
+        return news
 
     def _drop(self, collection: Collection) -> None:
         """The next listing of it begins at its start."""
@@ -277,14 +301,14 @@ class Listing:
         return news
 
     def _miss(self, collection: Collection) -> bool:
-        """A listing from the start has ended: what it did not bring is not in this folder any more."""
-        query = (
-            "SELECT id, name FROM tree WHERE scope = '' AND parent = ? AND alive = 1 AND kind = ? AND NOT EXISTS"
-            " (SELECT 1 FROM seen WHERE seen.scope = ? AND seen.id = tree.id) LIMIT ?"
-        )
-        values = (collection.folder, collection.kind, collection.scope, _SEEN)
-        news = False
-        while found := self._writer.state.db.execute(query, values).fetchall():
+        """A listing from the start has ended: what it did not bring is not in this folder any more. Raises: SourceError if that
+        is not so."""
+        state, news = self._writer.state, False
+        if collection.word == "events" and is_odd(state, collection):  # nothing counts them: they are listed twice
+            for page in self._listed(collection):
+                news = self._take_listed(collection, page) or news
+        confirm(self._mailbox, state, collection)
+        while found := missed(state, collection, _SEEN):
             facts = {"scope": "", "deleted": True, "kind": collection.kind, "parent": collection.folder}
             named = [{**facts, "id": item_id, "name": name.decode("utf-8", "surrogatepass")} for item_id, name in found]
             self._writer.emit_all([("listed", one) for one in named])
@@ -293,7 +317,7 @@ class Listing:
 
     def _take(self, collection: Collection, rows: list[JsonObject], full: bool) -> bool:
         """A page; whether it brought news. The last row of an id counts (Q-003)."""
-        there = [row for row in rows if id_of(row) is not None]
+        there = self._named(collection, rows)
         if not there:
             return False
         facts = [
@@ -340,12 +364,15 @@ class Listing:
         told, news = ListingDigest(), False
         for page in self._listed(collection):
             told.take(page)
-            self._see(collection, (row["id"] for row in page))
-            facts = [listed_facts(collection.kind, row, collection.folder, collection.asked) for row in page]
-            news = bool(self._news_of(facts)) or news
+            news = self._take_listed(collection, page) or news
         news = self._miss(collection) or news
         self._end_listed(collection, {"asked": collection.asked}, told.value)
         return news
+
+    def _take_listed(self, collection: Collection, page: list[JsonObject]) -> bool:
+        self._see(collection, (row["id"] for row in page))
+        facts = [listed_facts(collection.kind, row, collection.folder, collection.asked) for row in page]
+        return bool(self._news_of(facts))
 
     def _end_listed(self, collection: Collection, settings: JsonObject, told: str) -> None:
         """A listing that leaves no link has ended."""
@@ -382,7 +409,14 @@ class Listing:
     def _listed(self, collection: Collection) -> Iterator[list[JsonObject]]:
         for page in self._asked(collection.from_the_start(None)):
             self._look_for_a_stop()
-            yield [row for row in page if id_of(row) is not None]
+            yield self._named(collection, page)
+
+    def _named(self, collection: Collection, rows: list[JsonObject]) -> list[JsonObject]:
+        """Rows with an id; that there are others makes the listing one that is not whole."""
+        there = [row for row in rows if id_of(row) is not None]
+        if len(there) < len(rows):
+            self._nameless.add(collection.scope)
+        return there
 
     def _look_for_a_stop(self) -> None:
         if self._stop.is_set():

@@ -8,16 +8,18 @@ be read is a problem of the source. Source: issue 6 (parts 3, 5, h); graph.md §
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.bag.ledger import BagWriter
-from exporters.clock import Clock
+from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.errors import NoMailboxError
 from exporters.graph.mailbox import Mailbox
+from exporters.mail.capture.due import streams_done
 from exporters.mail.capture.exchange import ExportIds, export_ids
 from exporters.mail.capture.joins import Joins
 from exporters.mail.capture.objects import Numbers
@@ -27,6 +29,8 @@ from exporters.mail.settings import MailSettings
 ARCHIVE_UNREADABLE: Final = "archive_unreadable"
 FASTTRANSFER_UNAVAILABLE: Final = "fasttransfer_unavailable"
 MASS: Final = "mass_disappearance"
+SCOPE: Final = "exchange"
+AFTER: Final = timedelta(days=1)
 CLOUDS: Final = frozenset({"worldwide", "custom"})
 """Where the service has the export API."""
 NATIVE, NOTES, ARCHIVE = "native_streams", "notes_and_journal", "archive"
@@ -45,10 +49,12 @@ _GET_STREAMS = (
 
 @dataclass(slots=True)
 class Told:
-    """coverage: rows for the record of the run. problems: by code, what is a finding's content."""
+    """coverage: rows for the record of the run. problems: by code, what is a finding's content. scopes: by class, id of the
+    mailbox that its rows speak of."""
 
     coverage: list[JsonObject] = field(default_factory=list)
     problems: dict[str, list[str]] = field(default_factory=dict)
+    scopes: dict[str, str] = field(default_factory=dict)
 
 
 class SecondCapture:
@@ -77,6 +83,7 @@ class SecondCapture:
         self._accepts = accepts_removals
         self._numbers = Numbers(writer)
         self._told = Told()
+        self._has_failed = False
 
     def run(self) -> Told:
         """Capture what is asked for and can be had; problems are in the result, too. Raises: RunError, StoppedError, errors of
@@ -89,16 +96,53 @@ class SecondCapture:
             self._say(ARCHIVE, "not asked", alternative="sources.archive: auto")
         if not (wants_streams or wants_archive):
             return self._told
-        ids = self._ids()
-        if wants_streams:
+        known, said = self._known(), len(self._told.coverage)
+        ids = self._ids() if known is None else ExportIds(**known["ids"])
+        if ids is not None:
+            named = {NATIVE: ids.primary, NOTES: ids.primary, ARCHIVE: ids.archive}
+            self._told.scopes = {of: scope for of, scope in named.items() if scope is not None}
+        if wants_streams and known is not None and self._is_quiet:
+            self._told.coverage += known["streams"]
+        elif wants_streams:
             self._primary(ids)
+        streams = self._told.coverage[said:]
         if wants_archive:
             self._archive(ids)
+        is_settled = ids is not None and ids.refused is None and not (self._told.problems or self._has_failed)
+        if ids is not None and not self._stop.is_set():
+            self._keep(ids, streams, known, is_settled=is_settled)
         for code, content in self._told.problems.items():
             if code not in self._result.problems:
                 self._result.problems.append(code)
             self._result.digests[code] = Hashed.of(dump_json({"content": content}))
         return self._told
+
+    # -- what is known for a day ------------------------------------------------------------------------------------
+
+    def _known(self) -> JsonObject | None:
+        """What an earlier run found out within a day, under the same settings: which mailboxes there are, and what came of the
+        streams. Where nothing else is new of a mailbox, its second capture is not asked then either."""
+        cursor: JsonObject = self._writer.heads.cursors.get(SCOPE, {})
+        if cursor.get("settings") != self._asked() or "at" not in cursor:
+            return None
+        is_fresh = self._clock.now() - datetime.fromisoformat(cursor["at"]) < AFTER
+        return cursor if is_fresh else None
+
+    def _keep(self, ids: ExportIds, streams: list[JsonObject], known: JsonObject | None, *, is_settled: bool) -> None:
+        """Have it known from now on; what was known so far holds no longer than it did, and not if it is otherwise now."""
+        if not is_settled:
+            if known is not None:
+                self._writer.emit("cursor", {"scope": SCOPE, "kind": "listed", "link": ""})
+            return
+        if known is not None and known["streams"] == streams:
+            return
+        found = {"primary": ids.primary, "archive": ids.archive, "is_archive_known": ids.is_archive_known}
+        value = {"kind": "listed", "link": "", "settings": self._asked(), "ids": found, "streams": streams}
+        at = timestamp(self._clock.now()) if known is None else known["at"]
+        self._writer.emit("cursor", {"scope": SCOPE, **value, "at": at})
+
+    def _asked(self) -> JsonObject:
+        return {"fasttransfer": self._settings.fasttransfer, "archive": self._settings.archive}
 
     def _ids(self) -> ExportIds | None:
         """None where this cloud has no such API."""
@@ -124,6 +168,8 @@ class SecondCapture:
         if found.refused and len(found.refused) == found.folders:
             self._no_streams(next(iter(found.refused.values())), "")
             return
+        if not found.refused:
+            streams_done(self._writer)
         self._streams_told(found)
 
     def _streams_told(self, found: Streams) -> None:
@@ -135,6 +181,7 @@ class SecondCapture:
             row["code"] = first.code
             if self._settings.fasttransfer == "on":
                 self._told.problems[FASTTRANSFER_UNAVAILABLE] = sorted(found.refused)
+        self._has_failed = bool(found.failed or found.refused)
         if found.failed:
             reasons.append(f"{found.failed:,} items could not be exported.")
         if found.unjoined:

@@ -15,6 +15,7 @@ from exporters.bag.removed import add_what_lies_below, begin_removed, digest_of_
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult
 from exporters.graph.answers import number_of, text_of
+from exporters.mail.capture.due import note_composing
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.exchange import ExportFolder
 from exporters.mail.capture.exports import Exported
@@ -115,9 +116,14 @@ class StreamKeeper:
             self._zip.abandon()
             self._zip = None
 
+    def _begin(self) -> None:
+        if not self.has_work:
+            note_composing(self._writer)
+            self.has_work = True
+
     def _put(self, row: JsonObject) -> None:
+        self._begin()
         self._waiting.append(("item", row))
-        self.has_work = True
         if row["kind"] in _KINDS:
             self._fresh[str(row["id"])] = row
 
@@ -167,13 +173,12 @@ class StreamKeeper:
 
     # -- folders ----------------------------------------------------------------------------------------------------
 
-    def folder(self, folder: ExportFolder) -> None:
-        """Write the row of a folder, if it is not as we have it, after those of what lies in it."""
+    def folder(self, folder: ExportFolder, *, counted: bool = True) -> None:
+        """Write the row of a folder, if it is not as we have it, after those of what lies in it. counted: with the service's
+        number of its items, which means nothing beside our rows before the folder is listed to its end."""
         self.finish()
         held = self._writer.state.row(("folder", self._id, folder.id))
-        row = {**folder.facts, "path": folder.path, "outcome": Outcome.COPIED.value}
-        if self._joins is None:
-            row["service"] = {**row["service"], "isArchive": True}
+        row = self._folder_row(folder, counted=counted)
         if held is not None and {k: v for k, v in held.items() if k not in ("run", "captured")} == row:
             return
         self._result.copied += held is None
@@ -181,6 +186,19 @@ class StreamKeeper:
             self._take_along(folder)
         self._put({**row, "run": self._writer.run.id, "captured": self._now()})
         self.finish()
+
+    def listed_to_the_end(self, folder: ExportFolder) -> None:
+        """Let the row of a folder say how many items the service counts, once all that was listed of it is written."""
+        row = self._folder_row(folder, counted=True)
+        self._put({**row, "run": self._writer.run.id, "captured": self._now()})
+
+    def _folder_row(self, folder: ExportFolder, *, counted: bool) -> JsonObject:
+        service = dict(folder.facts["service"])
+        if not counted:
+            service.pop("totalItemCount", None)
+        if self._joins is None:
+            service["isArchive"] = True
+        return {**folder.facts, "service": service, "path": folder.path, "outcome": Outcome.COPIED.value}
 
     def _take_along(self, folder: ExportFolder) -> None:
         for rows in self._below(folder.id):
@@ -211,9 +229,9 @@ class StreamKeeper:
         if row["outcome"] == Outcome.GONE or row.get("code") == ExceptionCode.VANISHED:
             return
         named: JsonObject = {name: row[name] for name in ("kind", "name", "parent") if name in row}
+        self._begin()
         self._waiting.append(("listed", {"scope": self._id, "id": row["id"], "deleted": True, **named}))
         self._removed.add(str(row["id"]))
-        self.has_work = True
 
     def folder_removed(self, folder_id: str) -> None:
         """The same of a folder, and so of what lies in it."""

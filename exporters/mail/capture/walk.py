@@ -2,11 +2,13 @@
 
 Rules of this file: hidden folders are asked for on each level (Q-066); the walk begins at the root's children and not at
 `/mailFolders` (Q-068); a folder is its id, whatever it is called (Q-069); a class of folders that is refused does not stop
-the others. Several things are asked at once, and what is found stands in one order. Source: graph.md §3.2, §3.6; quirks Q-066
-to Q-069, Q-078.
+the others. A listing may leave folders out: what has a well-known name, what an earlier walk found, and what the flat listing
+names where a count is not reached, is asked for by its id and taken in where it is there. `childFolderCount` alone proves
+nothing: it may speak of folders that are not of mail. What will be asked is asked for at once, and taken in one order.
+Source: graph.md §3.2, §3.6; quirks Q-066 to Q-069, Q-078.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +16,12 @@ from exporters.bag.formats import JsonObject
 from exporters.errors import ItemError, LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, number_of, text_of
 from exporters.graph.calls import segment
-from exporters.graph.errors import NotFoundError, RefusedError, StoppedError, UserNotFoundError
+from exporters.graph.errors import NotFoundError, RefusedError, StoppedError, UnsupportedError, UserNotFoundError
 from exporters.graph.mailbox import Mailbox
-from exporters.mail.capture.ahead import side_by_side
 from exporters.mail.capture.asked import FOLDER, FOLDER_EXPANDS
-from exporters.mail.capture.exceptions import NO_MAILBOX
+from exporters.mail.capture.exceptions import NO_MAILBOX, incomplete
 from exporters.mail.capture.facts import folder_facts, id_of, owner_of
+from exporters.mail.capture.foreseen import Foreseen
 
 ROOT = "msgfolderroot"
 RECOVERABLE = "recoverableitemsroot"
@@ -30,8 +32,10 @@ WELL_KNOWN = (
 WELL_KNOWN_RECOVERABLE = ("recoverableitemsdeletions", "recoverableitemspurges", "recoverableitemsversions")
 CONTACTS = "contacts"
 """The default folder of contacts, by a name that the service takes for an id."""
+_PLACES = {"contacts": "/contactFolders", "calendar": "/calendars", "tasks": "/todo/lists", "threads": "/threads"}
 _SEARCH = "#microsoft.graph.mailSearchFolder"
 _HIDDEN = {"includeHiddenFolders": "true", "$top": "250"}
+_ID, _MANY, _LISTS = {"$select": "id"}, {"$top": "250"}, {"$top": "100"}
 _DEEPEST = 300
 
 
@@ -44,83 +48,87 @@ class Walk:
     refused: dict[str, LastcopyError] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Part:
-    """What one part of the walk found, and why it went no further. well_known: what is known before it begins, too."""
-
-    well_known: dict[str, str]
-    folders: dict[str, JsonObject] = field(default_factory=dict)
-    error: LastcopyError | None = None
-
-    def keep(self, facts: JsonObject) -> None:
-        """The first of an id counts."""
-        self.folders.setdefault(facts["id"], facts)
-
-
-def _walked(walk: Callable[[_Part], None], well_known: Mapping[str, str]) -> _Part:
-    part = _Part(dict(well_known))
-    try:
-        walk(part)
-    except (StoppedError, ItemError, SourceError) as error:
-        part.error = error
-    return part
-
-
 class Walker:
     """Walks one mailbox. recoverable: whether Recoverable Items are asked for; well_known: what an earlier walk found."""
 
     def __init__(self, mailbox: Mailbox, *, recoverable: bool, well_known: Mapping[str, str]) -> None:
         self._mailbox, self._recoverable = mailbox, recoverable
+        self._asked = Foreseen(mailbox)
         self._walk = Walk(well_known=dict(well_known))
+        self._is_short = False
 
     def mailbox(self) -> Walk:
         """The folders of a user's mailbox. Raises: SourceError, RunError if its mail folders cannot be walked."""
-        root = self._mailbox.get(f"/mailFolders/{ROOT}", params={"$select": FOLDER})  # alone: there may be no mailbox
-        parts: dict[str, Callable[[_Part], None]] = {"mail": lambda part: self._mail(part, root)}
-        if not self._walk.well_known:
-            parts["names"] = lambda part: self._resolve_names(part, WELL_KNOWN)
-        if self._recoverable:
-            parts["recoverable"] = self._recoverable_items
-        parts |= {"contacts": self._contacts, "calendar": self._calendars, "tasks": self._tasks}
-        known = dict(self._walk.well_known)
-        for of, part in zip(parts, side_by_side(lambda walk: _walked(walk, known), list(parts.values())), strict=True):
-            self._take(of, part)
-        self._name()
+        with self._asked:
+            self._mail()
+            if self._recoverable:
+                self._guarded("recoverable", self._recoverable_items)
+            for of, walk in (("contacts", self._contacts), ("calendar", self._calendars), ("tasks", self._tasks)):
+                self._guarded(of, walk)
         return self._walk
 
-    def _name(self) -> None:
-        """Have the facts of folders with a well-known name say so."""
-        for name, item_id in reversed(self._walk.well_known.items()):
-            if (facts := self._walk.folders.get(item_id)) is not None:
-                facts["service"].setdefault("wellKnownName", name)
+    def _foresee(self, root_id: str) -> None:
+        """What the walk will ask."""
+        asked = self._asked
+        if not self._walk.well_known:
+            for name in WELL_KNOWN:
+                asked.expect(f"/mailFolders/{name}", _ID)
+        self._foresee_below(root_id)
+        if self._recoverable:
+            asked.expect(f"/mailFolders/{RECOVERABLE}", {"$select": FOLDER}, then=self._foresee_recoverable)
+        asked.expect(f"/contactFolders/{CONTACTS}")
+        asked.expect_pages("/contactFolders", _MANY, then=self._foresee_contacts)
+        asked.expect_pages("/calendars", _MANY)
+        asked.expect_pages("/todo/lists", _LISTS)
 
-    def _take(self, of: str, part: _Part) -> None:
-        """What a part of the walk found becomes part of the whole. Raises: what concerns more than that part."""
-        error = part.error
-        if error is not None and (of in ("mail", "names") or isinstance(error, (*NO_MAILBOX, StoppedError))):
-            raise error
-        if error is not None:
-            self._walk.refused[of] = error
-        self._walk.well_known |= part.well_known
-        for facts in part.folders.values():
-            self._keep(facts)
+    def _foresee_recoverable(self, root: JsonObject) -> None:
+        root_id = id_of(root)
+        if root_id is None:
+            return
+        if WELL_KNOWN_RECOVERABLE[0] not in self._walk.well_known:
+            for name in WELL_KNOWN_RECOVERABLE:
+                self._asked.expect(f"/mailFolders/{name}", _ID)
+        self._foresee_below(root_id)
+
+    def _foresee_below(self, place: str, depth: int = 0) -> None:
+        def then(found: list[JsonObject]) -> None:
+            for served in found:
+                item_id = id_of(served)
+                if item_id is not None and not _is_leaf(served) and depth < _DEEPEST:
+                    self._foresee_below(item_id, depth + 1)
+
+        self._asked.expect_pages(_below(place), _children_params(FOLDER_EXPANDS[0]), then=then)
+
+    def _foresee_contacts(self, found: list[JsonObject]) -> None:
+        for served in found:
+            if (item_id := id_of(served)) is not None:
+                self._asked.expect_pages(_contacts_below(item_id), _MANY)
 
     def group(self) -> Walk:
         """The threads of a group's mailbox. Raises: SourceError, RunError."""
         params = {"$select": "id,topic,lastDeliveredDateTime,hasAttachments,uniqueSenders,isLocked", "$top": "100"}
         for page in self._mailbox.pages("/threads", params=params):
             for served in page:
-                if id_of(served) is not None:
+                if self._has_id(served, "threads"):
                     named = {**served, "displayName": served.get("topic")}
                     self._keep(folder_facts(named, "threads", None, {"changed": served.get("lastDeliveredDateTime")}))
         return self._walk
+
+    def _guarded(self, of: str, walk: Callable[[], None]) -> None:
+        try:
+            walk()
+        except (*NO_MAILBOX, StoppedError):
+            raise
+        except (ItemError, SourceError) as error:
+            self._walk.refused[of] = error
 
     def _keep(self, facts: JsonObject) -> None:
         self._walk.folders.setdefault(facts["id"], facts)
 
     # -- mail -------------------------------------------------------------------------------------------------------
 
-    def _mail(self, part: _Part, root: JsonObject) -> None:
+    def _mail(self) -> None:
+        root = self._mailbox.get(f"/mailFolders/{ROOT}", params={"$select": FOLDER})
         root_id = id_of(root)
         if root_id is None:
             raise SourceError(
@@ -128,98 +136,202 @@ class Walker:
                 code="listing_incomplete",
                 action="Run the export again; if it stays, check for a proxy that answers in the service's place.",
             )
-        part.keep(folder_facts(root, "mail", None, {"wellKnownName": ROOT}))
-        self._below(part, root_id)
+        self._foresee(root_id)
+        if not self._walk.well_known:
+            self._resolve_names(WELL_KNOWN)
+        names = {item_id: name for name, item_id in self._walk.well_known.items()}
+        self._keep(folder_facts(root, "mail", None, {"wellKnownName": ROOT}))
+        self._below(root_id, root_id, names, 0, told=number_of(root.get("childFolderCount")))
+        self._look_for_well_known()
+        if self._is_short:
+            self._look_in_flat_listing(names)
+        if self._walk.folders.keys() == {root_id}:
+            self._walk.refused["mail"] = incomplete("The service lists no folders in this mailbox.")
 
-    def _resolve_names(self, part: _Part, wanted: Sequence[str]) -> None:
-        found = zip(wanted, side_by_side(self._id_of_name, wanted), strict=True)
-        part.well_known |= {name: item_id for name, item_id in found if item_id is not None}
-
-    def _id_of_name(self, name: str) -> str | None:
-        try:
-            return id_of(self._mailbox.get(f"/mailFolders/{name}", params={"$select": "id"}))
-        except UserNotFoundError:
-            raise
-        except (NotFoundError, RefusedError):
-            return None
-
-    def _below(self, part: _Part, root_id: str, *, recoverable: bool = False) -> None:
-        """Take in what is below a folder, level by level."""
-        level = [root_id]
-        for _ in range(_DEEPEST + 1):
-            above, level = level, []
-            for parent, children in zip(above, side_by_side(self._children, above), strict=True):
-                for served in children:
-                    item_id = id_of(served)
-                    if item_id is None or item_id in part.folders:
-                        continue
-                    is_search = served.get("@odata.type") == _SEARCH
-                    of = "search" if is_search else "mail"
-                    part.keep(folder_facts(served, of, parent, {"recoverable": recoverable or None}))
-                    if number_of(served.get("childFolderCount")) != 0 and not is_search:
-                        level.append(item_id)
-            if not level:
-                return
-
-    def _children(self, place: str) -> list[JsonObject]:
-        """The folders in a folder."""
-        path = f"/mailFolders/{segment(place)}/childFolders"
-        for expand in FOLDER_EXPANDS:
-            found: list[JsonObject] = []
+    def _resolve_names(self, wanted: Iterable[str]) -> None:
+        for name in wanted:
             try:
-                for page in self._mailbox.pages(path, params=_with({**_HIDDEN, "$select": FOLDER}, expand)):
-                    found += page
+                found = self._asked.get(f"/mailFolders/{name}", _ID)
+            except UserNotFoundError:
+                raise
+            except (NotFoundError, RefusedError):
+                continue
+            if (item_id := id_of(found)) is not None:
+                self._walk.well_known[name] = item_id
+
+    def _below(
+        self,
+        place: str,
+        parent: str,
+        names: Mapping[str, str],
+        depth: int,
+        *,
+        told: int | None = None,
+        recoverable: bool = False,
+    ) -> None:
+        """Take in what is below a folder. place: its id, or its well-known name; told: how many folders it is said to hold."""
+        part = "recoverable" if recoverable else "mail"
+        for served in self._listed_below(place, told):
+            if self._has_id(served, part):
+                self._take(served, parent, names, depth, recoverable=recoverable)
+
+    def _listed_below(self, place: str, told: int | None) -> list[JsonObject]:
+        """Twice where it is less than told."""
+        found = list(self._children(place))
+        if told is not None and len(found) < told:
+            ids = {id_of(served) for served in found}
+            found += [served for served in self._children(place) if id_of(served) not in ids]
+            self._is_short = self._is_short or len(found) < told
+        return found
+
+    def _take(
+        self, served: JsonObject, parent: str, names: Mapping[str, str], depth: int, *, recoverable: bool = False
+    ) -> None:
+        """Take in a mail folder and what is below it."""
+        item_id = str(served["id"])
+        if item_id in self._walk.folders:
+            return
+        of = "search" if served.get("@odata.type") == _SEARCH else "mail"
+        extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
+        self._keep(folder_facts(served, of, parent, extra))
+        if _is_leaf(served):
+            return
+        if depth >= _DEEPEST:
+            part = "recoverable" if recoverable else "mail"
+            self._walk.refused[part] = incomplete("Folders lie deeper than can be followed.")
+            return
+        self._below(
+            item_id, item_id, names, depth + 1, told=number_of(served.get("childFolderCount")), recoverable=recoverable
+        )
+
+    def _has_id(self, served: Mapping[str, Any], part: str) -> bool:
+        """One without an id cannot be asked for, and so the walk is not whole."""
+        if id_of(served) is None:
+            self._walk.refused[part] = incomplete("A listing names folders without an id.")
+            return False
+        return True
+
+    def _children(self, place: str) -> Iterator[JsonObject]:
+        for expand in FOLDER_EXPANDS:
+            try:
+                yield from self._asked.rows(_below(place), _children_params(expand))
             except RefusedError:
                 if expand is None:
                     raise
             else:
-                return found
-        raise AssertionError("unreachable")
+                return
 
-    def _recoverable_items(self, part: _Part) -> None:
+    def _recoverable_items(self) -> None:
         """Below a folder of ours: what the service calls its root is not below the mailbox's."""
-        root = self._mailbox.get(f"/mailFolders/{RECOVERABLE}", params={"$select": FOLDER})
+        root = self._asked.get(f"/mailFolders/{RECOVERABLE}", {"$select": FOLDER})
         root_id = id_of(root)
         if root_id is None:
             return
-        part.keep(folder_facts(root, "mail", "", {"wellKnownName": RECOVERABLE, "recoverable": True}))
-        if WELL_KNOWN_RECOVERABLE[0] not in part.well_known:
-            self._resolve_names(part, WELL_KNOWN_RECOVERABLE)
-        self._below(part, root_id, recoverable=True)
+        self._keep(folder_facts(root, "mail", "", {"wellKnownName": RECOVERABLE, "recoverable": True}))
+        if WELL_KNOWN_RECOVERABLE[0] not in self._walk.well_known:
+            self._resolve_names(WELL_KNOWN_RECOVERABLE)
+        names = {item_id: name for name, item_id in self._walk.well_known.items()}
+        self._below(root_id, root_id, names, 0, told=number_of(root.get("childFolderCount")), recoverable=True)
+
+    # -- what a listing left out ------------------------------------------------------------------------------------
+
+    def look_for(self, rows: Iterable[JsonObject]) -> Iterator[JsonObject]:
+        """Of folders that an earlier walk found and this one did not: those that are not there any more. The others are taken
+        in. rows: as in the bag. Raises: SourceError, RunError."""
+        names = {item_id: name for name, item_id in self._walk.well_known.items()}
+        for row in sorted(rows, key=lambda row: str(row.get("path")).count("/")):
+            part = walked_as(row)
+            if row["id"] in self._walk.folders or part in self._walk.refused:
+                continue
+            try:
+                is_gone = self._is_gone(row, names)
+            except (*NO_MAILBOX, StoppedError):
+                raise
+            except (ItemError, SourceError) as error:
+                self._walk.refused[part] = error
+                continue
+            if is_gone:
+                yield row
+
+    def _is_gone(self, row: JsonObject, names: Mapping[str, str]) -> bool:
+        """Whether a folder is not there any more; else it is taken in."""
+        served = self._found_by_id(row)
+        if served is None:
+            return True
+        part = walked_as(row)
+        if part in _PLACES:
+            self._keep({name: row[name] for name in ("scope", "id", "kind", "name", "parent", "service")})
+        else:
+            self._take(served, str(served["parentFolderId"]), names, 0, recoverable=part == "recoverable")
+        return False
+
+    def _found_by_id(self, row: JsonObject) -> JsonObject | None:
+        """The folder, if it is there, and where the walk should have found it."""
+        part, at = walked_as(row), segment(str(row["id"]))
+        is_mail = part not in _PLACES
+        try:
+            place = _PLACES.get(part, "/mailFolders")
+            served = self._mailbox.get(f"{place}/{at}", params={"$select": FOLDER} if is_mail else None)
+        except UserNotFoundError:
+            raise
+        except NotFoundError:
+            return None
+        is_outside = is_mail and identifier_of(served.get("parentFolderId")) not in self._walk.folders
+        return None if is_outside or id_of(served) != row["id"] else served
+
+    def _look_for_well_known(self) -> None:
+        """Those that lie outside of the tree are not looked for again."""
+        for name, item_id in sorted(self._walk.well_known.items()):
+            if item_id in self._walk.folders or name in WELL_KNOWN_RECOVERABLE:
+                continue
+            row: JsonObject = {"id": item_id, "service": {"class": "mail"}}
+            names = {known: called for called, known in self._walk.well_known.items()}
+            if (served := self._found_by_id(row)) is not None:
+                self._take(served, str(served["parentFolderId"]), names, 0)
+            if item_id not in self._walk.folders:
+                del self._walk.well_known[name]
+
+    def _look_in_flat_listing(self, names: Mapping[str, str]) -> None:
+        """Where a folder is said to hold more than it lists: the delta of folders, which names them all, may know of more."""
+        try:
+            for page in self._mailbox.delta("/mailFolders/delta", params={"$select": FOLDER}):
+                for served in page.rows:
+                    above = identifier_of(served.get("parentFolderId"))
+                    if id_of(served) is not None and above in self._walk.folders and "@removed" not in served:
+                        self._take(served, str(above), names, 0)
+        except (NotFoundError, RefusedError, UnsupportedError) as error:
+            if isinstance(error, UserNotFoundError):
+                raise
 
     # -- contacts, calendars, tasks ---------------------------------------------------------------------------------
 
-    def _contacts(self, part: _Part) -> None:
+    def _contacts(self) -> None:
         try:
-            default = self._mailbox.get(f"/contactFolders/{CONTACTS}")
+            default = self._asked.get(f"/contactFolders/{CONTACTS}")
         except UserNotFoundError:
             raise
         except (NotFoundError, RefusedError):
             default = {"id": CONTACTS, "displayName": "Contacts"}
         default_id = id_of(default) or CONTACTS
-        part.keep(folder_facts({**default, "id": default_id}, "contacts", None, {"wellKnownName": CONTACTS}))
-        self._contact_folders(part, "/contactFolders", default_id, 0)
+        self._keep(folder_facts({**default, "id": default_id}, "contacts", None, {"wellKnownName": CONTACTS}))
+        self._contact_folders("/contactFolders", default_id, 0)
 
-    def _contact_folders(self, part: _Part, path: str, parent: str, depth: int) -> None:
-        for page in self._mailbox.pages(path, params={"$top": "250"}):
-            for served in page:
-                item_id = id_of(served)
-                if item_id is None or item_id in part.folders:
-                    continue
-                above = identifier_of(served.get("parentFolderId"))
-                known = above if above in part.folders else parent
-                part.keep(folder_facts(served, "contacts", known, {}))
-                if depth < _DEEPEST:
-                    self._contact_folders(part, f"/contactFolders/{segment(item_id)}/childFolders", item_id, depth + 1)
+    def _contact_folders(self, path: str, parent: str, depth: int) -> None:
+        for served in self._asked.rows(path, _MANY):
+            if not self._has_id(served, "contacts") or served["id"] in self._walk.folders:
+                continue
+            item_id = str(served["id"])
+            above = identifier_of(served.get("parentFolderId"))
+            known = above if above in self._walk.folders else parent
+            self._keep(folder_facts(served, "contacts", known, {}))
+            if depth < _DEEPEST:
+                self._contact_folders(_contacts_below(item_id), item_id, depth + 1)
 
-    def _calendars(self, part: _Part) -> None:
+    def _calendars(self) -> None:
         """Calendars by id, whatever they are called (Q-078); those of others are named and not copied."""
-        found = [
-            served
-            for page in self._mailbox.pages("/calendars", params={"$top": "250"})
-            for served in page
-            if id_of(served) is not None
-        ]
+        found = [served for served in self._asked.rows("/calendars", _MANY) if self._has_id(served, "calendar")]
+        if not any(served.get("isDefaultCalendar") is True for served in found):
+            found += self._default_calendar({id_of(served) for served in found})
         own = next((owner_of(served) for served in found if served.get("isDefaultCalendar") is True), None)
         for served in found:
             owner = owner_of(served)
@@ -229,21 +341,44 @@ class Walker:
                 "color": text_of(served.get("hexColor")) or text_of(served.get("color")) or None,
                 "owner": None if is_own else owner,
             }
-            part.keep(folder_facts(served, "calendar" if is_own else "shared_calendar", None, extra))
+            self._keep(folder_facts(served, "calendar" if is_own else "shared_calendar", None, extra))
 
-    def _tasks(self, part: _Part) -> None:
-        for page in self._mailbox.pages("/todo/lists", params={"$top": "100"}):
-            for served in page:
-                if id_of(served) is None:
-                    continue
-                name = text_of(served.get("wellknownListName"))
-                repeats = name == "flaggedEmails"  # mail once more (graph.md §3.6)
-                extra = {"wellKnownName": None if name == "none" else name}
-                part.keep(folder_facts(served, "flagged" if repeats else "tasks", None, extra))
+    def _default_calendar(self, known: Collection[str | None]) -> list[JsonObject]:
+        """Every mailbox has one, whether it is listed or not."""
+        try:
+            served = self._mailbox.get("/calendar")
+        except UserNotFoundError:
+            raise
+        except (NotFoundError, RefusedError):
+            return []
+        return [served] if id_of(served) is not None and id_of(served) not in known else []
+
+    def _tasks(self) -> None:
+        for served in self._asked.rows("/todo/lists", _LISTS):
+            if not self._has_id(served, "tasks"):
+                continue
+            name = text_of(served.get("wellknownListName"))
+            repeats = name == "flaggedEmails"  # mail once more (graph.md §3.6)
+            extra = {"wellKnownName": None if name == "none" else name}
+            self._keep(folder_facts(served, "flagged" if repeats else "tasks", None, extra))
 
 
-def _with(params: Mapping[str, str], expand: str | None) -> dict[str, str]:
-    return {**params} if expand is None else {**params, "$expand": expand}
+def _below(place: str) -> str:
+    return f"/mailFolders/{segment(place)}/childFolders"
+
+
+def _contacts_below(item_id: str) -> str:
+    return f"/contactFolders/{segment(item_id)}/childFolders"
+
+
+def _children_params(expand: str | None) -> dict[str, str]:
+    params = {**_HIDDEN, "$select": FOLDER}
+    return params if expand is None else {**params, "$expand": expand}
+
+
+def _is_leaf(served: Mapping[str, Any]) -> bool:
+    """Whether a mail folder has none below it that are of mail."""
+    return number_of(served.get("childFolderCount")) == 0 or served.get("@odata.type") == _SEARCH
 
 
 WALKED_AS = {"search": "mail", "shared_calendar": "calendar", "flagged": "tasks"}

@@ -146,7 +146,11 @@ def _repeated(item: Item, found: EventSeries, blob: bytes) -> tuple[Span, Proper
     _set_span(item, found.first)
     item.put(APPOINTMENT, 0x8215, BOOLEAN, found.first.all_day)
     last = series.last_date()
-    zone = _zone(item, place, found.first, last.year if last else max(series.start.year + 10, _TODAY))
+    final = last.year if last else max(series.start.year + 10, _TODAY)
+    final = max(
+        final, *(changed.end.year for changed, _ in found.exceptions), series.start.year
+    )  # some move beyond its end
+    zone = _zone(item, place, found.first, final)
     item.put(APPOINTMENT, 0x8231, INTEGER, _RECURRENCE_TYPES[series.pattern.frequency])
     item.put(APPOINTMENT, 0x8216, BINARY, blob)
     item.put(APPOINTMENT, 0x8232, STRING, described(series))

@@ -18,8 +18,8 @@ from exporters.mail.compose.graph_item import Item, listing, mapping
 from exporters.mail.compose.losses import Losses
 from exporters.pst import Attachment, Message
 
-_MIME_TAG, _LONG_NAME = 0x370E001F, 0x3707001F
-_ITEMS = (b"BEGIN:VCALENDAR", b"BEGIN:VCARD")
+_LONG_NAME = 0x3707001F
+_BEGINS = {"event": b"BEGIN:VCALENDAR", "contact": b"BEGIN:VCARD"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,10 +33,11 @@ def with_listed(message: Message, record: Mapping[str, Any], box: Box, losses: L
     item = Item(dict(record), box, losses)
     found = list(message.attachments)
     for entry in items:
-        place = _place_of(found, item.line(entry.get("name"), "file name"))
+        graph = mapping(entry.get("item"))
+        place = _place_of(found, item.line(entry.get("name"), "file name"), graph)
         if place is not None:
-            raw, given = _bytes_of(found[place]), item.line(entry.get("name"))
-            inside = _of_json(mapping(entry.get("item")), box, losses)
+            raw, given = _bytes_of(found[place], _kind(graph)), item.line(entry.get("name"))
+            inside = _of_json(graph, box, losses)
             found[place] = attached_item(item, entry, given, place + 1, raw, _EPOCH, 1, inside=inside)
     found += [
         link(item, entry, item.line(entry.get("name"), "file name"), number)
@@ -63,21 +64,25 @@ def _kind(entry: Mapping[str, Any]) -> str:
     return str(entry.get("@odata.type") or "").rpartition(".")[2].lower()
 
 
-def _place_of(found: list[Attachment], name: str) -> int | None:
-    """Which of the files an attached item is: the one of its name, else the first that is a calendar or a card."""
-    files = [place for place, one in enumerate(found) if one.message is None and _bytes_of(one)]
-    named = [place for place in files if _bare(str(found[place].properties.get(_LONG_NAME) or "")) == _bare(name)]
-    return next(iter(named or files), None)
+def _place_of(found: list[Attachment], name: str, graph: Mapping[str, Any]) -> int | None:
+    """Which of the files an attached item is: of its kind, with its name, or with its subject inside."""
+    kind = _kind(graph)
+    files = [(place, _bytes_of(one, kind)) for place, one in enumerate(found) if one.message is None]
+    title = str(graph.get("subject") or graph.get("displayName") or name)
+    for place, data in files:
+        if data and _bare(str(found[place].properties.get(_LONG_NAME) or "")) == _bare(name):
+            return place
+    return next((place for place, data in files if data and title and title.encode("utf-8", "replace") in data), None)
 
 
 def _bare(name: str) -> str:
     return name.casefold().removesuffix(".ics").removesuffix(".vcf").strip()
 
 
-def _bytes_of(attachment: Attachment) -> bytes:
-    """The bytes of a calendar or a card, empty for anything else."""
+def _bytes_of(attachment: Attachment, kind: str) -> bytes:
+    """The bytes of a calendar (of an event) or a card (of a contact), empty for anything else."""
     data = attachment.data
     if not isinstance(data, bytes):
         return b""
     start = data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").upper()
-    return data if start.startswith(_ITEMS) else b""
+    return data if kind in _BEGINS and start.startswith(_BEGINS[kind]) else b""

@@ -29,6 +29,7 @@ _CLASS, _FLAGS, _HAS_ATTACHMENTS, _SEARCH_KEY = 0x001A001F, 0x0E070003, 0x0E1B00
 _BODY, _HTML, _CODEPAGE, _NATIVE = 0x1000001F, 0x10130102, 0x3FDE0003, 0x10160003
 _BODY_ID, _BODY_LOCATION = 0x1015001F, 0x1014001F
 _ADDRESS = 0x3003001F
+_MEETING = "IPM.SCHEDULE."
 _READ, _DRAFT, _FROM_ME = 0x01, 0x08, 0x20
 _UTF_8 = 65001
 _SIDE_EFFECTS = NamedProperty(headers.COMMON, 0x8510, 0x0003)
@@ -244,6 +245,8 @@ class _Composer:
         part = next((part for part in files if part.get_content_type() == "text/calendar" and not part.parts), None)
         if part is None or self._properties[_CLASS] != "IPM.Note":
             return
+        if not (self._facts.message_class or _MEETING).upper().startswith(_MEETING):
+            return  # the mailbox knows that it is none: the calendar is a file like others
         calendar = payloads.decoded(part, self._losses)
         label = part.content_type.plain("charset")
         if not calendar.isascii() and codec(label) not in (None, "utf-8", "ascii"):

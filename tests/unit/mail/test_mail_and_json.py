@@ -10,6 +10,8 @@ from exporters.mail.compose.event import event_message
 from exporters.mail.compose.folders import Tree
 from exporters.mail.compose.message_facts import message_facts
 from exporters.mail.compose.mime import convert
+from exporters.pst import NamedProperty
+from tests.independent.recurrence_reading import moment, read_definition, read_recurrence
 
 BOX = Box(("me@own.example",), "Me", "Europe/Berlin")
 EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
@@ -78,6 +80,44 @@ def test_who_attends_in_two_ways_has_two_rows() -> None:
     made = event_message({"id": "e", "kind": "event", "graph": graph}, BOX, lambda key: [])
     rows = sorted((int(str(row[0x0C150003])), str(row[0x3003001F]).lower()) for row in made.message.recipients)
     assert rows == [(1, "b@own.example"), (1, "me@own.example"), (2, "b@own.example"), (3, "me@own.example")]
+
+
+ICS = (
+    b"From: Boss <boss@own.example>\r\nDate: Tue, 6 May 2025 07:08:09 +0000\r\nContent-Type: text/calendar; method=REQUEST\r\n"
+    b"Content-Disposition: attachment; filename=x.ics\r\n\r\nBEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1\r\n"
+    b"DTSTART:20260302T100000Z\r\nDTEND:20260302T110000Z\r\nDESCRIPTION:Agenda\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_meeting"), [("IPM.Note", False), ("IPM.Schedule.Meeting.Request", True), (None, True)]
+)
+def test_a_calendar_file_makes_no_meeting_of_a_mail_that_is_none(told: str | None, *, is_meeting: bool) -> None:
+    graph = {"singleValueExtendedProperties": [{"id": "String 0x1a", "value": told}]} if told else {}
+    found = properties(ICS, **graph)
+    assert found[0x001A001F].startswith("IPM.Schedule.") is is_meeting
+    assert (found.get(0x1000001F) == "Agenda") is is_meeting
+
+
+def test_an_occurrence_that_is_moved_behind_the_end_of_its_series_has_the_rules_of_its_year() -> None:
+    """Paraguay has stayed at UTC-3 since October 2024."""
+    zone = "Paraguay Standard Time"
+    at = {"dateTime": "2023-07-31T13:00:00.0000000", "timeZone": "UTC"}
+    moved = {"dateTime": "2025-07-18T12:00:00.0000000", "timeZone": "UTC"}
+    recurrence = {
+        "pattern": {"type": "absoluteMonthly", "interval": 1, "dayOfMonth": 31},
+        "range": {"type": "numbered", "startDate": "2023-07-31", "numberOfOccurrences": 3, "recurrenceTimeZone": zone},
+    }
+    other = {"id": "x", "type": "exception", "subject": "x", "start": moved, "end": moved,
+             "originalStart": "2023-08-31T13:00:00Z",
+             "originalStartTimeZone": zone, "originalEndTimeZone": zone}  # fmt: skip
+    graph = {"id": "e", "type": "seriesMaster", "subject": "x", "start": at, "end": at, "originalStartTimeZone": zone,
+             "originalEndTimeZone": zone, "recurrence": recurrence, "exceptionOccurrences": [other]}  # fmt: skip
+    made = event_message({"id": "e", "kind": "event", "graph": graph}, BOX, lambda key: [])
+    named = {key.name: value for key, value in made.message.properties.items() if isinstance(key, NamedProperty)}
+    series, rules = read_recurrence(bytes(named[0x8216])), read_definition(bytes(named[0x8260]))
+    (changed,) = series.exceptions
+    assert rules.instant(moment(changed.start)) == datetime(2025, 7, 18, 12, tzinfo=UTC)
 
 
 def test_the_list_of_flagged_mails_is_no_folder() -> None:

@@ -242,6 +242,14 @@ def test_what_does_not_join_is_counted_by_folder_and_no_message(copy: Copy) -> N
     copy.check()
 
 
+def test_what_came_of_streams_is_told_of_the_newest_capture(copy: Copy) -> None:
+    copy.second(archive="none")  # no first capture: nothing joins
+    copy.first()
+    told = copy.second(archive="none")
+    quiet = copy.second(archive="none", is_quiet=True)
+    assert coverage(quiet, "native_streams") == coverage(told, "native_streams")
+
+
 def test_second_run_without_changes_exports_nothing(copy: Copy) -> None:
     copy.first()
     copy.second()

@@ -356,3 +356,37 @@ def test_more_answers_have_the_shapes_of_the_fixtures(client: Client) -> None:
         assert {
             key for key in ("id", "subject", "seriesMasterId", "type", "start", "end", "recurrence") if key in theirs
         } <= set(row)
+
+
+# -- changes --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "gone"),
+    [
+        ("list", "todo/lists", "task"),
+        ("calendar", "calendars", "event"),
+        ("contactFolder", "contactFolders", "contact"),
+    ],
+)
+def test_a_place_is_deleted_with_what_lies_in_it(client: Client, kind: Any, path: str, gone: str) -> None:
+    place = made(kind, 0 if kind == "list" else 1)
+
+    def left() -> set[str]:
+        rows = client.control("GET", f"truth/mailboxes/{data.ADA}")
+        return {row["id"] for row in rows if row["kind"] == gone}
+
+    before = left()
+    assert client.change({"kind": kind, "user": data.ADA, "id": place, "op": "delete"}) == {f"{kind}-delete": 1}
+    assert place not in {row["id"] for row in client.get(f"{ADA}/{path}")["value"]}
+    assert left() < before
+
+
+def test_a_fault_changes_the_tenant_just_before_the_answer(client: Client) -> None:
+    change = {"kind": "event", "user": data.ADA, "id": made("event", 0), "op": "delete"}
+    client.control(
+        "POST", "faults", [{"route": "users/*/calendars", "fault": "change", "count": 1, "changes": [change]}]
+    )
+    assert client.raw(f"{ADA}/events/{made('event', 0)}").status_code == 200
+    client.get(f"{ADA}/calendars")
+    assert client.raw(f"{ADA}/events/{made('event', 0)}").status_code == 404

@@ -10,6 +10,7 @@ import pytest
 from exporters.bag.formats import dump_json
 from exporters.clock import ManualClock
 from exporters.errors import ConfigurationError
+from exporters.sources import Source, SourceKind
 from exporters.store.folder import FolderStore
 from retention.acceptance import Acceptances, digest_of, place_of
 from retention.accepting import accept
@@ -230,3 +231,28 @@ def test_a_name_of_several_sources_is_refused_and_an_id_is_not(store: FolderStor
         assert "d0 (bag" in caught.value.action and "d9 (bag" in caught.value.action
     assert give(store, "locked", "d9")["source"] == f"{ANNA}~1"
     assert give(store, "locked", "former@contoso.com")["source"] == ANNA
+
+
+def test_a_name_of_a_drive_and_a_mailbox_means_the_one_that_shows_the_code(store: FolderStore) -> None:
+    """One person, two sources: only the mailbox has an archive; what both show has to be named with its kind."""
+    mailbox = "mail/anna@contoso.com"
+    record = {
+        "kind": "mail",
+        "id": "u1",
+        "owner": None,
+        "bag": mailbox,
+        "names": [{"name": "anna@contoso.com", "since": ""}],
+    }
+    key = Source(SourceKind.MAIL, "u1", "").key
+    store.put(key, dump_json(record), if_absent=True)
+    archive, locked = digest_of("archive_unreadable"), digest_of("locked")
+    journal(
+        store,
+        ended("r1", wholes={mailbox: {"archive_unreadable": archive, "locked": locked}, ANNA: {"locked": locked}}),
+    )
+    row = give(store, "archive_unreadable", "anna@contoso.com")
+    assert row["source"] == mailbox and row["wholes"] == {mailbox: archive}
+    with pytest.raises(ConfigurationError) as caught:
+        give(store, "locked", "anna@contoso.com")
+    assert caught.value.code == "source_ambiguous"
+    assert give(store, "locked", mailbox)["source"] == mailbox

@@ -76,6 +76,7 @@ def test_values(text: str, path: str, expected: Any) -> None:
         ("retention: {time_zone: Mars/Olympus}", "retention.time_zone", "Europe/Amsterdam"),
         ("retention: {sweep_every: 90}", "retention.sweep_every", "24h"),
         ("mail: {pst: {part_size: 10 apples}}", "mail.pst.part_size", "10GiB"),
+        ("mail: {pst: {part_size: 10}}", "mail.pst.part_size", "64KiB"),
         ("plan: {line_mbit: 0}", "plan.line_mbit", "1 or more"),
         ("plan: {line_mbit: fast}", "plan.line_mbit", "whole number"),
         ("tenant: {id: 'a/b', client_id: x, credential: {secret: env:A}}", "tenant.id", "domains"),

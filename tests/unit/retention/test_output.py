@@ -27,6 +27,12 @@ def test_errors_are_two_sentences(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "lastcopy: The store is gone.\nMount it.\n"
 
 
+@pytest.mark.parametrize("name", ["lastcopy.yaml", "mail/anna@contoso.com", "anna@contoso.com"])
+def test_a_name_at_the_beginning_of_an_error_stands_as_it_is(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Output().error(RunError(f"{name}: it is wrong", code="x", action="Correct it"))
+    assert capsys.readouterr().err.startswith(f"lastcopy: {name}: it is wrong.")
+
+
 def test_names_from_outside_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     """A file may be named with an escape sequence that rewrites what stands above."""
     Output().say("a\x1b[2Jb\rc\u2028d\ud800")
