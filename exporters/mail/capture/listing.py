@@ -33,7 +33,7 @@ from exporters.mail.capture.exceptions import INCOMPLETE, NO_MAILBOX, incomplete
 from exporters.mail.capture.facts import id_of, is_removed, item_facts, listed_facts
 from exporters.mail.capture.news import ListingDigest, is_news, uncounted
 from exporters.mail.capture.refusals import MOST_FOLDERS, Refusals
-from exporters.mail.capture.walk import Walk, Walker, walked_as
+from exporters.mail.capture.walk import CONTACTS, Walk, Walker, walked_as
 from exporters.mail.settings import MailSettings
 
 FOLDERS = "folders"
@@ -197,7 +197,8 @@ class Listing:
         except (*NO_MAILBOX, StoppedError):
             raise
         except NotFoundError as error:
-            self._missing[collection.scope] = error
+            if collection.folder != CONTACTS:  # that one was not found by the walk either: there are no contacts
+                self._missing[collection.scope] = error
             self._drop(collection)
             return False
         except (ItemError, SourceError) as error:
@@ -304,9 +305,6 @@ class Listing:
         """A listing from the start has ended: what it did not bring is not in this folder any more. Raises: SourceError if that
         is not so."""
         state, news = self._writer.state, False
-        if collection.word == "events" and is_odd(state, collection):  # nothing counts them: they are listed twice
-            for page in self._listed(collection):
-                news = self._take_listed(collection, page) or news
         confirm(self._mailbox, state, collection)
         while found := missed(state, collection, _SEEN):
             facts = {"scope": "", "deleted": True, "kind": collection.kind, "parent": collection.folder}
@@ -361,18 +359,27 @@ class Listing:
             if told.value == cursor.get("digest"):
                 return False
         self._begin(collection)
+        digest, news = self._take_listed(collection)
+        if collection.word == "events" and is_odd(
+            self._writer.state, collection
+        ):  # nothing counts them: they are listed twice
+            again, more = self._take_listed(collection)
+            if again != digest:  # neither is what there is: the next round lists them once more
+                digest, more = "", True
+            news = news or more
+        news = self._miss(collection) or news
+        self._end_listed(collection, {"asked": collection.asked}, digest)
+        return news
+
+    def _take_listed(self, collection: Collection) -> tuple[str, bool]:
+        """List all once; (digest of what came, whether it brought news)."""
         told, news = ListingDigest(), False
         for page in self._listed(collection):
             told.take(page)
-            news = self._take_listed(collection, page) or news
-        news = self._miss(collection) or news
-        self._end_listed(collection, {"asked": collection.asked}, told.value)
-        return news
-
-    def _take_listed(self, collection: Collection, page: list[JsonObject]) -> bool:
-        self._see(collection, (row["id"] for row in page))
-        facts = [listed_facts(collection.kind, row, collection.folder, collection.asked) for row in page]
-        return bool(self._news_of(facts))
+            self._see(collection, (row["id"] for row in page))
+            facts = [listed_facts(collection.kind, row, collection.folder, collection.asked) for row in page]
+            news = bool(self._news_of(facts)) or news
+        return told.value, news
 
     def _end_listed(self, collection: Collection, settings: JsonObject, told: str) -> None:
         """A listing that leaves no link has ended."""

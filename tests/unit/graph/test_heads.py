@@ -35,7 +35,9 @@ def both(raw: bytes) -> list[object]:
             found.append((type(error), str(error)))
         else:
             defects = [type(defect) for defect in message.defects]
-            found.append((message.items(), defects, message.get_payload(), message.get("X-A"), type(message)))
+            payload = message.get_payload()  # of message/rfc822: the messages inside
+            inside = [part.as_string() for part in payload] if isinstance(payload, list) else payload
+            found.append((message.items(), defects, inside, message.get("X-A"), type(message)))
     return found
 
 

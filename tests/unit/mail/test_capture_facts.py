@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporters.mail.capture import collections as capture_collections
@@ -70,6 +70,7 @@ def test_of_a_draft_and_of_one_without_a_size_the_change_key_is_content() -> Non
         assert same_content(facts(**more), row(**more))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional={name: VALUES for name in MESSAGE if name != "id"}))
 def test_q075_whatever_is_served_in_place_of_a_value_gives_facts(served: Row) -> None:
     for kind in ("message", "contact", "task"):
