@@ -64,7 +64,7 @@ class Answer:
         self.url = url
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
-        self.when_closed: Callable[[], None] = lambda: None
+        self.when_closed: Callable[[], None] = _nothing
 
     @property
     def is_delimited(self) -> bool:
@@ -108,6 +108,8 @@ class Answer:
                 if not chunk:
                     self._is_read = True
                     return
+                if getattr(self._response, "length_remaining", None) == 0:
+                    self._tell()  # all of it is here: what is done with it holds up nobody
                 took = _CLOCK.monotonic() - began
                 if took > _SLOW_SECONDS:
                     wanted = max(_LEAST_CHUNK, wanted // 4)
@@ -120,7 +122,16 @@ class Answer:
         if not self._is_read:
             self._response.close()
         self._response.release_conn()
-        self.when_closed()
+        self._tell()
+
+    def _tell(self) -> None:
+        """That the body is here; once."""
+        told, self.when_closed = self.when_closed, _nothing
+        told()
+
+
+def _nothing() -> None:
+    """Where nobody wants to know."""
 
 
 def _too_long(most: int) -> MalformedAnswerError:
@@ -154,7 +165,7 @@ class Transport:
             with _mapped(url):
                 response = self._pool(host).urlopen(
                     method,
-                    target,
+                    "/",  # `putrequest` puts the target there; urllib3 would take it apart at the cost of a small answer
                     body=body,
                     headers={"User-Agent": self._agent, **headers},
                     redirect=False,

@@ -1,14 +1,17 @@
 """A tenant of very many small files, made row by row, and served by a process of its own.
 
 Rules of this file: nothing is held of a drive but the row at hand; contents are recipes of some bytes, distinct for each file,
-made by the server when they are asked for. As a script it is the server: `many_files.py TENANT`.
+made by the server when they are asked for. As a script it is the server: `many_files.py TENANT [limited SCALE BASE]`; limited:
+by what the service grants, by a clock that runs SCALE times as fast since BASE.
 """
 
 import hashlib
 import json
+import signal
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +20,9 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
+from exporters.rehearsal.server import Rehearsal, serve  # noqa: E402
+from exporters.rehearsal.service import Settings  # noqa: E402
+from tests.end_to_end.scaled import ScaledClock  # noqa: E402
 from tests.independent import tiny  # noqa: E402
 
 FILES_PER_FOLDER = 500
@@ -84,10 +90,14 @@ def _content(recipe: str, length: int) -> Row:
 
 
 class ServedTenant:
-    """A rehearsal in a process of its own, so that what it costs is not ours; refuses nothing. A context manager."""
+    """A rehearsal in a process of its own, so that what it costs is not ours. A context manager.
 
-    def __init__(self, data: Path) -> None:
-        command = [sys.executable, __file__, str(data)]
+    clock: it keeps to what the service grants, by this clock; None: it refuses nothing.
+    """
+
+    def __init__(self, data: Path, clock: ScaledClock | None = None) -> None:
+        limited = [] if clock is None else ["limited", repr(clock.scale), repr(clock.base)]
+        command = [sys.executable, __file__, str(data), *limited]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert self._process.stdout is not None
         self.info: Row = json.loads(self._process.stdout.readline())
@@ -114,7 +124,18 @@ class ServedTenant:
         return cost
 
 
-if __name__ == "__main__":
-    from exporters.rehearsal.server import serve
+def serve_limited(data: Path, clock: ScaledClock) -> None:
+    """Until SIGTERM."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    lasting = Settings(token_seconds=10**8, url_seconds=10**8)
+    with Rehearsal(data, clock=clock, licences=LICENCES, settings=lasting) as rehearsal:
+        print(json.dumps(rehearsal.info), flush=True)
+        ended.wait()
 
-    serve(Path(sys.argv[1]), None, 0, sys.stdout, licences=LICENCES, throttling=False)
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        serve_limited(Path(sys.argv[1]), ScaledClock(float(sys.argv[3]), float(sys.argv[4])))
+    else:
+        serve(Path(sys.argv[1]), None, 0, sys.stdout, licences=LICENCES, throttling=False)

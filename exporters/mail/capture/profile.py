@@ -5,7 +5,7 @@ stop the copy: it is an exception with its code, what is held of it stays, and i
 becomes a line. Source: design §4 (payload: settings), graph.md §3.1, §3.6.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,6 +19,7 @@ from exporters.graph.errors import StoppedError
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.exceptions import NO_MAILBOX, code_of, reason_of
 from exporters.mail.capture.facts import digest, record_of
+from exporters.mail.capture.foreseen import Foreseen
 from exporters.mail.capture.keeping import earlier
 from exporters.mail.capture.objects import Objects
 from exporters.outcomes import ExceptionCode, Outcome
@@ -27,6 +28,7 @@ SCOPE = "settings"
 AFTER = timedelta(days=1)
 _OWNER = "id,displayName,mail,userPrincipalName,proxyAddresses,userType"
 _GROUP = "id,displayName,mail,proxyAddresses,description"
+_SETTINGS, _CATEGORIES, _RULES = "/mailboxSettings", "/outlook/masterCategories", "/mailFolders/inbox/messageRules"
 _KIND_OF_PART = {"masterCategories": "category", "messageRules": "rule"}
 """Parts that have rows of a kind of their own; the others are one row of kind `setting`."""
 _REFUSED = "refused/"
@@ -62,14 +64,32 @@ def refresh_profile(mailbox: Mailbox, writer: BagWriter, clock: Clock, *, is_gro
 
 
 def _read(mailbox: Mailbox, *, is_group: bool) -> _Profile:
-    owner = {"$select": _GROUP if is_group else _OWNER}
-    parts: dict[str, Callable[[], list[JsonObject]]] = {"owner": lambda: [mailbox.get("", params=owner)]}
-    if not is_group:
-        parts |= {
-            "mailboxSettings": lambda: [mailbox.get("/mailboxSettings")],
-            "masterCategories": lambda: _all(mailbox, "/outlook/masterCategories"),
-            "messageRules": lambda: _all(mailbox, "/mailFolders/inbox/messageRules"),
-        }
+    with Foreseen(mailbox) as asked:
+        return _taken(_parts(mailbox, asked, is_group=is_group))
+
+
+def _parts(mailbox: Mailbox, asked: Foreseen, *, is_group: bool) -> dict[str, Callable[[], list[JsonObject]]]:
+    """How each part is read. The owner is asked for alone: a token may have to be renewed, or there is no mailbox."""
+
+    def owner() -> list[JsonObject]:
+        found = mailbox.get("", params={"$select": _GROUP if is_group else _OWNER})
+        if not is_group:
+            asked.expect(_SETTINGS)
+            asked.expect_pages(_CATEGORIES)
+            asked.expect_pages(_RULES)
+        return [found]
+
+    if is_group:
+        return {"owner": owner}
+    return {
+        "owner": owner,
+        "mailboxSettings": lambda: [asked.get(_SETTINGS)],
+        "masterCategories": lambda: list(asked.rows(_CATEGORIES)),
+        "messageRules": lambda: list(asked.rows(_RULES)),
+    }
+
+
+def _taken(parts: Mapping[str, Callable[[], list[JsonObject]]]) -> _Profile:
     profile = _Profile()
     for name, read in parts.items():
         try:
@@ -85,10 +105,6 @@ def _read(mailbox: Mailbox, *, is_group: bool) -> _Profile:
             if item_id is not None:
                 profile.lines.append({"kind": kind, "id": item_id, "graph": one})
     return profile
-
-
-def _all(mailbox: Mailbox, path: str) -> list[JsonObject]:
-    return [row for page in mailbox.pages(path) for row in page]
 
 
 def _keep(writer: BagWriter, clock: Clock, profile: _Profile) -> None:

@@ -5,9 +5,10 @@ so that a place is never empty while somebody hashes; what is under way is bound
 done. Source: design §5, §9; quirk Q-043.
 """
 
+import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,7 @@ class Team:
         self._work, self._stop, self._clock = work, stop, clock
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="lastcopy-mail")
         self._under_way: set[Future[Fetched]] = set()
+        self._done: queue.SimpleQueue[Future[Fetched]] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
         return self
@@ -46,16 +48,19 @@ class Team:
         for task in tasks:
             if self._stop.is_set():
                 break
-            self._under_way.add(self._pool.submit(self._work, task))
-            while len(self._under_way) >= WAITING:
-                yield from self._done(idle)
+            future = self._pool.submit(self._work, task)
+            self._under_way.add(future)
+            future.add_done_callback(self._done.put)
+            while len(self._under_way) >= WAITING or not self._done.empty():
+                yield from self._next(idle)
         while self._under_way:
-            yield from self._done(idle)
+            yield from self._next(idle)
 
-    def _done(self, idle: Callable[[], None]) -> Iterator[Fetched]:
-        done, _ = wait(self._under_way, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
-        if not done:
+    def _next(self, idle: Callable[[], None]) -> Iterator[Fetched]:
+        try:
+            future = self._done.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
             idle()
-        for future in done:
-            self._under_way.discard(future)
-            yield future.result()
+            return
+        self._under_way.discard(future)
+        yield future.result()

@@ -4,7 +4,8 @@ Rules of this file: hidden folders are asked for on each level (Q-066); the walk
 `/mailFolders` (Q-068); a folder is its id, whatever it is called (Q-069); a class of folders that is refused does not stop
 the others. A listing may leave folders out: what has a well-known name, what an earlier walk found, and what the flat listing
 names where a count is not reached, is asked for by its id and taken in where it is there. `childFolderCount` alone proves
-nothing: it may speak of folders that are not of mail. Source: graph.md §3.2, §3.6; quirks Q-066 to Q-069, Q-078.
+nothing: it may speak of folders that are not of mail. What will be asked is asked for at once, and taken in one order.
+Source: graph.md §3.2, §3.6; quirks Q-066 to Q-069, Q-078.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -20,6 +21,7 @@ from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.asked import FOLDER, FOLDER_EXPANDS
 from exporters.mail.capture.exceptions import NO_MAILBOX, incomplete
 from exporters.mail.capture.facts import folder_facts, id_of, owner_of
+from exporters.mail.capture.foreseen import Foreseen
 
 ROOT = "msgfolderroot"
 RECOVERABLE = "recoverableitemsroot"
@@ -33,6 +35,7 @@ CONTACTS = "contacts"
 _PLACES = {"contacts": "/contactFolders", "calendar": "/calendars", "tasks": "/todo/lists", "threads": "/threads"}
 _SEARCH = "#microsoft.graph.mailSearchFolder"
 _HIDDEN = {"includeHiddenFolders": "true", "$top": "250"}
+_ID, _MANY, _LISTS = {"$select": "id"}, {"$top": "250"}, {"$top": "100"}
 _DEEPEST = 300
 
 
@@ -50,17 +53,56 @@ class Walker:
 
     def __init__(self, mailbox: Mailbox, *, recoverable: bool, well_known: Mapping[str, str]) -> None:
         self._mailbox, self._recoverable = mailbox, recoverable
+        self._asked = Foreseen(mailbox)
         self._walk = Walk(well_known=dict(well_known))
         self._is_short = False
 
     def mailbox(self) -> Walk:
         """The folders of a user's mailbox. Raises: SourceError, RunError if its mail folders cannot be walked."""
-        self._mail()
-        if self._recoverable:
-            self._guarded("recoverable", self._recoverable_items)
-        for of, walk in (("contacts", self._contacts), ("calendar", self._calendars), ("tasks", self._tasks)):
-            self._guarded(of, walk)
+        with self._asked:
+            self._mail()
+            if self._recoverable:
+                self._guarded("recoverable", self._recoverable_items)
+            for of, walk in (("contacts", self._contacts), ("calendar", self._calendars), ("tasks", self._tasks)):
+                self._guarded(of, walk)
         return self._walk
+
+    def _foresee(self, root_id: str) -> None:
+        """What the walk will ask."""
+        asked = self._asked
+        if not self._walk.well_known:
+            for name in WELL_KNOWN:
+                asked.expect(f"/mailFolders/{name}", _ID)
+        self._foresee_below(root_id)
+        if self._recoverable:
+            asked.expect(f"/mailFolders/{RECOVERABLE}", {"$select": FOLDER}, then=self._foresee_recoverable)
+        asked.expect(f"/contactFolders/{CONTACTS}")
+        asked.expect_pages("/contactFolders", _MANY, then=self._foresee_contacts)
+        asked.expect_pages("/calendars", _MANY)
+        asked.expect_pages("/todo/lists", _LISTS)
+
+    def _foresee_recoverable(self, root: JsonObject) -> None:
+        root_id = id_of(root)
+        if root_id is None:
+            return
+        if WELL_KNOWN_RECOVERABLE[0] not in self._walk.well_known:
+            for name in WELL_KNOWN_RECOVERABLE:
+                self._asked.expect(f"/mailFolders/{name}", _ID)
+        self._foresee_below(root_id)
+
+    def _foresee_below(self, place: str, depth: int = 0) -> None:
+        def then(found: list[JsonObject]) -> None:
+            for served in found:
+                item_id = id_of(served)
+                if item_id is not None and not _is_leaf(served) and depth < _DEEPEST:
+                    self._foresee_below(item_id, depth + 1)
+
+        self._asked.expect_pages(_below(place), _children_params(FOLDER_EXPANDS[0]), then=then)
+
+    def _foresee_contacts(self, found: list[JsonObject]) -> None:
+        for served in found:
+            if (item_id := id_of(served)) is not None:
+                self._asked.expect_pages(_contacts_below(item_id), _MANY)
 
     def group(self) -> Walk:
         """The threads of a group's mailbox. Raises: SourceError, RunError."""
@@ -86,8 +128,7 @@ class Walker:
     # -- mail -------------------------------------------------------------------------------------------------------
 
     def _mail(self) -> None:
-        params = {"$select": FOLDER}
-        root = self._mailbox.get(f"/mailFolders/{ROOT}", params=params)
+        root = self._mailbox.get(f"/mailFolders/{ROOT}", params={"$select": FOLDER})
         root_id = id_of(root)
         if root_id is None:
             raise SourceError(
@@ -95,6 +136,7 @@ class Walker:
                 code="listing_incomplete",
                 action="Run the export again; if it stays, check for a proxy that answers in the service's place.",
             )
+        self._foresee(root_id)
         if not self._walk.well_known:
             self._resolve_names(WELL_KNOWN)
         names = {item_id: name for name, item_id in self._walk.well_known.items()}
@@ -109,7 +151,7 @@ class Walker:
     def _resolve_names(self, wanted: Iterable[str]) -> None:
         for name in wanted:
             try:
-                found = self._mailbox.get(f"/mailFolders/{name}", params={"$select": "id"})
+                found = self._asked.get(f"/mailFolders/{name}", _ID)
             except UserNotFoundError:
                 raise
             except (NotFoundError, RefusedError):
@@ -149,17 +191,18 @@ class Walker:
         item_id = str(served["id"])
         if item_id in self._walk.folders:
             return
-        is_search = served.get("@odata.type") == _SEARCH
+        of = "search" if served.get("@odata.type") == _SEARCH else "mail"
         extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
-        self._keep(folder_facts(served, "search" if is_search else "mail", parent, extra))
-        children = number_of(served.get("childFolderCount"))
-        if children == 0 or is_search:
+        self._keep(folder_facts(served, of, parent, extra))
+        if _is_leaf(served):
             return
         if depth >= _DEEPEST:
             part = "recoverable" if recoverable else "mail"
             self._walk.refused[part] = incomplete("Folders lie deeper than can be followed.")
             return
-        self._below(item_id, item_id, names, depth + 1, told=children, recoverable=recoverable)
+        self._below(
+            item_id, item_id, names, depth + 1, told=number_of(served.get("childFolderCount")), recoverable=recoverable
+        )
 
     def _has_id(self, served: Mapping[str, Any], part: str) -> bool:
         """One without an id cannot be asked for, and so the walk is not whole."""
@@ -169,11 +212,9 @@ class Walker:
         return True
 
     def _children(self, place: str) -> Iterator[JsonObject]:
-        path = f"/mailFolders/{segment(place)}/childFolders"
         for expand in FOLDER_EXPANDS:
             try:
-                for page in self._mailbox.pages(path, params=_with({**_HIDDEN, "$select": FOLDER}, expand)):
-                    yield from page
+                yield from self._asked.rows(_below(place), _children_params(expand))
             except RefusedError:
                 if expand is None:
                     raise
@@ -182,7 +223,7 @@ class Walker:
 
     def _recoverable_items(self) -> None:
         """Below a folder of ours: what the service calls its root is not below the mailbox's."""
-        root = self._mailbox.get(f"/mailFolders/{RECOVERABLE}", params={"$select": FOLDER})
+        root = self._asked.get(f"/mailFolders/{RECOVERABLE}", {"$select": FOLDER})
         root_id = id_of(root)
         if root_id is None:
             return
@@ -266,7 +307,7 @@ class Walker:
 
     def _contacts(self) -> None:
         try:
-            default = self._mailbox.get(f"/contactFolders/{CONTACTS}")
+            default = self._asked.get(f"/contactFolders/{CONTACTS}")
         except UserNotFoundError:
             raise
         except (NotFoundError, RefusedError):
@@ -276,25 +317,19 @@ class Walker:
         self._contact_folders("/contactFolders", default_id, 0)
 
     def _contact_folders(self, path: str, parent: str, depth: int) -> None:
-        for page in self._mailbox.pages(path, params={"$top": "250"}):
-            for served in page:
-                if not self._has_id(served, "contacts") or served["id"] in self._walk.folders:
-                    continue
-                item_id = str(served["id"])
-                above = identifier_of(served.get("parentFolderId"))
-                known = above if above in self._walk.folders else parent
-                self._keep(folder_facts(served, "contacts", known, {}))
-                if depth < _DEEPEST:
-                    self._contact_folders(f"/contactFolders/{segment(item_id)}/childFolders", item_id, depth + 1)
+        for served in self._asked.rows(path, _MANY):
+            if not self._has_id(served, "contacts") or served["id"] in self._walk.folders:
+                continue
+            item_id = str(served["id"])
+            above = identifier_of(served.get("parentFolderId"))
+            known = above if above in self._walk.folders else parent
+            self._keep(folder_facts(served, "contacts", known, {}))
+            if depth < _DEEPEST:
+                self._contact_folders(_contacts_below(item_id), item_id, depth + 1)
 
     def _calendars(self) -> None:
         """Calendars by id, whatever they are called (Q-078); those of others are named and not copied."""
-        found = [
-            served
-            for page in self._mailbox.pages("/calendars", params={"$top": "250"})
-            for served in page
-            if self._has_id(served, "calendar")
-        ]
+        found = [served for served in self._asked.rows("/calendars", _MANY) if self._has_id(served, "calendar")]
         if not any(served.get("isDefaultCalendar") is True for served in found):
             found += self._default_calendar({id_of(served) for served in found})
         own = next((owner_of(served) for served in found if served.get("isDefaultCalendar") is True), None)
@@ -319,18 +354,31 @@ class Walker:
         return [served] if id_of(served) is not None and id_of(served) not in known else []
 
     def _tasks(self) -> None:
-        for page in self._mailbox.pages("/todo/lists", params={"$top": "100"}):
-            for served in page:
-                if not self._has_id(served, "tasks"):
-                    continue
-                name = text_of(served.get("wellknownListName"))
-                repeats = name == "flaggedEmails"  # mail once more (graph.md §3.6)
-                extra = {"wellKnownName": None if name == "none" else name}
-                self._keep(folder_facts(served, "flagged" if repeats else "tasks", None, extra))
+        for served in self._asked.rows("/todo/lists", _LISTS):
+            if not self._has_id(served, "tasks"):
+                continue
+            name = text_of(served.get("wellknownListName"))
+            repeats = name == "flaggedEmails"  # mail once more (graph.md §3.6)
+            extra = {"wellKnownName": None if name == "none" else name}
+            self._keep(folder_facts(served, "flagged" if repeats else "tasks", None, extra))
 
 
-def _with(params: Mapping[str, str], expand: str | None) -> dict[str, str]:
-    return {**params} if expand is None else {**params, "$expand": expand}
+def _below(place: str) -> str:
+    return f"/mailFolders/{segment(place)}/childFolders"
+
+
+def _contacts_below(item_id: str) -> str:
+    return f"/contactFolders/{segment(item_id)}/childFolders"
+
+
+def _children_params(expand: str | None) -> dict[str, str]:
+    params = {**_HIDDEN, "$select": FOLDER}
+    return params if expand is None else {**params, "$expand": expand}
+
+
+def _is_leaf(served: Mapping[str, Any]) -> bool:
+    """Whether a mail folder has none below it that are of mail."""
+    return number_of(served.get("childFolderCount")) == 0 or served.get("@odata.type") == _SEARCH
 
 
 WALKED_AS = {"search": "mail", "shared_calendar": "calendar", "flagged": "tasks"}

@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -53,7 +54,13 @@ def extended(graph: Mapping[str, Any], losses: Losses) -> Properties:
 
 def key_of(wanted: object) -> int | NamedProperty | None:
     """The tag or name that an id stands for; None if it stands for none, or for an id that only one store knows."""
-    text = " ".join(wanted.split()) if isinstance(wanted, str) else ""
+    return _key_of(wanted) if isinstance(wanted, str) else None
+
+
+@lru_cache(maxsize=512)
+def _key_of(wanted: str) -> int | NamedProperty | None:
+    """The same few ids stand in every item."""
+    text = " ".join(wanted.split())
     match = _TAG.match(text)
     if match is not None:
         kind, tag = _kind(match[1], match[2]), int(match[3], 16)
@@ -74,7 +81,10 @@ def key_of(wanted: object) -> int | NamedProperty | None:
 
 def by_id(found: Properties, tag: int) -> Value | None:
     """The value of a property by its id, whatever its type."""
-    return next((value for key, value in found.items() if isinstance(key, int) and key >> 16 == tag), None)
+    for key, value in found.items():
+        if isinstance(key, int) and key >> 16 == tag:
+            return value
+    return None
 
 
 def kept(found: Properties, *, without: frozenset[int] = frozenset()) -> Properties:

@@ -1,10 +1,11 @@
 """MIME to a tree of parts, by the standard library's parser, and where each part stands in the bytes.
 
 Rules of this file: the structure is what `email` (policy compat32) says, on broken mails too: others will compare with it. Added
-are only speed (the first field of each name and the content type are looked up once), a bound on depth (the parser recurses,
-and asks every enclosing multipart about every line), and the places of parts, found by a second parse when somebody asks.
-An Entity is read, never changed. Source: CPython Lib/email/feedparser.py 3.11 to 3.14 (`_new_message`, `_parse_headers`,
-`_pop_message`, `_input`, `_msgstack` are its inner names); reference/dependencies.md §3.
+are only speed (the first field of each name and the content type are looked up once; the lines of a body are taken together;
+boundaries are compared and not compiled), a bound on depth (the parser recurses, and asks every enclosing multipart about every
+line), and the places of parts, found by a second parse when somebody asks. An Entity is read, never changed. Source: CPython
+Lib/email/feedparser.py 3.11 to 3.14 (`_new_message`, `_parse_headers`, `_parsegen`, `_pop_message`, `_input`, `_msgstack` and
+those of its lines are its inner names); reference/dependencies.md §3.
 """
 
 import re
@@ -12,8 +13,10 @@ from email.errors import MissingHeaderBodySeparatorDefect
 from email.feedparser import BufferedSubFile, FeedParser  # type: ignore[attr-defined]
 from email.message import Message
 from email.policy import Compat32, compat32
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from exporters.mail.compose.boundaries import Boundary, quick
 from exporters.mail.compose.parameters import Parsed, parse
 
 MAX_NESTING = 160  # parts inside each other: far below the interpreter's limit of recursion
@@ -98,23 +101,70 @@ else:
     _Base = FeedParser
 
 
+class _Lines(BufferedSubFile):  # type: ignore[misc]
+    """The parser's lines. is_body: those of a body that has no parts are taken together, up to the next that may end it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_body = False
+
+    def __next__(self) -> Any:
+        if self.is_body and (found := self._body()):
+            return found
+        return super().__next__()
+
+    def _body(self) -> str:
+        """As many lines as are there; "" if the first may be the end."""
+        state: Any = self
+        ends = state._eofstack
+        if not all(isinstance(getattr(end, "__self__", None), Boundary) for end in ends):
+            return ""
+        lines = state._lines
+        count = len(lines)
+        if ends:
+            count = next(
+                (n for n, line in enumerate(lines) if line.startswith("--") and any(end(line) for end in ends)), count
+            )
+        found = "".join(islice(lines, count))
+        if count == len(lines):
+            lines.clear()
+        else:
+            for _ in range(count):
+                lines.popleft()
+        return found
+
+
 class _Parser(_Base):
     """The library's parser, which counts parts and stops at MAX_NESTING."""
 
+    _parsegen = quick(FeedParser._parsegen)  # type: ignore[attr-defined]
+
     def __init__(self) -> None:
         super().__init__(Entity, policy=_POLICY)
+        self._input: BufferedSubFile = _Lines()
         self.count = 0
 
     def _new_message(self) -> None:
         super()._new_message()  # type: ignore[misc]
         state: Any = self
+        state._input.is_body = False
         state._cur.number = self.count
         self.count += 1
         if len(state._msgstack) > MAX_NESTING:
             raise TooDeep
 
+    def _parse_headers(self, lines: list[str]) -> None:
+        super()._parse_headers(lines)  # type: ignore[misc]
+        state: Any = self
+        state._input.is_body = state._cur.get_content_maintype() not in ("multipart", "message")
 
-class _Counting(BufferedSubFile):  # type: ignore[misc]
+    def _pop_message(self) -> Any:
+        state: Any = self
+        state._input.is_body = False
+        return super()._pop_message()  # type: ignore[misc]
+
+
+class _Counting(_Lines):
     """The parser's lines, with how many characters (bytes) were taken."""
 
     def __init__(self) -> None:
@@ -126,6 +176,11 @@ class _Counting(BufferedSubFile):  # type: ignore[misc]
         if isinstance(line, str):
             self.at += len(line)
         return line
+
+    def _body(self) -> str:
+        found = super()._body()
+        self.at += len(found)
+        return found
 
     def unreadline(self, line: str) -> None:
         super().unreadline(line)
@@ -151,10 +206,10 @@ class _Locating(_Parser):
     def _parse_headers(self, lines: list[str]) -> None:
         state: Any = self
         self.bodies[state._cur.number] = self.lines.at
-        super()._parse_headers(lines)  # type: ignore[misc]
+        super()._parse_headers(lines)
 
     def _pop_message(self) -> Any:
-        popped = super()._pop_message()  # type: ignore[misc]
+        popped = super()._pop_message()
         self.ends[popped.number] = self.lines.at
         state: Any = self
         if any(outer.get_content_maintype() == "multipart" for outer in state._msgstack):

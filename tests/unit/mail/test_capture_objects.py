@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.bag.catalogue import Catalogue
@@ -53,6 +53,7 @@ def whole(upload: Upload) -> Stored:
 
 
 @given(st.lists(st.binary(max_size=3 * PIECE // 2), max_size=6))
+@settings(deadline=None)
 def test_what_is_written_arrives_in_order_and_whole(parts: list[bytes]) -> None:
     sink = Sink()
     upload = Upload(sink.put)
