@@ -3,8 +3,8 @@
 Rules of this file: `budget` decides, this waits. Whoever must wait stands in a line (one for each limit); only the head of a
 line waits by the clock, all others until the one before them has gone. So sixteen threads that wait for a minute cost what one
 does, and each goes at the moment at which its units are free. A place at a mailbox goes to whoever asks while it is free, past
-the line: those are one another's helpers, and to wake one takes longer than to go on. A line does not outlive its reason: when the run is asked to
-stop, who cannot be served within seconds is told so (`StoppedError`), even if its wait were hours.
+the line: those are one another's helpers, and to wake one takes longer than to go on. A line does not outlive its reason: when
+the run is asked to stop, who cannot be served within seconds is told so (`StoppedError`), even if its wait were hours.
 
 Source: design §9; quirks Q-040, Q-043; docs/decisions/0009.
 """

@@ -106,7 +106,8 @@ def assert_alike(store: Path, other: Path, *, pst: bool = False) -> None:
 
 @dataclass
 class Scene:
-    """A tenant, and what an undisturbed run comes to. kind: how commands that nobody disturbs are run. base: the copy that each run goes on from, if it is not the first.
+    """A tenant, and what an undisturbed run comes to. kind: how commands that nobody disturbs are run. base: the copy that each
+    run goes on from, if it is not the first.
 
     total: requests of a run; listing: those before the first message; segments, originals, parts: files that it writes;
     seconds: of the processor, {verb: from its start to its end}."""
@@ -147,8 +148,8 @@ class Scene:
 def scene_of(
     folder: Path, messages: int, *, second: bool = False, kind: type[Product] = Product, **more: Row
 ) -> Iterator[Scene]:
-    """Make and serve a tenant, and export it once without a disturbance; second: once more, after a day of changes. kind: how commands that nobody
-    disturbs are run. more: of the configuration."""
+    """Make and serve a tenant, and export it once without a disturbance; second: once more, after a day of changes. kind: how
+    commands that nobody disturbs are run. more: of the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     with Tenant(busy_mailbox.write(folder / "tenant", messages), throttling=False) as tenant:
         scene = Scene(tenant, more, None, kind)  # type: ignore[arg-type]
