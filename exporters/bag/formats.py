@@ -40,16 +40,42 @@ FILES = "data/files"
 CHANGED = "data/changed"
 VERSIONS = "data/versions"
 ORIGINALS = "data/originals/"
+LIBRARIES = "data/libraries"
+LISTS = "data/lists"
+PAGES = "data/pages"
+OBJECT = rf"(?:{ORIGINALS}[a-z]+|{LISTS}/[^/]+/(?:items|columns)|data/site/site)-[0-9]{{5,}}\.(?:zip|jsonl)"
+"""Pattern of the keys of objects that hold entries."""
+
+DIRECTORY_KINDS = frozenset({"user", "group", "licence", "subscription", "domain", "organization", "term"})
+"""Kinds of rows of the bag of the directory; all are entries of objects."""
 
 LISTED_KINDS = frozenset(
-    {"file", "folder", "package", "shortcut", "other", "message", "contact", "event", "task", "post"}
+    {
+        "file",
+        "folder",
+        "package",
+        "shortcut",
+        "other",
+        "message",
+        "contact",
+        "event",
+        "task",
+        "post",
+        "list_item",
+        "page",
+    }
+    | DIRECTORY_KINDS
 )
 """Kinds of rows that are items of a source as the service lists them; the others are made by us or hang on these."""
 
 PLACED_KINDS = LISTED_KINDS | {"stream"}
 """Kinds of rows that stand in a folder and are counted there. A stream is a second capture: no item of its own in `counts`."""
 
-ENTRY_KINDS = frozenset({"message", "contact", "event", "task", "post", "rule", "category", "setting", "stream"})
+ENTRY_KINDS = (
+    frozenset({"message", "contact", "event", "task", "post", "rule", "category", "setting", "stream"})
+    | {"list_item", "columns", "site"}
+    | DIRECTORY_KINDS
+)
 """Kinds of rows whose bytes are an entry of an object: their `key` is the object's key, `!`, and the entry's name or line. The
 object has a row of kind `original`. Versions of such items have keys of the same form."""
 

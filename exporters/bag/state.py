@@ -16,7 +16,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from exporters.bag.formats import ENTRY_KINDS, ORIGINALS, PLACED_KINDS, Identity, JsonObject, kind_and_value, load_json
+from exporters.bag.formats import ENTRY_KINDS, OBJECT, PLACED_KINDS, Identity, JsonObject, kind_and_value, load_json
 
 # key: of an object of the payload; NULL where a row has none, and where its bytes are an entry (the object has its own row)
 _SCHEMA = """
@@ -33,7 +33,7 @@ CREATE TABLE seen (scope TEXT, id TEXT, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE TABLE permissions (scope TEXT, id TEXT, row BLOB, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 """
 _BATCH = 500
-_ENTRY_KEY = re.compile(rf"{ORIGINALS}[a-z]+-[0-9]{{5,}}\.(?:zip|jsonl)!.+", re.DOTALL)
+_ENTRY_KEY = re.compile(rf"{OBJECT}!.+", re.DOTALL)
 _KINDS = ", ".join(f"'{kind}'" for kind in sorted(PLACED_KINDS))
 _PUT_ROW = "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_NODE = "INSERT OR REPLACE INTO tree VALUES (?, ?, ?, ?, ?, ?)"

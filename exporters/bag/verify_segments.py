@@ -9,7 +9,7 @@ import hashlib
 import re
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import ENTRY_KINDS, ORIGINALS, JsonObject, dump_row, load_json
+from exporters.bag.formats import ENTRY_KINDS, OBJECT, JsonObject, dump_row, load_json
 
 ITEM, LISTED, PERMISSIONS = b"I", b"L", b"P"
 SCOPE, ID, SEQUENCE, SORT = range(4)
@@ -21,12 +21,11 @@ LISTED_DIGEST, DELETED, LISTED_KIND, LISTED_PARENT, LISTED_CHILDREN = range(4, 9
 PERMISSIONS_DIGEST = 4
 
 _ITEM, _LISTED, _PERMISSIONS = b'{"item":', b'{"listed":', b'{"permissions":'
-_BYTES = frozenset({"file", "version", "derived", "leftover", "attachment", "original"}) | ENTRY_KINDS
+_BYTES = frozenset({"file", "version", "derived", "leftover", "attachment", "original", "page"}) | ENTRY_KINDS
 _NO_BYTES = frozenset({"folder", "package", "shortcut", "other"})
 _HEADS = frozenset({"cursor", "round", "closed", "source"})
-_OBJECT = rf"{ORIGINALS}[a-z]+-[0-9]{{5,}}\.(?:zip|jsonl)"
-_IS_OBJECT = re.compile(_OBJECT)
-_IS_ENTRY = re.compile(rf"{_OBJECT}(?:(?<=zip)!.+|(?<=jsonl)![1-9][0-9]*)", re.DOTALL)
+_IS_OBJECT = re.compile(OBJECT)
+_IS_ENTRY = re.compile(rf"{OBJECT}(?:(?<=zip)!.+|(?<=jsonl)![1-9][0-9]*)", re.DOTALL)
 _LARGEST = 1 << 62
 _END = ord("}")
 

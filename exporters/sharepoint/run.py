@@ -1,0 +1,61 @@
+"""What the parts of one run on one site share, and what a part is.
+
+Rules of this file: values and the protocol only, no I/O. Source: design §4; docs/formats.md (bag of a site).
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from exporters.bag.ledger import BagWriter
+from exporters.clock import Clock
+from exporters.copied import CopyResult, Progress
+from exporters.drive.crew import Crew
+from exporters.graph.calls import JsonObject
+from exporters.graph.session import GraphSession
+from exporters.sharepoint.settings import SiteSettings
+from exporters.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRun:
+    """One run on one site. result: what parts count into. One ledger writer, used from one thread."""
+
+    source: Source
+    graph: GraphSession
+    writer: BagWriter
+    settings: SiteSettings
+    clock: Clock
+    crew: Crew
+    progress: Progress
+    stop: threading.Event
+    accepts_removals: Callable[[str], bool]
+    result: CopyResult
+
+
+@dataclass(frozen=True, slots=True)
+class SiteList:
+    """A list of a site, as `/lists` serves it. drive_id: of a document library, else None. path: of the web, for SharePoint REST."""
+
+    id: str
+    name: str
+    template: str
+    served: JsonObject
+    drive_id: str | None = None
+    is_hidden: bool = False
+    is_system: bool = False
+
+
+class Part(Protocol):
+    """Libraries, lists, pages, permissions: each copies its share of a site. A StoppedError, a GraphError of the whole site and
+    errors of the store go through; what concerns one list or item is a row, or a code in `result.problems`."""
+
+    def copy(self) -> bool:
+        """List, decide removals, work off what is owed, list again until nothing comes (at most three closing rounds); whether
+        there was news or work."""
+        ...
+
+    def derive(self) -> None:
+        """Make the derived files of what is new. Asks the service nothing."""
+        ...
