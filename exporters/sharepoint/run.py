@@ -36,7 +36,7 @@ class SiteRun:
 
 @dataclass(frozen=True, slots=True)
 class SiteList:
-    """A list of a site, as `/lists` serves it. drive_id: of a document library, else None. path: of the web, for SharePoint REST."""
+    """A list of a site, as `/lists` serves it. drive_id: of a document library, else None."""
 
     id: str
     name: str
