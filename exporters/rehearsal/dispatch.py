@@ -20,6 +20,7 @@ from exporters.rehearsal.routes.batch import batch
 from exporters.rehearsal.routes.downloads import download
 from exporters.rehearsal.routes.router import Call, Route, Router
 from exporters.rehearsal.routes.signin import SignIn, Token
+from exporters.rehearsal.routes.sites import by_id, refuse_closed
 from exporters.rehearsal.service import Service
 from exporters.rehearsal.throttling import Turn, Verdict
 from exporters.rehearsal.wire import Request, Response
@@ -74,7 +75,7 @@ class Dispatcher:
             call = Call(self.service, request, {})
             return self._run(call, Entry("$batch"), lambda: batch(call, self._authorise(request, "graph"), self.graph))
         known = self._routers.get(version)
-        found = known.find(rest) if known is not None else None
+        found = known.find(by_id(self.service, rest)) if known is not None else None
         if found is None:
             call = Call(self.service, request, {})
             return self._run(call, Entry("unknown"), lambda: self._unknown(call, version, rest))
@@ -163,6 +164,8 @@ class Dispatcher:
             verdict = self._take_turn(call, mailbox) or verdict
         if verdict.status:
             raise self._refusal(call, route, entry, verdict)
+        if route.family == "sharepoint":
+            refuse_closed(call, route.template)
         response = route.action(call)
         response.headers.update(verdict.headers)
         return response
