@@ -1,9 +1,9 @@
 """The true state of the lists of a site: rows of files, under an overlay of what has changed since.
 
-Rules of this file: an item is known by its number (its row in the file; created ones follow), ids are never given twice; rows stay
-on disk, memory holds some dozen bytes an item; every change is written to the list's log, so that a delta can tell of it. A
-library is a list too, whose items are those of its drive: that one has no rows here.
-Source: reference/tenant-data.md, "Sites".
+Rules of this file: an item is known by its number (its row in the file; created ones follow), ids are never given twice; rows
+stay on disk, memory holds some dozen bytes an item; every change is written to the list's log, so that a delta can tell of it.
+A library is a list too, whose items are those of its drive: that one has no rows here. Source: reference/tenant-data.md,
+"Sites".
 """
 
 import hashlib
