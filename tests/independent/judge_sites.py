@@ -43,6 +43,9 @@ def judge(
         source = sources.pop(("sharepoint", site_id), None)
         if only is not None and site_id not in only:
             continue
+        if not truth.is_open(site):
+            found.notes["sites that are locked or archived"] += 1
+            continue
         where = f"site {site.row['webUrl']}"
         if not found.check("sites", f"{where} has no bag", source is not None) or source is None:
             continue
@@ -60,7 +63,7 @@ def judge(
         _nothing_else(bag, site, found)
     _directory(store, sources, truth, found, directory)
     for (kind, source_id), source in sources.items():
-        if kind == "sharepoint" and only is None:
+        if kind == "sharepoint" and only is None and source_id not in truth.gone_sites:
             found.say("nothing else", f"{source['bag']} is a bag of {source_id}, which is no site of the truth")
     _root(store, bags, found)
     return found

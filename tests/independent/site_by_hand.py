@@ -356,7 +356,7 @@ def _directory(truth: TenantTruth) -> HandBag:
         )
     members = [member for row in truth.groups.values() for member in row["_members"]]
     for name, ids in (("users", list(truth.users)), ("groups", list(truth.groups)), ("members", members)):
-        bag.derived(f"data/directory/{name}.csv", "".join(f"{one}\r\n" for one in ("id", *ids)).encode())
+        bag.derived(f"data/directory/{name}.csv", "".join(f"{one}\r\n" for one in ["id", *map(str, ids)]).encode())
     return bag
 
 

@@ -112,6 +112,7 @@ class TenantTruth:
     groups: dict[str, Row]
     personal: set[str] = field(default_factory=set)
     per: dict[str, Row] = field(default_factory=dict)
+    gone_sites: dict[str, SiteTruth] = field(default_factory=dict)
     left: set[str] = field(default_factory=set)
     is_changed: bool = False
 
@@ -123,6 +124,8 @@ class TenantTruth:
             self.drives.apply(change)
         elif kind in ("user", "group"):
             self._apply_to_directory(change, op)
+        elif kind == "site":
+            self._apply_to_site(change, op)
         elif kind == "page":
             self._apply_to_page(change, op)
         elif kind == "list":
@@ -148,6 +151,28 @@ class TenantTruth:
         elif op == "delete":
             self.left.add(row["id"])
             del rows[row["id"]]
+
+    def _apply_to_site(self, change: Row, op: str) -> None:
+        """A site that is deleted goes with its subsites; those below one that is renamed move along."""
+        site = self.sites.get(str(change.get("id")))
+        if site is None:
+            return
+        if op == "delete":
+            for one in [one for one in self.sites.values() if one is site or one.row.get("_parent") == site.id]:
+                self.gone_sites[one.id] = self.sites.pop(one.id)
+        elif op in ("lock", "archive", "open"):
+            site.row = {**site.row, "_state": None if op == "open" else op}
+        elif op == "rename" and "path" in change:
+            old, new = site.row["webUrl"], site.row["webUrl"].split("/", 3)
+            address = "/".join(new[:3]) + change["path"].rstrip("/")
+            for one in self.sites.values():
+                if one is site or one.row["webUrl"].startswith(old + "/"):
+                    one.row = {**one.row, "webUrl": address + one.row["webUrl"][len(old) :]}
+
+    def is_open(self, site: SiteTruth) -> bool:
+        """Whether it can be read: a lock or an archive holds for the subsites too."""
+        above = self.sites.get(str(site.row.get("_parent")))
+        return not site.row.get("_state") and (above is None or self.is_open(above))
 
     def _site_of(self, name: str) -> SiteTruth | None:
         """By folder or id."""

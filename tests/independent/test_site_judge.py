@@ -289,6 +289,25 @@ def test_knows_what_changes_make_of_the_truth(site_tenant: Path, tmp_path: Path)
         load(site_tenant, [tmp_path / "changes.jsonl"])
 
 
+def test_knows_what_becomes_of_sites(site_tenant: Path, tmp_path: Path) -> None:
+    root, team, sub = load(site_tenant).sites.values()
+    make_copy(site_tenant).write(tmp_path / "store")
+    path = tmp_path / "changes.jsonl"
+    write_rows(path, [{"kind": "site", "op": "rename", "id": team.id, "path": "/sites/crew"}])
+    found = judge_sites.judge(site_tenant, tmp_path / "store", changes=[path])
+    assert not found.found, found.table()  # a bag keeps its name
+    after = load(site_tenant, [path])
+    assert after.sites[sub.id].path == "sites/crew/sub" and after.sites[root.id].path == ""
+    write_rows(path, [{"kind": "site", "op": "delete", "id": team.id}, {"kind": "site", "op": "lock", "id": root.id}])
+    after = load(site_tenant, [path])
+    assert (
+        set(after.sites) == {root.id}
+        and not after.is_open(after.sites[root.id])
+        and set(after.gone_sites) == {team.id, sub.id}
+    )
+    assert not judge_sites.judge(site_tenant, tmp_path / "store", changes=[path]).found
+
+
 def test_a_copy_of_yesterday_is_not_one_of_today(site_tenant: Path, tmp_path: Path) -> None:
     make_copy(site_tenant).write(tmp_path / "store")
     about = {"kind": "listItem", "site": "s0001", "list": "wow!"}
