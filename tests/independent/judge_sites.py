@@ -17,7 +17,7 @@ from tests.independent.differences import Differences
 from tests.independent.directory_judge import DirectoryJudge
 from tests.independent.reader import Reading, check_root, read_bag
 from tests.independent.site_bag import SiteBag, read_site_bag
-from tests.independent.site_derived import DerivedJudge
+from tests.independent.site_derived import DerivedJudge, judge_library
 from tests.independent.site_libraries import Asked, LibraryJudge
 from tests.independent.site_lists import ListsJudge, missing_of
 from tests.independent.site_pages import PagesJudge
@@ -54,6 +54,7 @@ def judge(
         _site_rows(bag, site, truth, found)
         for library in site.libraries.values():
             LibraryJudge(bag, library, truth, asked, found).judge()
+            judge_library(bag, library, found)
         places = ListsJudge(bag, site, truth, asked, found).judge()
         for one in site.lists.values():
             if found.check("derived files", f"{bag.name}: list {one.name!r} has none", one.id in places):

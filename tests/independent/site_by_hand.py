@@ -227,6 +227,11 @@ def _library(bag: HandBag, library: LibraryTruth, truth: TenantTruth, versions: 
             bag.add("columns", library.list_row["id"], number, of=item_id, **line)
         if "shared" in item:
             bag.permit(library.id, item_id, item["_permissions"])
+    if columns in bag.lines:
+        folder = columns.rpartition("/")[0]
+        names = [library.items[row["of"]]["name"] for row in bag.rows if row.get("of") in library.items]
+        bag.derived(f"{folder}/columns.csv", _csv([["Name"], *([guarded(name)] for name in names)]))
+        bag.derived(f"{folder}/schema.json", canonical({"columns": library.list_row["_columns"], "contentTypes": []}))
     verdict = {"verdict": "unavailable", "unavailable": {"package": books}} if books else {"verdict": "equal"}
     bag.independent.append({"by": "folder.childCount", "scope": library.id, "moving": 0, "unexplained": 0, **verdict})
 
@@ -288,12 +293,15 @@ def _derived(bag: HandBag, one: ListTruth, folder: str) -> None:
     bag.derived(f"{folder}/items.jsonl", b"".join(canonical(served(item)) + b"\n" for item in items))
     names = {column["name"]: column["displayName"] for column in one.row["_columns"]}
     fields = [*names, *sorted({name for item in items for name in item["fields"]} - set(names))]
+    table = [[guarded(names.get(name, name)) for name in fields]]
+    table += [[guarded(cell(item["fields"].get(name))) for name in fields] for item in items]
+    bag.derived(f"{folder}/items.csv", _csv(table))
+
+
+def _csv(rows: list[list[str]]) -> bytes:
     text = io.StringIO(newline="")
-    table = csv.writer(text)
-    table.writerow([guarded(names.get(name, name)) for name in fields])
-    for item in items:
-        table.writerow([guarded(cell(item["fields"].get(name))) for name in fields])
-    bag.derived(f"{folder}/items.csv", text.getvalue().encode("utf-8", "surrogatepass"))
+    csv.writer(text).writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogatepass")
 
 
 def cell(value: Any) -> str:

@@ -6,14 +6,16 @@ Rules of this file: standard library only; imports nothing of ours. A table is r
 import csv
 import io
 import json
+import re
 from typing import Any
 
 from tests.independent.differences import Differences
 from tests.independent.site_bag import SiteBag
 from tests.independent.site_lists import missing_of
-from tests.independent.site_truth import ListTruth
+from tests.independent.site_truth import LibraryTruth, ListTruth
 
 Row = dict[str, Any]
+COLUMNS = re.compile(r"data/lists/([^/]+)/columns-\d+\.jsonl!")
 GUARDED = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -97,11 +99,43 @@ class DerivedJudge:
                 self.found.check("items.csv", where[:400], is_there)
 
 
+def judge_library(bag: SiteBag, library: LibraryTruth, found: Differences) -> None:
+    """Derived files of the list side of a library: a line of the table for each line of columns, and the columns."""
+    list_id, where = str(library.list_row.get("id")), f"{bag.name}: {library.name!r}"
+    rows = list(bag.of("columns", list_id))
+    places = {match[1] for row in rows if (match := COLUMNS.match(str(row.get("key"))))}
+    if not rows:
+        return
+    if not found.check("columns", f"{where}: its columns lie in {sorted(places)}", len(places) == 1):
+        return
+    folder = f"data/lists/{places.pop()}"
+    files = {name: bag.read(f"{folder}/{name}") for name in ("columns.csv", "schema.json")}
+    for name, data in files.items():
+        is_named = ("derived", "", f"{folder}/{name}") in bag.rows and data is not None
+        found.check("derived files", f"{where}: no {name}", is_named)
+    if (table := files["columns.csv"]) is not None:
+        lines = list(csv.reader(io.StringIO(table.decode("utf-8-sig", "surrogatepass"), newline="")))
+        found.same("columns.csv", f"{where}: rows", len(lines) - 1, len(rows))
+        cells = {cell for line in lines for cell in line}
+        for item in library.items.values():
+            is_shown = "root" in item or item.get("_goneAfterListing") or _as_text(item["name"]) in cells
+            found.check("columns.csv", f"{where}: does not show {item['name']!r}", bool(is_shown))
+    if (schema := files["schema.json"]) is not None:
+        told = {one.get("id") for one in json.loads(schema).get("columns", ())}
+        due = {one["id"] for one in library.list_row.get("_columns", ())}
+        found.same("schema", f"{where}: columns", told, due)
+
+
+def _as_text(value: str) -> str:
+    """As a cell of a table shows it."""
+    return "'" + value if value.startswith(GUARDED) else value
+
+
 def holds(cell: str, value: Any) -> bool:
     """Whether a cell shows a value with all its characters: text as it is (guarded where it could be a formula), numbers and
     truth values in some form, of structures each text in them."""
     if isinstance(value, str):
-        return cell == ("'" + value if value.startswith(GUARDED) else value)
+        return cell == _as_text(value)
     shown = cell[1:] if cell.startswith("'") else cell
     if isinstance(value, bool):
         return shown.casefold() == str(value).casefold()

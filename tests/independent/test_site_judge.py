@@ -122,6 +122,8 @@ LIBRARIES: dict[str, tuple[Change, str]] = {
     "no columns of a file": (lambda b: b.row("columns", of=_file(b, "empty.txt")["id"]).pop("of"), "columns"),
     "columns with another name": (lambda b: _side(b)["fields"].update(FileLeafRef="x"), "columns"),
     "columns without fields": (lambda b: _side(b).pop("fields"), "columns"),
+    "columns.csv with a name less": (lambda b: b.replace("data/lists/Documents/columns.csv", b"virus", b"x"), "columns.csv"),
+    "no columns.csv": (lambda b: b.take(b.row("derived", id="data/lists/Documents/columns.csv")), "derived files"),
     "no count of a library": (lambda b: b.independent.pop(0), "counts"),
 }  # fmt: skip
 
