@@ -136,9 +136,13 @@ class _Places:
             for kind in (SourceKind.ONEDRIVE, SourceKind.MAIL)
         }
         self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
+        self._given: set[str] = set()
 
     def give(self, source: Source) -> None:
-        """Have a source copied as soon as there is a place."""
+        """Have a source copied as soon as there is a place; once: what took the place of another may be listed as well."""
+        if source.key in self._given:
+            return
+        self._given.add(source.key)
         future = self._pools[source.kind].submit(self._copying.copy_unless_stopped, source)
         self.under_way[future] = source.kind
 
