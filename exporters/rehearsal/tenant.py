@@ -17,6 +17,7 @@ from typing import Any
 from exporters.rehearsal.content import ContentReader
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
+from exporters.rehearsal.list_truth import SiteLists
 from exporters.rehearsal.mailboxes import Mailbox, Mailboxes
 
 _DRIVES_KEPT = 256  # unchanged drives with their rows indexed; a thousand items take 40 kB
@@ -54,6 +55,7 @@ class Tenant:
         self._folders: dict[str, str] | None = None
         self._personal: list[Row] | None = None
         self._states: dict[str, str | None] = {}  # of OneDrives that were asked for, by folder
+        self._lists: dict[str, SiteLists] = {}
         self.removed_drives: set[str] = set()
         self.index_users()
 
@@ -94,6 +96,21 @@ class Tenant:
     def mailbox(self, user: Row, *, to_change: bool = False) -> Mailbox | None:
         """The active mailbox of a user. to_change: it stays open with its changes."""
         return self.mailboxes.of(user, to_change=to_change)
+
+    # -------------------------------------------------------------------------------------------------- sites
+
+    def site(self, name: str) -> Row | None:
+        """A team site by its id, or by its folder as `sites/s0000`."""
+        wanted = name.lower()
+        return next((row for row in self.sites if wanted in (str(row["id"]).lower(), row.get("_dir"))), None)
+
+    def lists_of(self, site: Row) -> SiteLists:
+        """The lists of a site; personal ones have none here."""
+        folder = str(site.get("_dir") or f"sites/none/{site['id']}")
+        with self.lock:
+            if folder not in self._lists:
+                self._lists[folder] = SiteLists(self.folder, folder, self.content.files)
+            return self._lists[folder]
 
     # ------------------------------------------------------------------------------------------------- drives
 

@@ -41,6 +41,8 @@ class Control:
                     return _lines(drive_truth(self.service.tenant, drive))
                 case "GET", ["truth", "mailboxes", name]:
                     return _lines(self._mailbox_truth(name))
+                case "GET", ["truth", "lists", site, name]:
+                    return _lines(self._list_truth(f"sites/{site}", name))
                 case "GET", ["truth", "groups", name]:
                     return _lines(self._group_truth(name))
                 case method, [*segments]:
@@ -48,7 +50,8 @@ class Control:
             if action is None:
                 known = ", ".join(f"{method} /{path}" for method, path in self._actions())
                 raise ControlError(
-                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID"
+                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID, "
+                    "GET /truth/lists/SITE/LIST"
                 )
             return action(request)
         except (ControlError, ChangeError, FaultPlanError, ValueError, TypeError, KeyError, OSError) as error:
@@ -80,6 +83,14 @@ class Control:
         if found is None:
             raise ControlError(f"there is no group {name}")
         return (post for thread in threads_of(self.service.tenant, *found) for post in thread.posts)
+
+    def _list_truth(self, folder: str, name: str) -> Iterator[Any]:
+        site = self.service.tenant.site(folder)
+        found = self.service.tenant.lists_of(site).find(name) if site is not None else None
+        if found is None:
+            raise ControlError(f"there is no list {name} in {folder}")
+        with found.lock:
+            return iter([found.row(n) for n in found.live()])
 
     def _requests(self, _: Request) -> Response:
         return Response(200, b"".join(self.service.ledger.lines()), _LINES)
