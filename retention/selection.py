@@ -102,9 +102,11 @@ def kinds_asked(settings: SourcesSettings) -> list[SourceKind]:
 
 def kinds_of(name: str, settings: SourcesSettings) -> list[SourceKind]:
     """The kinds that a name means: that of kind/NAME; of NAME alone, those that the configuration asks for (a user's drive and
-    mailbox have one name), or any if it asks for none."""
+    mailbox have one name), or any if it asks for none. A name with an @ is no site's: to look for sites costs a request each."""
     said = [kind for kind in FINDABLE if folded(name).startswith(f"{kind}/")]
-    return said or kinds_asked(settings) or list(FINDABLE)
+    possible = [kind for kind in FINDABLE if kind is not SourceKind.SHAREPOINT or "@" not in name]
+    asked = [kind for kind in kinds_asked(settings) if kind in possible]
+    return said or asked or possible
 
 
 def is_asked(labels: frozenset[str], settings: SourcesSettings, kind: SourceKind = SourceKind.ONEDRIVE) -> bool:
