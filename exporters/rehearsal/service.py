@@ -43,6 +43,7 @@ class Settings:
     delta_page: int = 200
     children_page: int = 200
     sites_page: int = 100
+    pages_page: int = 100
     token_seconds: int = 3599
     url_seconds: int = 3600
     roles: frozenset[str] = DEFAULT_ROLES

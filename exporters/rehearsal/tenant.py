@@ -17,6 +17,7 @@ from exporters.rehearsal.content import ContentReader
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.mailboxes import Mailbox, Mailboxes
+from exporters.rehearsal.site_pages import SitePages
 
 _DRIVES_KEPT = 256  # unchanged drives with their rows indexed; a thousand items take 40 kB
 
@@ -45,6 +46,7 @@ class Tenant:
         self.users: list[Row] = list(self._rows("users.jsonl"))
         self.sites: list[Row] = list(self._rows("sites.jsonl"))
         self.groups: list[Row] = list(self._rows("groups.jsonl"))
+        self.pages = SitePages(folder)
         self.subscription_status = "Enabled"
         self.changes_applied = 0
         self._by_name: dict[str, Row] = {}

@@ -41,6 +41,8 @@ class Control:
                     return _lines(drive_truth(self.service.tenant, drive))
                 case "GET", ["truth", "mailboxes", name]:
                     return _lines(self._mailbox_truth(name))
+                case "GET", ["truth", "pages", name]:
+                    return _lines(self._page_truth(name))
                 case "GET", ["truth", "groups", name]:
                     return _lines(self._group_truth(name))
                 case method, [*segments]:
@@ -48,7 +50,8 @@ class Control:
             if action is None:
                 known = ", ".join(f"{method} /{path}" for method, path in self._actions())
                 raise ControlError(
-                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID"
+                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID,"
+                    " GET /truth/pages/SITE"
                 )
             return action(request)
         except (ControlError, ChangeError, FaultPlanError, ValueError, TypeError, KeyError, OSError) as error:
@@ -80,6 +83,9 @@ class Control:
         if found is None:
             raise ControlError(f"there is no group {name}")
         return (post for thread in threads_of(self.service.tenant, *found) for post in thread.posts)
+
+    def _page_truth(self, name: str) -> Iterator[Any]:
+        return iter(self.service.tenant.pages.of({"_dir": f"sites/{name}"}))
 
     def _requests(self, _: Request) -> Response:
         return Response(200, b"".join(self.service.ledger.lines()), _LINES)

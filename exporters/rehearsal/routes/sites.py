@@ -1,6 +1,6 @@
 """Sites, as far as OneDrives need them: all site collections, personal ones too, and one site by id.
 
-Source: reference/graph.md 5.1. Libraries, lists and pages of sites come with the exporter of sites.
+Source: reference/graph.md 5.1. Pages of sites are in `pages`.
 """
 
 from exporters.rehearsal.documents import Row
@@ -13,18 +13,18 @@ from exporters.rehearsal.service import Service
 from exporters.rehearsal.wire import Response
 
 _ALL = "/v1.0/sites/oneDrive.getAllSites"  # what the real next link says
-_SITES = frozenset({"Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All"})
+SITES = frozenset({"Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All"})
 
 
 def routes() -> list[Route]:
     """The routes of sites."""
     return [
-        Route("sites/getAllSites", all_sites, 2, "sharepoint", "sharepoint", _SITES),
-        Route("sites/getAllSites()", all_sites, 2, "sharepoint", "sharepoint", _SITES),
-        Route("sites/oneDrive.getAllSites", all_sites, 2, "sharepoint", "sharepoint", _SITES),
-        Route("sites/{site}", site, 1, "sharepoint", "sharepoint", _SITES),
-        Route("sites/{site}/drive", site_drive, 1, "sharepoint", "sharepoint", _SITES | {"Files.Read.All"}),
-        Route("sites/{site}/drives", site_drives, 2, "sharepoint", "sharepoint", _SITES | {"Files.Read.All"}),
+        Route("sites/getAllSites", all_sites, 2, "sharepoint", "sharepoint", SITES),
+        Route("sites/getAllSites()", all_sites, 2, "sharepoint", "sharepoint", SITES),
+        Route("sites/oneDrive.getAllSites", all_sites, 2, "sharepoint", "sharepoint", SITES),
+        Route("sites/{site}", site, 1, "sharepoint", "sharepoint", SITES),
+        Route("sites/{site}/drive", site_drive, 1, "sharepoint", "sharepoint", SITES | {"Files.Read.All"}),
+        Route("sites/{site}/drives", site_drives, 2, "sharepoint", "sharepoint", SITES | {"Files.Read.All"}),
     ]
 
 
@@ -42,7 +42,8 @@ def all_sites(call: Call) -> Response:
     return success(collection(call.service.root, "sites", page, next=following), call.request)
 
 
-def _find(call: Call) -> Row:
+def find_site(call: Call) -> Row:
+    """The site of the path. Raises ApiError 404."""
     wanted = call.names["site"].lower()
     for row in [*call.service.tenant.sites, *call.service.tenant.personal_sites()]:
         if str(row["id"]).lower() == wanted:
@@ -52,12 +53,12 @@ def _find(call: Call) -> Row:
 
 def site(call: Call) -> Response:
     names = selection(parse_query(call.request.query, {"$select"}), "site")
-    row = project(public(_find(call)), names)
+    row = project(public(find_site(call)), names)
     return success(entity(call.service.root, "sites/$entity", row), call.request)
 
 
 def _drives(call: Call) -> list[Row]:
-    row = _find(call)
+    row = find_site(call)
     folders = [row["_drive"]] if "_drive" in row else list(row.get("_drives", ()))
     return [served_drive(call, call.service.tenant.drive_in(folder)) for folder in folders]
 
