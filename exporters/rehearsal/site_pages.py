@@ -1,7 +1,7 @@
 """The pages of sites: what the data say, and what has been changed since.
 
-Rules of this file: a site without a `pages.jsonl` has no pages; a change of a page is one of its file in the library of pages too,
-where the row says which that is (`_file`). Pages stand in the order in which they were made.
+Rules of this file: a site without a `pages.jsonl` has no pages; a change of a page is one of its file in the library of pages
+too, where the row says which that is (`_file`). Pages stand in the order in which they were made.
 Source: reference/graph.md 5.4; data/graph/sites/sitePage-canvasLayout.json; site_making.py (format).
 """
 

@@ -59,7 +59,7 @@ def site_pages(call: Call) -> Response:
 
 
 def _is_site_page(row: Row) -> bool:
-    return row.get("@odata.type", _TYPE) == _TYPE
+    return bool(row.get("@odata.type", _TYPE) == _TYPE)
 
 
 def _find(call: Call) -> Row:
