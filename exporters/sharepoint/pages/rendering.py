@@ -32,12 +32,12 @@ aside{border-left:4px solid;padding-left:1rem}
 .part{border:1px solid;border-radius:.4rem;margin:0 0 1rem;padding:.6rem .9rem}
 .kind,.address,footer{font-size:.85rem;opacity:.8}
 .kind{margin:0 0 .4rem}
-.absent{font-style:italic}
+.absent{font-style:italic;overflow-wrap:anywhere}
 img{display:block;height:auto;margin:.4rem 0;max-width:100%}
 table{border-collapse:collapse;display:block;max-width:100%;overflow-x:auto}
 td,th{border:1px solid;padding:.25rem .5rem;text-align:left;vertical-align:top}
 pre{overflow-x:auto;white-space:pre-wrap}
-footer{border-top:1px solid;margin-top:2rem;padding-top:.8rem}
+footer{border-top:1px solid;margin-top:2rem;overflow-wrap:anywhere;padding-top:.8rem}
 @media print{body{font-size:10.5pt;max-width:none;padding:0}section,aside{gap:1rem}.part,img,tr{break-inside:avoid}
 h1,h2,h3{break-after:avoid}a[href^="http"]::after{content:" (" attr(href) ")";font-size:.85em;overflow-wrap:anywhere}}
 """
