@@ -16,7 +16,7 @@ from urllib.parse import quote
 from exporters.clock import timestamp
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.drive_making import DriveMaker, Library
-from exporters.rehearsal.lively import NOW
+from exporters.rehearsal.lively import NOW, VANITY_DOMAIN
 from exporters.rehearsal.lively_sites import (
     FILE_COLUMNS,
     ISSUES,
@@ -123,7 +123,7 @@ class _SiteMaker:
     def _library(self, place: int, name: str, title: str, address: str, template: str, is_system: bool) -> None:
         folder, url = f"drives/s{self.number:04}_{place}", f"{self.url}/{address}"
         list_id = guid(self.id, "list", name)
-        owner = {"group": {"id": guid(self.id, "owners"), "displayName": f"{self.site.title} Owners"}}
+        owner = {"group": self._owner()}
         drive = DriveMaker(self.maker, folder, self.writer, Library(title, url, owner, list_id, is_system))
         self._fill(drive, template, place)
         rows = drive.finish()
@@ -136,6 +136,13 @@ class _SiteMaker:
         files = sum("file" in row for row in rows)
         self.maker.counts.update({"drives": 1, "files": files})
         self.maker.counts["fileBytes"] += sum(row["_c"]["len"] for row in rows if "_c" in row)
+
+    def _owner(self) -> Row:
+        """The group of a team site, else one of the site's own."""
+        if self.site.group:
+            mail = f"{self.site.group.lower().replace(' ', '.')}@{VANITY_DOMAIN}"
+            return {"id": guid(self.maker.seed, "group", 0), "displayName": self.site.group, "email": mail}
+        return {"id": guid(self.id, "owners"), "displayName": f"{self.site.title} Owners"}
 
     def _fill(self, drive: DriveMaker, template: str, place: int) -> None:
         if template == "webPageLibrary":

@@ -7,12 +7,13 @@ Source: reference/graph.md 5.4, 7.3; data/graph/sites; the v1.0 schema.
 
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.routes.answers import bad_request, collection, entity, item_not_found, public, success
+from exporters.rehearsal.routes.list_rows import find_site
 from exporters.rehearsal.routes.paging import page_of
 from exporters.rehearsal.routes.query import capped_top, parse_query, project, selection
 from exporters.rehearsal.routes.router import Action, Call, Route
-from exporters.rehearsal.routes.sites import SITES, find_site
 from exporters.rehearsal.wire import Response
 
+_SITES = frozenset({"Sites.Read.All", "Sites.ReadWrite.All", "Sites.FullControl.All"})
 _TYPE = "#microsoft.graph.sitePage"
 _CAST = "microsoft.graph.sitePage"
 _DEEP = ("canvasLayout", "webParts")
@@ -23,7 +24,7 @@ def routes() -> list[Route]:
     """The routes of pages."""
 
     def reading(template: str, action: Action, cost: int) -> Route:
-        return Route(f"sites/{{site}}/pages{template}", action, cost, "sharepoint", "sharepoint", SITES)
+        return Route(f"sites/{{site}}/pages{template}", action, cost, "sharepoint", "sharepoint", _SITES)
 
     return [
         reading("", pages, 2),
