@@ -61,7 +61,7 @@ def apply_changes(tenant: Tenant, changes: list[Row]) -> dict[str, int]:
             done[f"page-{op}" if _apply_to_page(tenant, change, op) else "skipped"] += 1
         elif kind == "site":
             done[f"site-{op}" if _apply_to_site(tenant, change, op) else "skipped"] += 1
-        elif kind in LIST_KINDS:
+        elif kind in LIST_KINDS and "site" in change:  # mailboxes have lists too, of tasks
             done[_apply_to_lists(tenant, change, op)] += 1
         elif kind in MAIL_KINDS:
             done[_apply_to_mail(tenant, change, op)] += 1
