@@ -27,7 +27,7 @@ _FLAGS: Final = {
     "uncertain_start": "Its start is known only as a range: protective dates count from its first moment, gone_by from its last.",
     "duplicate_trigger_ignored": "A second end while the clock runs changes nothing: the earlier one is stricter.",
     "renewed_at_term_end": "Recurring billing was on when the term ended: it was renewed.",
-    "reactivated_after_at_risk_recheck_inventory": "It was reactivated after at_risk_from, when data might be gone: take a fresh inventory.",
+    "reactivated_after_at_risk_recheck_inventory": "It was reactivated after at_risk_from: take a fresh inventory.",
     "reactivation_not_proven_in_time": "A reactivation is stated, but not surely before deletable_from: the clock runs on.",
     "reactivation_not_possible_in_channel": "A reactivation is stated, but there is none here: the clock runs on.",
     "policy_fallback": "No page describes this case: the strictest dates hold.",
