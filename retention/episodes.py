@@ -141,6 +141,7 @@ class _Reader:
         clock = self._history.clock
         if clock is not None:
             clock.lock_out(span_of(event), "The partner suspended the subscription.", "PC")
+            self._show(clock)
             return
         if self._suspended is not None:
             return

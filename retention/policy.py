@@ -160,6 +160,8 @@ def parse_policy(text: str, name: str) -> PolicyFile:
         place = f" at line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it is no YAML"
         raise PolicyError(f"{name} cannot be read as YAML{place}: {problem}", "Correct that line.") from None
+    if not isinstance(document, dict):
+        raise PolicyError(f"{name} holds no keys", "A policy file begins with schema and policy_id.")
     try:
         return PolicyFile.model_validate(document)
     except ValidationError as error:

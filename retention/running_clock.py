@@ -87,6 +87,16 @@ class RunningClock:
     def lock_out(self, at: Span, why: str, source: str) -> None:
         """Users are locked out earlier than the stages say."""
         self.access_ends = self.access_ends.cut(at, "stated", source, why)
+        shut: list[Passage] = []
+        for place, passage in enumerate(self.passages):
+            following = self.passages[place + 1].begins if place + 1 < len(self.passages) else None
+            begins = max(passage.begins, at.earliest)
+            if not passage.stage.users or passage.begins < at.earliest:
+                shut.append(passage)
+            if passage.stage.users and (following is None or begins < following):
+                said = {"users": False, "users_can": Says(says=why, source=source)}
+                shut.append(Passage(passage.state, begins, passage.stage.model_copy(update=said)))
+        self.passages = shut
 
     def cut_short(self, event: Event) -> bool:
         """The term ends inside the stage that runs; whether that makes a difference."""
