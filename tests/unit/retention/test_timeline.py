@@ -174,7 +174,20 @@ class TestReactivation:
             ("delete_subscription", "2026-03-21T08:00Z"),
             ("reactivate", "2026-03-20..2026-03-22"),
         )
-        assert at(timeline, "deletable_from") == "2026-03-21T08:00"
+        assert (timeline.trigger, at(timeline, "deletable_from")) == ("cancel", "2026-03-21T08:00")
+        assert "reactivation_not_possible_in_channel" in timeline.flags
+
+    def test_after_at_risk_from_the_inventory_is_old(self) -> None:
+        cancel = ("cancel", "2026-03-01T10:15Z")
+        assert drawn("direct", cancel, ("reactivate", "2026-03-31T10:14Z")).flags == ()
+        late = drawn("direct", cancel, ("reactivate", "2026-03-31T10:15Z"))
+        assert late.flags == ("reactivated_after_at_risk_recheck_inventory",)
+
+    def test_a_date_ends_before_the_next_one_begins(self) -> None:
+        lifted = drawn(
+            "csp_nce", ("suspend", "2026-07-20"), ("reactivate", "2026-08-14"), ("term_end", "2026-08-15T00:00Z")
+        )
+        assert lifted.trigger == "term_end"
 
     def test_of_one_date_it_comes_second(self) -> None:
         timeline = drawn("direct", ("reactivate", "2026-03-10"), ("cancel", "2026-03-10"), zone=AMSTERDAM)
