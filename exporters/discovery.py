@@ -1,10 +1,11 @@
-"""Which sources there are: asks the directory, and the store for what it knows already.
+"""Which sources there are: asks the directory, the list of all sites, and the store for what it knows already.
 
-Rules of this file: one pass over the users, whatever is asked for; a user is asked for a drive or a mailbox once, not in every
-run (Q-046); "there is none" is a normal result where the service says so (Q-056, Q-057), a plain 404 is not: it would leave a
-source out for a week; nobody is passed over for being disabled, unlicensed or a guest: the service says who has what. What we
-hold stays a source when its owner is gone, and a drive when its owner has another: then both are sources.
-Source: design §4 (names of bags), graph.md §3.1, §5.1.
+Rules of this file: one pass over the users, and one over the sites, whatever is asked for; a user is asked for a drive or a
+mailbox once, not in every run (Q-046); "there is none" is a normal result where the service says so (Q-056, Q-057), a plain 404
+is not: it would leave a source out for a week; nobody is passed over for being disabled, unlicensed or a guest: the service says
+who has what. A personal site is no source, the drive in it is: of users, and of people who left or lost their licence. What we
+hold stays a source when its owner is gone or it is listed no more, and a drive when its owner has another: then both are sources.
+Source: design §4 (names of bags), graph.md §3.1, §5.1, §5.5.
 """
 
 import hashlib
@@ -17,12 +18,14 @@ from typing import Any, Protocol
 from exporters.bag.catalogue import Catalogue, EntryDamagedError, is_group_mailbox
 from exporters.clock import Clock
 from exporters.errors import ItemError, LastcopyError, SourceError
-from exporters.graph.answers import identifier_of, objects_of, text_of
+from exporters.graph.answers import identifier_of, object_of, objects_of, text_of
 from exporters.graph.calls import JsonObject, segment
 from exporters.graph.errors import GraphError, NoDriveError, NoLicenceError, NotFoundError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.presence import has_mailbox
+from exporters.sharepoint.finding import FoundSite, Unlisted, find_sites, site_guids, site_of_drive
+from exporters.sharepoint.refusals import explained, not_listed
 from exporters.sources import FINDABLE, Source, SourceKind
 
 USER_SELECT = "id,userPrincipalName,userType,accountEnabled,assignedLicenses"
@@ -31,6 +34,10 @@ UNIFIED = "groupTypes/any(c:c eq 'Unified')"
 PAGE = "999"
 GROUPS = "groups"
 """What stands for all group mailboxes where the groups cannot be listed."""
+SITES = "sites"
+"""What stands for all sites, or all drives of people who left, where the sites cannot be listed."""
+OF_USERS = (SourceKind.ONEDRIVE, SourceKind.MAIL)
+"""Kinds of which each user may have one."""
 
 
 class Absences(Protocol):
@@ -59,7 +66,7 @@ class Without:
 
 
 class Undiscovered(SourceError):
-    """A user whose drive or mailbox could not be asked for. `name`: the user principal name."""
+    """A user whose drive or mailbox could not be asked for, or a site. `name`: as that of a source."""
 
     name = ""
     kind = SourceKind.ONEDRIVE
@@ -84,10 +91,10 @@ def discover(
     absences: Absences,
     kinds: Collection[SourceKind] = (SourceKind.ONEDRIVE,),
 ) -> Iterator[Discovered]:
-    """Yield every source of these kinds (OneDrives, mailboxes) once: those of each user, in one pass; the mailboxes of groups;
-    then those in the store whose owner is listed no more, or has another by now; then users of whom the service only said that
-    the tenant has no licence, unless it says so of all; last what stands in `sources/` and cannot be read. Users and groups
-    without a mailbox are named as well.
+    """Yield every source of these kinds once: those of each user, in one pass; the mailboxes of groups; the sites, and the drives
+    of personal sites that are no listed user's; then those in the store whose owner is listed no more, or has another by now;
+    then users of whom the service only said that the tenant has no licence, unless it says so of all; last what stands in
+    `sources/` and cannot be read. Users and groups without a mailbox are named as well.
 
     Raises: RunError, SourceError if the users cannot be listed.
     """
@@ -108,18 +115,24 @@ class _Discovery:
         self._graph, self._catalogue, self._clock, self._absences = graph, catalogue, clock, absences
         self._kinds = kinds
         self._found: set[str] = set()
+        self._drive_sites: set[str] = set()
+        """Personal sites whose drive is a source of this run, or of an earlier one."""
+        self._owners: set[str | None] = set()
         self._has_drives = False
         self._unlicensed: list[Undiscovered] = []
 
     def all(self) -> Iterator[Discovered]:
         """See `discover`."""
-        yield from self._of_users()
+        if not self._kinds.isdisjoint(OF_USERS):
+            yield from self._of_users()
         if SourceKind.MAIL in self._kinds:
             yield from self._of_groups()
+        if not self._kinds.isdisjoint({SourceKind.ONEDRIVE, SourceKind.SHAREPOINT}):
+            yield from self._of_sites()
         yield from self._of_the_store()
         if self._has_drives:
             yield from self._unlicensed
-        untold = SourceKind.ONEDRIVE if SourceKind.ONEDRIVE in self._kinds else SourceKind.MAIL
+        untold = next((kind for kind in FINDABLE if kind in self._kinds), SourceKind.ONEDRIVE)
         for key in self._catalogue.damaged():
             if key not in self._found:  # those say it themselves
                 yield _undiscovered(key, EntryDamagedError(key), untold)
@@ -129,7 +142,7 @@ class _Discovery:
         for page in self._graph.pages("/users", params={"$select": USER_SELECT, "$top": PAGE}, cost=Cost.USERS):
             for user in page:
                 users += 1
-                for kind in FINDABLE:
+                for kind in OF_USERS:
                     if kind in self._kinds:
                         yield from self._first(self._of_user(kind, user))
         if not users:
@@ -144,7 +157,10 @@ class _Discovery:
         if isinstance(found, _Unlicensed):
             self._unlicensed.append(found)
         elif isinstance(found, Source):
-            self._has_drives = self._has_drives or found.kind is SourceKind.ONEDRIVE
+            if found.kind is SourceKind.ONEDRIVE:
+                self._has_drives = True
+                self._drive_sites.add(site_of_drive(found.id) or "")
+                self._owners.add(found.owner)
             if found.key not in self._found:
                 self._found.add(found.key)
                 yield found
@@ -210,6 +226,48 @@ class _Discovery:
         if isinstance(kinds, list) and "Unified" not in kinds:  # a service that does not filter
             return None
         return self._mailbox_of(Source(SourceKind.MAIL, group_id, name, is_group=True), GROUPS)
+
+    def _of_sites(self) -> Iterator[Discovered]:
+        for record in self._catalogue.records():  # a drive that we hold need not be asked for through its site
+            if record["kind"] == SourceKind.ONEDRIVE:
+                self._drive_sites.add(site_of_drive(record["id"]) or "")
+        try:
+            for site in find_sites(self._graph, with_subsites=SourceKind.SHAREPOINT in self._kinds):
+                yield from self._first(self._of_site(site))
+        except (ItemError, SourceError) as error:  # those that we know are asked for themselves
+            for kind in (SourceKind.ONEDRIVE, SourceKind.SHAREPOINT):
+                if kind in self._kinds:
+                    yield from self._first(_undiscovered(SITES, not_listed(error), kind))
+
+    def _of_site(self, site: FoundSite | Unlisted) -> Discovered | None:
+        if isinstance(site, FoundSite) and site.is_personal:
+            return self._of_personal_site(site) if SourceKind.ONEDRIVE in self._kinds else None
+        kind = SourceKind.SHAREPOINT if SourceKind.SHAREPOINT in self._kinds else SourceKind.ONEDRIVE
+        if isinstance(site, Unlisted):
+            return _undiscovered(site.name, site.error, kind)
+        return (
+            None
+            if kind is SourceKind.ONEDRIVE
+            else Source(SourceKind.SHAREPOINT, site.id, site.name, web_url=site.web_url)
+        )
+
+    def _of_personal_site(self, site: FoundSite) -> Discovered | None:
+        """The drive of a site that is no known drive's: its owner left, has no licence, or is not told of."""
+        if site_guids(site.id) in self._drive_sites:
+            return None
+        name = site.name.rpartition("!")[2]
+        try:
+            params = {"$select": "id,webUrl,owner"}
+            drive = self._graph.get(f"/sites/{segment(site.id)}/drive", params=params, cost=Cost.SINGLE)
+        except (ItemError, SourceError) as error:
+            return _undiscovered(name, explained(self._graph, site.id, error))
+        drive_id = identifier_of(drive.get("id"))
+        if drive_id is None:
+            return _undiscovered(name, _odd("The service names a drive without an id."))
+        owner = identifier_of(object_of(object_of(drive.get("owner")).get("user")).get("id"))
+        if owner in self._owners:
+            owner = None  # whose drive is another one; by its record of a drive its owner is known
+        return Source(SourceKind.ONEDRIVE, drive_id, name, owner, text_of(drive.get("webUrl")))
 
     def _of_the_store(self) -> Iterator[Discovered]:
         for record in self._catalogue.records():

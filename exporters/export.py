@@ -43,12 +43,16 @@ from exporters.mail.settings import MailSettings
 from exporters.metering import UnitMeter
 from exporters.results import SourceResult, coverage_of
 from exporters.scratch import scratch_error
+from exporters.sharepoint.described import CURSOR as SITE_CURSOR
+from exporters.sharepoint.exporter import SiteExporter
+from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.segments import Position, ReplacedError
 
 DRIVES_AT_ONCE = 4
+SITES_AT_ONCE = 4
 MAILBOXES_AT_ONCE = 8
 """Each with up to four requests in flight: as many as Exchange lets one application have of one mailbox."""
 AHEAD = 64
@@ -71,20 +75,25 @@ REFUSALS = (
 class ExportSettings:
     """What is asked of a run. cloud: its name, kept in the bag. accepts_removals: whether a person accepted that this mass of
     a source (its digest) is gone. gives_way: whether, after this error of one source, the whole run ends for another run's sake.
-    waits_for: whether the run with this id gives way to ours."""
+    waits_for: whether the run with this id gives way to ours. has_certificate: whether the sign-in is by one."""
 
     cloud: str
     drive: DriveSettings = field(default_factory=DriveSettings)
     mail: MailSettings = field(default_factory=MailSettings)
+    has_certificate: bool = False
     take_over: bool = False
     accepts_removals: Callable[[Source, str], bool] = lambda source, digest: False
     gives_way: Callable[[LastcopyError], bool] = lambda error: False
     waits_for: Callable[[str], bool] = lambda run: False
     drives_at_once: int = DRIVES_AT_ONCE
+    sites_at_once: int = SITES_AT_ONCE
     mailboxes_at_once: int = MAILBOXES_AT_ONCE
 
     def at_once(self, kind: SourceKind) -> int:
-        """How many sources of a kind are copied side by side: they do not share their limits, so neither waits for the other."""
+        """How many sources of a kind are copied side by side: mail does not share its limits with the others, so neither waits
+        for the other."""
+        if kind is SourceKind.SHAREPOINT:
+            return self.sites_at_once
         return self.mailboxes_at_once if kind is SourceKind.MAIL else self.drives_at_once
 
 
@@ -133,7 +142,7 @@ class _Places:
         self._copying, self._settings = copying, copying.settings
         self._pools = {
             kind: ThreadPoolExecutor(self._settings.at_once(kind), thread_name_prefix=f"lastcopy-{kind}")
-            for kind in (SourceKind.ONEDRIVE, SourceKind.MAIL)
+            for kind in (SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT)
         }
         self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
 
@@ -266,7 +275,7 @@ class Copying:
 
     def _exporter(
         self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]
-    ) -> DriveExporter | MailExporter:
+    ) -> DriveExporter | MailExporter | SiteExporter:
         def accepts_removals(digest: str) -> bool:
             return self.settings.accepts_removals(source, digest)
 
@@ -282,6 +291,18 @@ class Copying:
                 accepts_removals=accepts_removals,
                 is_group=source.is_group,
                 compose=compose,
+            )
+        if source.kind is SourceKind.SHAREPOINT:
+            return SiteExporter(
+                source,
+                self.graph,
+                writer,
+                SiteSettings(self.settings.drive, has_certificate=self.settings.has_certificate),
+                self.run.clock,
+                crew=self.crew,
+                progress=self.progress,
+                stop=self.stop,
+                accepts_removals=accepts_removals,
             )
         return DriveExporter(
             source,
@@ -319,6 +340,8 @@ def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> boo
     """Whether an earlier run listed a source to the end, by the cursors of its bag (docs/formats.md)."""
     if source.kind is SourceKind.MAIL:
         return ("threads" if source.is_group else "folders") in cursors
+    if source.kind is SourceKind.SHAREPOINT:
+        return SITE_CURSOR in cursors
     return cursors.get(source.id, {}).get("kind") == "delta"
 
 

@@ -22,7 +22,7 @@ CLASSES = ("sharepoint", "directory")
 REFUSED = frozenset(
     {
         *("access_denied", "drive_not_found", "locked", "no_drive", "no_mailbox", "not_found"),
-        *("permission_missing", "site_locked"),
+        *("permission_missing", "site_archived", "site_locked"),
     }
 )
 """Codes with which a source that is there says no: a run that hears one has heard of the others that they are over."""

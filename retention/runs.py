@@ -272,6 +272,7 @@ class _Run:
             cloud=self._config.tenant.cloud,
             drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
             mail=mail_settings(self._config),
+            has_certificate=self._config.tenant.credential.certificate is not None,
             take_over=self._request.take_over,
             accepts_removals=self._accepts_mass,
             gives_way=self._rivals.outrank,

@@ -13,7 +13,7 @@ from typing import Any
 from exporters.bag.formats import load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import folder_counts, uncounted_folders
-from exporters.bag.removed import digest_of_removed, is_mass
+from exporters.bag.removed import begin_removed, digest_of_removed, is_mass
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
 from exporters.drive.capture import Capturer, asks_again
@@ -112,6 +112,19 @@ class DriveCopy:
             )
             self._writer.emit("round", {"scope": self._drive, "state": "ended", "full": False, "link": None})
 
+    def vanish(self) -> bool:
+        """The service has no such drive any more: all of it is removed; False if that is more than anybody has accepted."""
+        self.give_up_round()
+        state, at = self._writer.state, timestamp(self._clock.now())
+        begin_removed(state)
+        state.db.execute("INSERT INTO removed SELECT id FROM tree WHERE scope = ? AND alive = 1", (self._drive,))
+        state.db.execute("INSERT OR IGNORE INTO removed SELECT id FROM owed WHERE scope = ?", (self._drive,))
+        if self._holds_back():
+            write_down_removed(self._writer, self._drive)
+            return False
+        self._settle_removed(at)
+        return True
+
     @property
     def _kept(self) -> dict[str, Any] | None:
         """The settings that stand with the cursor."""
@@ -190,12 +203,15 @@ class DriveCopy:
                 return False
             write_down_removed(self._writer, self._drive)
         else:
-            for row in removal_rows(state, self.scope, self._writer.run.id, at):
-                self.result.gone_now += row["outcome"] == "gone"
-                self._writer.emit("item", row)
+            self._settle_removed(at)
         link = self._writer.heads.cursors.get(self._drive, {}).get("link")
         self._writer.emit("round", {"scope": self._drive, "state": "ended", "full": full, "link": link})
         return not is_held_back
+
+    def _settle_removed(self, at: str) -> None:
+        for row in removal_rows(self._writer.state, self.scope, self._writer.run.id, at):
+            self.result.gone_now += row["outcome"] == "gone"
+            self._writer.emit("item", row)
 
     def _holds_back(self) -> bool:
         """Whether more would vanish than anybody has accepted."""

@@ -21,8 +21,6 @@ from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.session import GraphSession
 from exporters.sources import Source
 
-MASS = "mass_disappearance"
-
 
 class DriveExporter:
     """One run on one drive."""
@@ -73,8 +71,8 @@ class DriveExporter:
         """Count and close. whole: the copy went to its end (or was asked to stop); else the service refused."""
         writer, result = self._writer, self.result
         if self._drive.mass is not None:
-            result.problems.append(MASS)
-            result.digests[MASS] = self._drive.mass
+            result.problems.append("mass_disappearance")
+            result.digests["mass_disappearance"] = self._drive.mass
         is_quiet = not writer.is_loaded and not writer.has_unfinished_work and writer.position.number
         if is_quiet and count_unread(writer, [self._source.id], result):
             writer.close("complete" if whole else "stopped")

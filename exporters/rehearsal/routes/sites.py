@@ -5,6 +5,8 @@ not show the template), locked and archived ones, and no subsites; what a closed
 Lists and pages of sites are in routes of their own. Source: reference/graph.md 5.1, 5.5; data/graph/sites; quirk Q-060.
 """
 
+from collections.abc import Collection
+
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.group_truth import find_group
 from exporters.rehearsal.routes.answers import ApiError, collection, entity, item_not_found, public, success
@@ -132,9 +134,24 @@ def _drives(call: Call) -> list[Row]:
 
 
 def site_drives(call: Call) -> Response:
-    names = selection(parse_query(call.request.query, {"$select", "$top"}), "drive")
-    rows = [project(row, names) for row in _drives(call)]
-    return success(collection(call.service.root, "drives", rows), call.request)
+    """System libraries show only to who selects `system`; which list a library is, only to who selects `sharePointIds`."""
+    parameters = parse_query(call.request.query, {"$select", "$top", "$skiptoken"})
+    names = selection(parameters, "drive")
+    shown = [row for row in _drives(call) if "system" not in row or "system" in (names or ())]
+    page, following = page_of(call, parameters, shown, top(parameters, call.service.settings.sites_page, 1000))
+    rows = [project({**row, **_list_of(call, row, names or ())}, names) for row in page]
+    return success(collection(call.service.root, "drives", rows, next=following), call.request)
+
+
+def _list_of(call: Call, drive: Row, names: Collection[str]) -> Row:
+    site = _find(call)
+    if "sharePointIds" not in names or "_drive" in site:
+        return {}
+    tenant = call.service.tenant
+    found = tenant.drive(str(drive["id"]))
+    lists = [one for one in tenant.lists_of(site).all() if found is not None and one.info.get("_drive") == found.folder]
+    ids = {"siteId": site["id"], "siteUrl": site["webUrl"], "webId": str(site["id"]).rpartition(",")[2]}
+    return {"sharePointIds": {**ids, "listId": lists[0].id}} if lists else {}
 
 
 def site_drive(call: Call) -> Response:
