@@ -5,6 +5,7 @@ verified by the product, and compared with the tenant's truth at that moment by 
 """
 
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -121,7 +122,7 @@ class ListDesk:
 
     # -- the tenant -------------------------------------------------------------------------------------------------
 
-    def change(self, op: str, *, list: str = data.TASKS, kind: str = "listItem", **more: Any) -> None:  # noqa: A002
+    def change(self, op: str, *, list: str = data.TASKS, kind: str = "listItem", **more: Any) -> None:
         """Apply a change; it must do something."""
         done = self.client.change({"kind": kind, "site": "sites/s0000", "list": list, "op": op, **more})
         assert done == {f"{kind}-{op}": 1}, done
@@ -169,7 +170,7 @@ class ListDesk:
     def line(self, row: Row) -> Row:
         """The line that a row names."""
         holder, number = entry_of(row["key"]) or ("", "")
-        data_of = (self.bag / holder).read_bytes().splitlines()[int(number) - 1]
+        data_of = _lines_of(self.bag / holder)[int(number) - 1]
         assert (len(data_of), hashlib.sha256(data_of).hexdigest()) == (row["size"], row["sha256"])
         found: Row = json.loads(data_of)
         return found
@@ -211,6 +212,11 @@ class ListDesk:
         """A table of a list, as a spreadsheet reads it."""
         data_of = (self.bag / "data/lists" / name / file).read_bytes().decode("utf-8-sig")
         return list(csv.DictReader(io.StringIO(data_of, newline=""), strict=True))
+
+
+@functools.lru_cache(maxsize=32)  # objects never change
+def _lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().split(b"\n")
 
 
 def without_times(rows: list[Row]) -> list[str]:

@@ -92,6 +92,7 @@ class Keeper:
             self._result.copied += 1
 
     def _refused(self, fetched: Fetched) -> None:
+        """An item whose record could not be had."""
         held = fetched.task.row
         if held is not None and held["outcome"] == Outcome.COPIED and fetched.facts.get("graph") is None:
             return  # a second look alone: what we hold stands
@@ -100,7 +101,8 @@ class Keeper:
         if held is not None and held.get("key") is not None:
             rows.append(("item", earlier_entry(held)))
         self._except(row, fetched.code or ExceptionCode.REFUSED, fetched.reason, held)
-        self._writer.emit_all([*rows, ("item", row)])
+        if row != held:
+            self._writer.emit_all([*rows, ("item", row)])
 
     def _except(self, row: JsonObject, code: ExceptionCode, reason: str | None, held: JsonObject | None) -> None:
         row.update(outcome=Outcome.EXCEPTED.value, code=code.value, reason=reason or CAUSES[code].reason)
@@ -157,12 +159,14 @@ class Keeper:
         if held is not None and held.get("sha256") == piece.sha256:
             row.update({name: held[name] for name in _HELD if name in held})
             return
-        key = self._places.attachment(folder, row["parent"], piece.name)
-        file.seek(0)
-        stored = self._writer.put_payload(key, _chunks(file), size=piece.size)
-        row["key"] = key
-        if stored.version_id is not None:
-            row["versionId"] = stored.version_id
+        row["key"], is_there = self._places.attachment(folder, row["parent"], piece.name, piece.sha256)
+        if is_there:
+            version = self._writer.adopt(row["key"])
+        else:
+            file.seek(0)
+            version = self._writer.put_payload(row["key"], _chunks(file), size=piece.size).version_id
+        if version is not None:
+            row["versionId"] = version
 
     def _rows_of(self, item: JsonObject) -> list[JsonObject]:
         query, scope = "kind = 'attachment' AND scope = ?", item_scope(item["scope"], item["id"])

@@ -18,6 +18,7 @@ from exporters.graph.asking import was_too_much
 from exporters.graph.calls import segment
 from exporters.graph.delta import with_params
 from exporters.graph.errors import (
+    ForeignLinkError,
     GaveUpError,
     GraphError,
     RefusedError,
@@ -67,6 +68,10 @@ class Listing:
                 if restarts > RESTARTS:
                     raise _resync_loop() from error
                 link, start = None, error.location or f"{self._base}/delta"
+            except ForeignLinkError:
+                if link is None:
+                    raise
+                link = None  # it was made at another address, which the configuration named then
             except (UnsupportedError, RefusedError, GaveUpError) as error:
                 if link is not None and _says_no_delta(error):
                     link = None  # it may be the link alone: a round from the start will tell
@@ -210,10 +215,15 @@ class Listing:
 
     def _keep(self, kind: str, link: str) -> None:
         """Write down where the next round begins; what else stands in the cursor stays."""
-        cursor = {**self._cursor, "kind": kind, "link": link}
+        scope, cursor = cursor_scope(self._list), {**self._cursor, "kind": kind, "link": link}
         cursor.setdefault("settings", {})
-        if cursor != self._cursor:
-            self._writer.emit("cursor", {**cursor, "scope": cursor_scope(self._list)})
+        row = ("cursor", {**cursor, "scope": scope})
+        if self._full and self._writer.heads.round is None:  # so that whoever verifies knows that it was listed whole
+            begun = {"scope": scope, "state": "begun", "full": True}
+            ended = {"scope": scope, "state": "ended", "full": True, "link": link}
+            self._writer.emit_together([("round", begun), ("round", ended), row])
+        elif cursor != self._cursor:
+            self._writer.emit(*row)
 
     def _look_for_a_stop(self) -> None:
         if self._stop.is_set():

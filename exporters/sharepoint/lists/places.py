@@ -6,6 +6,7 @@ list has the place of another, and a place counts as held after folding. Source:
 
 import re
 
+from exporters.bag.digests import Hashed
 from exporters.bag.formats import CHANGED, LISTS, load_json
 from exporters.bag.keys import changed, component_for, fitted, folded
 from exporters.bag.ledger import BagWriter
@@ -37,8 +38,9 @@ class Places:
         """Key of its folder, without a slash at the end."""
         return f"{LISTS}/{self.of(list_id, name)}"
 
-    def attachment(self, folder: str, item_id: str, name: str) -> str:
-        """A free key for the bytes of an attachment. folder: as `folder` gives it."""
+    def attachment(self, folder: str, item_id: str, name: str, sha256: str) -> tuple[str, bool]:
+        """A key for the bytes of an attachment, and whether these bytes lie there already, named by nobody: a run that was cut
+        off had put them. folder: as `folder` gives it."""
         handle = f"{item_id}/{name}"
         above = f"{folder}/attachments/{component_for(item_id, item_id)}"
         component = component_for(name, handle)
@@ -48,10 +50,12 @@ class Places:
         key = fitted(f"{folder}/attachments", below, name, handle)
         number, stamp = 1, self._writer.run.stamp
         while not self._is_free(key):
+            if self._is_left_over(key, sha256):
+                return key, True
             start = f"{CHANGED}/{stamp}" if number == 1 else f"{CHANGED}/{stamp}-{number}"
             key = fitted(f"{start}/{folder.removeprefix('data/')}/attachments", below, name, handle)
             number += 1
-        return key
+        return key, False
 
     def _has_twin(self, key: str) -> bool:
         """Whether the same place is held in another spelling."""
@@ -64,6 +68,14 @@ class Places:
     def _is_free(self, key: str) -> bool:
         """Whether no row names it, and nothing lies there that a run left which was cut off."""
         return not self._writer.state.holds_key(key) and self._writer.store.stat(f"{self._writer.bag}/{key}") is None
+
+    def _is_left_over(self, key: str, sha256: str) -> bool:
+        row = next(self._writer.state.rows("key = ?", (key,)), None)
+        if row is not None:
+            found = load_json(row)
+            return bool(found["kind"] == "leftover" and found["sha256"] == sha256)
+        with self._writer.store.open(f"{self._writer.bag}/{key}") as chunks:
+            return Hashed(chunks).drain().sha256 == sha256
 
     def _held(self, list_id: str) -> str | None:
         """The place that a row of the list names."""

@@ -1,7 +1,7 @@
 """What a round's end says about items of a list that are not there any more.
 
 Rules of this file: removals are decided after the round; if too much vanishes at once, nothing is marked gone until a person
-accepts it; what could not be had of a removed item never will be now. Source: design §4 (Whole), docs/formats.md (bag of a
+accepts it; what hangs on a removed item is settled with it. Source: design §4 (Whole), docs/formats.md (bag of a
 site).
 """
 
@@ -12,7 +12,7 @@ from exporters.bag.removed import begin_removed
 from exporters.bag.state import State
 from exporters.outcomes import Outcome
 from exporters.sharepoint.lists.exceptions import settled, vanished
-from exporters.sharepoint.lists.facts import KIND, item_scope
+from exporters.sharepoint.lists.facts import ATTACHMENT, KIND, item_scope
 
 _BATCH = 500
 
@@ -54,8 +54,9 @@ def _removal(state: State, list_id: str, item_id: str, name: str, run_id: str, a
 
 
 def _hanging(state: State, list_id: str, item_id: str, run_id: str, at: str) -> Iterator[JsonObject]:
-    """Files and states of a removed item that could not be had."""
-    query = "kind IN ('attachment', 'versions') AND scope = ? AND outcome = 'excepted' AND code != 'vanished'"
+    """Files of a removed item, and what could not be had of its states."""
+    query = "kind IN ('attachment', 'versions') AND scope = ?"
     for row in map(load_json, list(state.rows(query, (item_scope(list_id, item_id),)))):
-        if row["outcome"] == Outcome.EXCEPTED:
-            yield vanished(row, run_id, at)
+        is_over = row["kind"] == ATTACHMENT or row["outcome"] == Outcome.EXCEPTED
+        if is_over and (found := settled(row, run_id, at)) is not None:
+            yield found
