@@ -23,6 +23,7 @@ from exporters.sharepoint.coverage import site_coverage
 from exporters.sharepoint.described import describe, known_libraries
 from exporters.sharepoint.inventory import Inventory, read_inventory
 from exporters.sharepoint.libraries import Libraries
+from exporters.sharepoint.lists.exporter import Lists
 from exporters.sharepoint.run import Part, SiteRun
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source
@@ -89,7 +90,7 @@ class SiteExporter:
     def _parts(self, inventory: Inventory) -> Sequence[Part]:
         """What is copied, in this order."""
         self._libraries = Libraries(self._run, inventory)
-        return (self._libraries,)
+        return (self._libraries, Lists(self._run, inventory.lists))
 
     def _look_for_a_stop(self) -> None:
         if self._stop.is_set():
