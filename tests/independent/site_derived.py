@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.independent.differences import Differences
 from tests.independent.site_bag import SiteBag
-from tests.independent.site_lists import missing_of
+from tests.independent.site_lists import missing_of, own_fields
 from tests.independent.site_truth import LibraryTruth, ListTruth
 
 Row = dict[str, Any]
@@ -91,7 +91,7 @@ class DerivedJudge:
                 "items.csv", f"{self.where}: item {item['id']}: {len(cells)} cells", len(cells) == len(head)
             )
             for name, value in item["fields"].items():
-                if value is None or value == "":
+                if value is None or value == "" or name in own_fields(item):
                     continue
                 own = [cell for title, cell in zip(head, cells, strict=False) if names.get(name) == title]
                 is_there = any(holds(cell, value) for cell in own or cells)
