@@ -83,11 +83,8 @@ class ListsJudge:
                 other = taken.setdefault(keys.fold(judge.place), one.id)
                 self.found.check("list folders", f"{judge.where}: shares its folder with {other}", other == one.id)
         for one in self.site.gone_lists.values():
-            for row in (*self.bag.of("list_item", one.id), *self.bag.of("attachment")):
-                if row["scope"].partition("/")[0] == one.id:
-                    self.found.say(
-                        "gone", f"{self.bag.name}: {row['kind']} {row.get('path')!r} of a deleted list is there"
-                    )
+            for row in self.bag.of("list_item", one.id):
+                self.found.say("gone", f"{self.bag.name}: {row.get('path')!r} of a deleted list is there")
         self._nothing_else()
         return places
 
@@ -142,6 +139,8 @@ class ListJudge:
                     "gone", f"{self.where}: item {row['id']} is not gone", row["id"] in self.list.items.gone
                 )
         for item_id, held in self.attached.items():
+            if item_id in self.list.items.gone:
+                continue  # what hangs on an item that is gone stays as it was
             due = {one["fileName"] for one in attachments_of(self.list.items.rows.get(item_id, {}))}
             for name in set(held) - due:
                 is_refusal = not self.asked.certificate and held[name]["outcome"] == "excepted" and bool(due)
