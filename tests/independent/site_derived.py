@@ -151,8 +151,8 @@ def holds(cell: str, value: Any) -> bool:
 
 
 def shows(cell: str, value: Any) -> bool:
-    """Whether a cell shows what a structure is for people: text itself; of a link its address; of a term its label, of a person or
-    place the name; of a row of another list whatever that row is called now."""
+    """Whether a cell shows what a structure is for people: text itself; of a link its address; of a term its label, of a person
+    or place the name; of a row of another list whatever that row is called now."""
     if isinstance(value, dict):
         named = [str(value[name]) for name in ("Url", "Label", "DisplayName", "Email") if value.get(name)]
         return any(name in cell for name in named) if named and "LookupId" not in value else bool(cell)
