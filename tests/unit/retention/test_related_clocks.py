@@ -175,10 +175,15 @@ class TestSeveralSubscriptions:
             "mail": covering("direct", services=frozenset({"exchange"})),
         }
         found = self.found(subscriptions, u=["suite", "mail"], v=["suite"])
-        planned = {
-            (kind, owner): text(loss_of(found, kind, owner))
-            for kind, owner in [*(("mail", who) for who in ("u", "v", None)), ("onedrive", "u"), ("sharepoint", None), ("directory", None)]
-        }  # fmt: skip
+        asked = [
+            ("mail", "u"),
+            ("mail", "v"),
+            ("mail", None),
+            ("onedrive", "u"),
+            ("sharepoint", None),
+            ("directory", None),
+        ]
+        planned = {(kind, owner): text(loss_of(found, kind, owner)) for kind, owner in asked}
         assert planned == {
             ("mail", "u"): None,
             ("mail", "v"): "2026-03-31",
