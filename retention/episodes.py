@@ -229,6 +229,8 @@ class _Reader:
     def _run(self, clock: RunningClock) -> None:
         if self._suspended is not None:
             clock.lock_out(span_of(self._suspended), "The partner had suspended the subscription before.", "PC")
+            if clock.trigger in (SUSPENDED_END, "cancel"):
+                self._suspended = None  # what comes now is no part of that suspension
         self._history.clock = clock
         self._show(clock)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from retention.events import EventError, TimeRange, read_when
+from retention.events import EventError, TimeRange, read_time, read_when
 from retention.policy import Policy
 from retention.policy_parts import DeletedUserDrive, ObjectClocks, UnlicensedDrive
 from retention.running_clock import DAY
@@ -102,7 +102,7 @@ def read_object_event(record: Mapping[str, Any], *, zone: str | None = None) -> 
     return ObjectEvent(
         str(kind),
         when,
-        read_when({"at": restored}).earliest if restored is not None else None,
+        read_time(str(restored), zone=zone).earliest if restored is not None else None,
         bool(record.get("hold", False)),
         days,
     )
