@@ -175,6 +175,8 @@ class _Reader:
                 self._show(clock)
             return
         clock.ignored.append(event)
+        if event.type == "term_end" and self._suspended is not None and self._renewed(event):
+            self._history.flags.add("renewed_at_term_end")
         if event.type == "term_end" and (self._suspended is not None or not event.certain):
             return
         if event.type in ("cancel", "term_end"):
