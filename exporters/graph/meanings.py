@@ -88,7 +88,7 @@ def permission_for(path: str) -> str:
 
 _DRIVE_PATH = r"^/drives/|^/sites/|^/shares/|/_api/|/drives?(/|$|\?)"
 _ONE = r"/(?!delta\b|\$)[^/?]+"
-_ITEM_PATH = rf"/(items|messages|events|contacts|tasks|posts|attachments|versions){_ONE}|/_api/.*/items\(\d+\)"
+_ITEM_PATH = rf"/(items|messages|events|contacts|tasks|posts|attachments|versions|pages){_ONE}|/_api/.*/items\(\d+\)"
 _OWN_DRIVE = r"^/(users|groups)/[^/]+/drives?($|\?)|^/me/drive"
 _GRANT = "Grant {permission} (application) to the app registration, give admin consent, and run again."
 

@@ -19,6 +19,7 @@ from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.list_truth import SiteLists
 from exporters.rehearsal.mailboxes import Mailbox, Mailboxes
+from exporters.rehearsal.site_pages import SitePages
 
 _DRIVES_KEPT = 256  # unchanged drives with their rows indexed; a thousand items take 40 kB
 
@@ -47,6 +48,7 @@ class Tenant:
         self.users: list[Row] = list(self._rows("users.jsonl"))
         self.sites: list[Row] = list(self._rows("sites.jsonl"))
         self.groups: list[Row] = list(self._rows("groups.jsonl"))
+        self.pages = SitePages(folder)
         self.subscription_status = "Enabled"
         self.changes_applied = 0
         self._by_name: dict[str, Row] = {}

@@ -18,8 +18,11 @@ from exporters.sharepoint.columns import Columns, columns_are_due, columns_gone,
 from exporters.sharepoint.components import library_component
 from exporters.sharepoint.described import forget_library, known_libraries
 from exporters.sharepoint.inventory import Inventory, Library
+from exporters.sharepoint.pages.exporter import note_pages_due
 from exporters.sharepoint.run import SiteRun
 
+OF_PAGES = "webPageLibrary"
+"""Template of the library whose files are pages."""
 MOST_UNANSWERED = 3
 """Libraries, one after another, that gave no sensible answer for as long as is sensible: then the site is left alone."""
 
@@ -33,13 +36,11 @@ class Libraries:
         self.copies: list[DriveCopy] = []
         """Of those that were listed in this run."""
         self.refused: dict[str, LastcopyError] = {}
-        self.masses: dict[str, str] = {}
-        """{drive id: digest of what would vanish}, as long as nobody accepts that."""
 
     def copy(self) -> bool:
         """Copy them all. Raises: RunError, StoppedError, errors of the store; SourceError where none answers any more."""
         run, did = self._run, False
-        self.refused, self.masses, self.copies, self._unanswered = {}, {}, [], 0
+        self.refused, self.copies, self._unanswered = {}, [], 0
         open_scopes = run.writer.heads.scopes
         libraries = sorted(self._inventory.libraries, key=lambda one: (one.drive_id not in open_scopes, one.drive_id))
         there = {one.drive_id for one in libraries}
@@ -51,6 +52,12 @@ class Libraries:
             if drive not in there and not run.stop.is_set():
                 did = self._guarded(drive, lambda drive=drive, of=list_id: self._settle_missing(drive, of)) or did  # type: ignore[misc]
         return did
+
+    @property
+    def may_have_new_pages(self) -> bool:
+        """Whether the library of pages refused, is not known, or there are several: else its news leave word for the pages."""
+        of_pages = [one.drive_id for one in self._inventory.libraries if one.template == OF_PAGES]
+        return len(of_pages) != 1 or of_pages[0] in self.refused
 
     def derive(self) -> None:
         """The tables of the list side are made with those of lists."""
@@ -80,12 +87,10 @@ class Libraries:
         def noticed() -> None:
             if library.list_id is not None:
                 note_columns_due(run.writer, library.list_id)
+            if library.template == OF_PAGES:
+                note_pages_due(run.writer)
 
-        try:
-            did = copy.copy(noticed)
-        finally:
-            if copy.mass is not None:
-                self.masses[library.drive_id] = copy.mass
+        did = copy.copy(noticed)
         if has_columns and not run.stop.is_set() and columns_are_due(run.writer, str(library.list_id)):
             Columns(run, library).copy()
             did = True
@@ -101,8 +106,6 @@ class Libraries:
             if copy.vanish():
                 columns_gone(run, list_id)
                 forget_library(run.writer, drive)
-            elif copy.mass is not None:
-                self.masses[drive] = copy.mass
             return True
         return self._copy(Library(drive, str(served.get("name") or drive), list_id or None, served))
 
@@ -122,6 +125,6 @@ class Libraries:
             crew=run.crew,
             progress=run.progress,
             stop=run.stop,
-            accepts_removals=run.accepts_removals,
+            may_remove=lambda mass: run.may_remove(drive, mass),
             result=run.result,
         )

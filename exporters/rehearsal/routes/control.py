@@ -35,27 +35,33 @@ class Control:
     def answer(self, request: Request) -> Response:
         """Any control request; errors are 400 with a message."""
         try:
-            match request.method, request.segments:
-                case "GET", ["truth", "drives", name]:
-                    drive = self.service.tenant.drive_in(f"drives/{name}")
-                    return _lines(drive_truth(self.service.tenant, drive))
-                case "GET", ["truth", "mailboxes", name]:
-                    return _lines(self._mailbox_truth(name))
-                case "GET", ["truth", "lists", site, name]:
-                    return _lines(self._list_truth(f"sites/{site}", name))
-                case "GET", ["truth", "groups", name]:
-                    return _lines(self._group_truth(name))
-                case method, [*segments]:
-                    action = self._actions().get((method, "/".join(segments)))
+            if request.method == "GET" and (rows := self._truth_of(request.segments)) is not None:
+                return _lines(rows)
+            action = self._actions().get((request.method, "/".join(request.segments)))
             if action is None:
                 known = ", ".join(f"{method} /{path}" for method, path in self._actions())
                 raise ControlError(
                     f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID, "
-                    "GET /truth/lists/SITE/LIST"
+                    "GET /truth/lists/SITE/LIST, GET /truth/pages/SITE"
                 )
             return action(request)
         except (ControlError, ChangeError, FaultPlanError, ValueError, TypeError, KeyError, OSError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+
+    def _truth_of(self, segments: list[str]) -> Iterator[Any] | None:
+        """The rows of one drive, mailbox, …; None if the path names none of these."""
+        match segments:
+            case ["truth", "drives", name]:
+                return drive_truth(self.service.tenant, self.service.tenant.drive_in(f"drives/{name}"))
+            case ["truth", "mailboxes", name]:
+                return self._mailbox_truth(name)
+            case ["truth", "pages", name]:
+                return iter(self.service.tenant.pages.of({"_dir": f"sites/{name}"}))
+            case ["truth", "lists", site, name]:
+                return self._list_truth(f"sites/{site}", name)
+            case ["truth", "groups", name]:
+                return self._group_truth(name)
+        return None
 
     def _actions(self) -> dict[tuple[str, str], Callable[[Request], Response]]:
         return {
