@@ -134,8 +134,7 @@ class PagesJudge:
     def _page(self, where: str, truth: Row, row: Row) -> None:
         self.found.same("page paths", where, row.get("path"), f"/Site Pages/{truth['name']}")
         if truth.get("_goneAfterListing") or truth.get("@odata.type", TYPE) != TYPE:
-            is_said = row["outcome"] == "excepted" and bool(row.get("code"))
-            self.found.check("pages excepted", f"{where}: is {row['outcome']}, and cannot be read", is_said)
+            self._unreadable(where, truth, row)
             return
         if not self.found.check(
             "page outcomes", f"{where}: {row['outcome']} {row.get('code')}", row["outcome"] == "copied"
@@ -162,11 +161,27 @@ class PagesJudge:
         self.found.agreed["page JSON"] += not wrong
         self.found.same("page facts", where, row.get("service", {}).get("title"), page.get("title"))
         self.found.same("page facts", f"{where}: eTag", row.get("service", {}).get("eTag"), page.get("eTag"))
-        self._html(where, page, f"data/pages/{form['name']}.html" if form is not None else key)
+        self._html(where, page, str(row["id"]))
 
-    def _html(self, where: str, page: Row, key: str) -> None:
-        data, is_row = self.bag.read(key), ("derived", "", key) in self.bag.rows
-        if not self.found.check("page HTML", f"{where}: no {key}", data is not None and is_row) or data is None:
+    def _unreadable(self, where: str, truth: Row, row: Row) -> None:
+        """What is gone is an exception; of what is no sitePage there is what the listing says, and no canvas."""
+        is_said = row["outcome"] == "excepted" and bool(row.get("code"))
+        if truth.get("_goneAfterListing") or row["outcome"] != "copied":
+            self.found.check("pages excepted", f"{where}: is {row['outcome']}, and cannot be read", is_said)
+            return
+        page = json.loads(self.bag.read(str(row["key"])) or b"{}")
+        due = {
+            k: v for k, v in truth.items() if not k.startswith("_") and k in ("id", "name", "title", "webUrl", "eTag")
+        }
+        for text in missing_of({k: page.get(k) for k in due}, due):
+            self.found.say("page JSON", f"{where}: {text}")
+
+    def _html(self, where: str, page: Row, page_id: str) -> None:
+        """The row of the HTML says of which page it is (`of`)."""
+        made = [row["id"] for row in self.bag.of("derived") if row.get("of") == page_id]
+        is_named = len(made) == 1 and re.fullmatch(r"data/pages/[^/]+\.html", made[0]) is not None
+        data = self.bag.read(made[0]) if is_named else None
+        if not self.found.check("page HTML", f"{where}: HTML {made}", data is not None) or data is None:
             return
         shown = PageReader(data.decode())
         for text in (words(str(page.get("title") or "")), *texts_of(page)):
