@@ -1,8 +1,8 @@
 """Where the journal lies: in the store, or beside the state as long as there is no store.
 
 Rules of this file: a journal beside the state ends with a row `moved` when its rows stand in the store; whoever loses that number
-follows. A segment is copied once: the first line of its copy names the SHA-256 of what it was. Source: design §4 (the journal);
-docs/decisions/0071.
+follows. A segment is copied once: the first line of its copy names the SHA-256 of what it was, and who wrote it.
+Source: design §4 (the journal); docs/decisions/0071.
 """
 
 from collections.abc import Iterator
@@ -102,7 +102,7 @@ def _copy(segment: Segment, new: Journal) -> None:
     rows = list(segment.rows())
     while True:
         with suppress(ReplacedError):
-            new.append_here(rows, first={_COPIED: segment.position.sha256})
+            new.append_here(rows, first={_COPIED: segment.position.sha256, "written_by": segment.first.get("writer")})
             return
         for _ in new.news():
             pass

@@ -67,7 +67,8 @@ class Folding:
 
     def take(self, segment: Segment) -> None:
         """Take in one segment."""
-        self._segment, self._writer = segment.position.number, segment.first.get("writer") or {}
+        first = segment.first
+        self._segment, self._writer = segment.position.number, first.get("written_by") or first.get("writer") or {}
         for self._line, row in enumerate(segment.rows()):
             self._number += 1
             self._newest = max(self._newest, str(row.get("at") or ""))

@@ -10,13 +10,10 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-_BINARY = shutil.which("postgres")
-
 
 def _why_not() -> str:
-    if _BINARY is None or shutil.which("initdb") is None:
-        if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-            return "this machine has no PostgreSQL server"
+    if shutil.which("initdb") is None and not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        return "this machine has no PostgreSQL server"
     if os.geteuid() == 0 and (shutil.which("setpriv") is None or "postgres" not in {u.pw_name for u in pwd.getpwall()}):
         return "PostgreSQL does not run as root, and there is no user for it"
     return ""
@@ -69,10 +66,10 @@ class Postgresql:
                 time.sleep(0.05)
         raise AssertionError((self.folder / "log").read_text())
 
-    def stop(self) -> None:
-        """Stop it at once, as a restart of its machine would."""
+    def stop(self, signal: int = 3) -> None:
+        """Stop it at once (SIGQUIT), as a restart of its machine would."""
         assert self._server is not None
-        self._server.send_signal(3)  # SIGQUIT: immediate shutdown
+        self._server.send_signal(signal)
         self._server.wait(20)
 
     def url(self, name: str) -> str:
@@ -91,7 +88,7 @@ class Postgresql:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self.stop(2)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -57,6 +57,7 @@ def claimed(delivery: str, *keys: dict[str, Any], subscription: str = "s1", **mo
     return {**row, "event": "cancel#1", "kind": "scheduled", "keys": list(keys), **more}
 
 
+ENABLED = {"subscription": "s9", "status": "Enabled"}
 STORY = [
     [stated("s1", sources=[["mail", "anna"], ["onedrive", "anna"]]), stated("s2")],
     [claimed("d1", key("k30")), {"type": "run_started", "verb": "export"}],
