@@ -26,8 +26,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """now: what is due by; in_doubt: what is claimed now suppresses nothing once the clocks agree; ahead: the time of a row that does
-    not count; notes: for people."""
+    """now: what is due by; in_doubt: what is claimed now suppresses nothing once the clocks agree; ahead: the time of a row
+    that does not count; notes: for people."""
 
     now: datetime
     in_doubt: bool

@@ -131,8 +131,8 @@ class MailChannel:
         self._hang_up()
 
     def send(self, message: Message) -> None:
-        """See `Channel.send`. What the server refused, or never got, is known not to be delivered; a connection that is lost after
-        the body was sent leaves it open."""
+        """See `Channel.send`. What the server refused, or never got, is known not to be delivered; a connection that is lost
+        after the body was sent leaves it open."""
         mail, route = as_mail(message, route=self._route), self._route
         try:
             server = self._connected()

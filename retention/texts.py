@@ -37,8 +37,8 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a message needs to know besides its row. missing: names of sources that are not copied and verified, None if no sources
-    of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it."""
+    """What a message needs to know besides its row. missing: names of sources that are not copied and verified, None if no
+    sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it."""
 
     now: datetime
     tenant: str
