@@ -115,15 +115,9 @@ def read_event(record: Mapping[str, Any], *, zone: str | None = None, channel: s
     if kind not in EVENT_TYPES:
         raise EventError(f"there is no event type {kind!r}", f"Allowed: {', '.join(EVENT_TYPES)}.")
     when = read_when(record, zone=zone, channel=channel)
-    switches = {name: record.get(name, True) for name in ("per_user", "certain")}
-    for name, value in switches.items():
-        if not isinstance(value, bool):
-            raise EventError(f"{name} of the event {kind} is {value!r}", "Allowed: true or false.")
-    words = {name: record.get(name) or "" for name in ("id", "provenance")}
-    for name, value in words.items():
-        if not isinstance(value, str):
-            raise EventError(f"{name} of the event {kind} is {value!r}", "Allowed: text.")
-    return Event(str(kind), *when, **switches, **words)
+    per_user, certain = (_switch(record, name) for name in ("per_user", "certain"))
+    own_id, provenance = (_word(record, name) for name in ("id", "provenance"))
+    return Event(str(kind), *when, per_user=per_user, certain=certain, id=own_id, provenance=provenance)
 
 
 def read_when(record: Mapping[str, Any], *, zone: str | None = None, channel: str | None = None) -> TimeRange:
@@ -170,6 +164,20 @@ def with_ids(events: Iterable[Event]) -> list[Event]:
         counts[event.type] += 1
         named.append(event if event.id else replace(event, id=f"{event.type}#{counts[event.type]}"))
     return named
+
+
+def _switch(record: Mapping[str, Any], name: str) -> bool:
+    value = record.get(name, True)
+    if not isinstance(value, bool):
+        raise EventError(f"{name} of the event {record['type']} is {value!r}", "Allowed: true or false.")
+    return value
+
+
+def _word(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name) or ""
+    if not isinstance(value, str):
+        raise EventError(f"{name} of the event {record['type']} is {value!r}", "Allowed: text.")
+    return value
 
 
 def _between(earliest: datetime, latest: datetime) -> TimeRange:

@@ -8,13 +8,16 @@ nothing but which phase it is. Source: retention-domain §2.1, §2.2, §2.5; dat
     drawn.boundary("at_risk_from").at, drawn.phase_at(now).state, drawn.days_left(now)
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from retention.episodes import ACTIVE, SHORTCUT_FLAGS, History, history_of
 from retention.events import Event
-from retention.policy import Alternative, Basis, Policy, Says
+from retention.policy import Policy
+from retention.policy_parts import Alternative, Basis, Says, Stage
+from retention.running_clock import DAY, Reckoned, RunningClock
 
 BOUNDARIES: Final = ("access_ends", "at_risk_from", "deletable_from", "gone_by")
 REACTIVATE: Final = "reactivate_until"
@@ -100,6 +103,7 @@ class Timeline:
     flags: tuple[str, ...]
     cautions: tuple[Says, ...] = ()
     resolve_by: datetime | None = None
+    notes: tuple[str, ...] = ()
     possible: bool = False
     refused: Says | None = None
 
@@ -125,4 +129,110 @@ class Timeline:
 
 def draw(policy: Policy, purchase: Purchase, events: Iterable[Event]) -> Timeline:
     """The timeline of a subscription. The order in which events are given does not matter; all count, also future ones."""
-    raise NotImplementedError
+    given = list(events)
+    refusal = policy.refusal(purchase.channel)
+    if refusal is not None:
+        return _timeline(policy, purchase, flags=("cloud_closed_refuse",), refused=refusal.why)
+    history = history_of(policy, purchase.channel, purchase.term, purchase.segment, purchase.cloud, given)
+    clock = history.clock
+    return _timeline(
+        policy,
+        purchase,
+        episode=history.number,
+        trigger=clock.trigger if clock else None,
+        event_id=clock.opened_by.id if clock else None,
+        window_id=clock.window_id if clock else None,
+        starts=(clock.start.earliest, clock.start.latest) if clock else None,
+        boundaries=tuple(_boundaries(clock)) if clock else (),
+        phases=tuple(_phases(history)),
+        closed_episodes=tuple(
+            ClosedEpisode(
+                one.number, one.clock.trigger, one.clock.opened_by.id, one.clock.start.earliest, one.at.latest
+            )
+            for one in history.closed
+        ),
+        flags=tuple(sorted(history.flags)),
+        notes=tuple(history.notes),
+        cautions=_cautions(policy, history),
+        resolve_by=_resolve_by(policy, purchase.channel, given),
+        possible=clock is not None and clock.possible,
+    )
+
+
+def _timeline(policy: Policy, purchase: Purchase, **parts: Any) -> Timeline:
+    nothing: dict[str, Any] = {
+        "episode": 0,
+        "trigger": None,
+        "event_id": None,
+        "window_id": None,
+        "starts": None,
+        "boundaries": (),
+        "phases": (),
+        "closed_episodes": (),
+    }
+    return Timeline(policy.policy_id, policy.sha256, purchase, **{**nothing, **parts})
+
+
+def _boundaries(clock: RunningClock) -> Iterator[Boundary]:
+    for kind, reckoned in (
+        ("access_ends", clock.access_ends),
+        ("at_risk_from", clock.at_risk_from),
+        ("deletable_from", clock.deletable_from),
+        ("gone_by", clock.gone_by),
+    ):
+        yield _boundary(kind, reckoned, clock)
+    if clock.may_reactivate:
+        way_back = replace(clock.deletable_from, explanation="Before this instant the subscription can be reactivated.")
+        yield _boundary(REACTIVATE, way_back, clock)
+
+
+def _boundary(kind: Any, reckoned: Reckoned, clock: RunningClock) -> Boundary:
+    earliest, latest = reckoned.span
+    return Boundary(
+        kind,
+        latest if kind == "gone_by" else earliest,
+        earliest,
+        latest,
+        reckoned.basis,
+        reckoned.source,
+        reckoned.explanation,
+        reckoned.alternative,
+        clock.conflicts,
+    )
+
+
+def _phases(history: History) -> Iterator[Phase]:
+    """One after another without a gap: Active from the beginning of time, then each state until the next."""
+    before: tuple[str, datetime | None, Stage, int] = ("Active", None, ACTIVE, 0)
+    for passage, number in history.passages:
+        yield _phase(before, passage.begins)
+        before = (passage.state, passage.begins, passage.stage, number)
+    yield _phase(before, None)
+
+
+def _phase(begun: tuple[str, datetime | None, Stage, int], ends: datetime | None) -> Phase:
+    state, begins, stage, number = begun
+    return Phase(
+        state, begins, ends, number, stage.users, stage.admins, stage.reactivate, stage.users_can, stage.admins_can
+    )
+
+
+def _cautions(policy: Policy, history: History) -> tuple[Says, ...]:
+    """What is said while there is still something to lose: a shortcut leaves no time to warn of it."""
+    taken = history.flags & set(SHORTCUT_FLAGS.values())
+    return () if taken else tuple(one.beforehand for one in policy.shortcuts)
+
+
+def _resolve_by(policy: Policy, channel: str, events: Iterable[Event]) -> datetime | None:
+    """Until when more licences may be assigned than there are; of several reductions the earliest."""
+    clock = policy.object_clocks.over_assignment
+    if clock is None:
+        return None
+    return min(
+        (
+            event.earliest + (0 if not event.per_user or channel in clock.at_once else clock.days) * DAY
+            for event in events
+            if event.type == "reduce_quantity"
+        ),
+        default=None,
+    )
