@@ -156,6 +156,7 @@ class _Planning:
         row |= {"possible_repeat": repeat, "dates": self._dates() or made.row.get("dates") or {}}
         row["doubtful"] = self._moment.in_doubt
         row.pop("at", None)
+        self._later.append(self._moment.now)  # until it is known to have arrived
         self._plan.rows.append(row)
         self._plan.due += [self._shown(key, row) for key in keys]
 
