@@ -17,6 +17,7 @@ from retention.claim_rows import Contact
 from retention.config import Config
 from retention.events import Event, read_event, with_ids
 from retention.policy import BUILT_IN, Policy, load_policy
+from retention.references import path_of
 from retention.reminders import QuietHours
 from retention.timeline import Purchase, Timeline, draw
 from retention.tracked import Subscription
@@ -37,7 +38,7 @@ class Reckoning:
     @cached_property
     def policy(self) -> Policy:
         """The policy in force. Raises: PolicyError."""
-        return load_policy([self._config.base / name for name in self._settings.policy_files])
+        return load_policy([path_of(name, self._config.base) for name in self._settings.policy_files])
 
     @property
     def quiet(self) -> QuietHours:
@@ -59,7 +60,7 @@ class Reckoning:
             if place.name.endswith(".yaml"):
                 found.update(place.read_bytes())
         for name in self._settings.policy_files:
-            file = self._config.base / name
+            file = path_of(name, self._config.base)
             found.update(file.read_bytes() if file.is_file() else b"missing")
         return found.hexdigest()
 

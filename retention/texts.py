@@ -86,8 +86,10 @@ def shown(at: datetime, zone: ZoneInfo) -> str:
 
 
 def span(length: timedelta) -> str:
-    """A length of time in the two units that matter: `3 days`, `1 day 6 h`, `20 min`."""
+    """A length of time in the units that matter, to the nearest hour from six hours on: `3 days`, `1 day 6 h`, `20 min`."""
     minutes = int(abs(length).total_seconds() // 60)
+    if minutes >= 360:
+        minutes = (minutes + 30) // 60 * 60
     days, hours = minutes // 1440, minutes // 60 % 24
     if days >= 3 or (days and not hours):
         return f"{days} day{'' if days == 1 else 's'}"
@@ -116,8 +118,8 @@ def _headline(key: Mapping[str, Any], about: About) -> str:
     boundary = about.timeline.boundary(name)
     at = boundary.at if boundary else _instant(key)
     if at <= about.now:
-        ago = span(about.now - at)
-        return f"{_PASSED[name]}, since {ago}" if about.now - at >= timedelta(minutes=1) else _PASSED[name]
+        ago = f", {span(about.now - at)} ago" if about.now - at >= timedelta(minutes=1) else ""
+        return f"{_PASSED[name]}{ago}"
     if name == "deletable_from":
         return f"last moment to reactivate is in {span(at - about.now)}"
     prefix = "if this subscription is not renewed, " if about.timeline.possible else ""

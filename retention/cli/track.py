@@ -20,7 +20,6 @@ examples:
 Without --state and --from it asks the tenant (/directory/subscriptions, /subscribedSkus). TIME is an instant with its offset,
 a date, A..B, or wall time in the tenant's zone. The same event stated again corrects its date; everyone who was warned is told.
 """
-ALLOWS_NOW = "rehearsal"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +60,7 @@ def run(context: Context) -> int:
         raise UsageError("--event, --channel and the like need --state ID", "Name the subscription with --state.")
     if args.file is not None and args.state is not None:
         raise UsageError("--from and --state exclude each other", "Give one of them.")
+    context.take_now(config, only_rehearsed=True)
     if args.file is not None:
         found = state_file(config, context.clock, Path(args.file))
     elif args.state is not None:

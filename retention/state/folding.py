@@ -93,7 +93,7 @@ class Folding:
         """Gathered: ten thousand come at a time."""
         name = str(row["subscription"])
         before = self._stated.get(name)
-        kept = {key: row[key] for key in ("set", "events", "sources") if key in row}
+        kept: JsonObject = {key: row[key] for key in ("set", "events", "sources") if key in row}
         if before is None:
             self._stated[name] = {**kept, "at": row["at"]} if "events" in row else kept
             return
@@ -142,7 +142,7 @@ class Folding:
         if row.get("what") != "subscriptions":
             return
         at = str(row["at"])
-        tenant = {
+        tenant: JsonObject = {
             key: row[key]
             for key in ("reached", "code", "since", "service_date", "skew_seconds", "tenant")
             if key in row
