@@ -26,7 +26,7 @@ from retention.claim_rows import (
     key_json,
     key_of,
 )
-from retention.reminders import LATE, SEVERITIES, Decision, Reminder, adjusted, decide, moved, scheduled
+from retention.reminders import LATE, SEVERITIES, THRESHOLDS, Decision, Reminder, adjusted, decide, moved, scheduled
 from retention.reminders import MOVED as AN_HOUR
 from retention.timeline import BOUNDARIES, Timeline
 from retention.tracked import (
@@ -48,7 +48,17 @@ def plan_for(
     moment: Moment, contacts: Sequence[Contact], subscription: Subscription, timeline: Timeline, said: Said
 ) -> Plan:
     """Judge one subscription."""
+    far = None if said.claims else _far_off(moment, timeline)
+    if far is not None:
+        return Plan(next_due=far)
     return _Planning(moment, contacts, subscription, timeline, said).plan()
+
+
+def _far_off(moment: Moment, timeline: Timeline) -> datetime | None:
+    """When a clock of which nothing was said yet has to be looked at, if that is a while off: most are."""
+    times = [at - timedelta(days=THRESHOLDS[name][0] + 1) for name, at in timeline.instants().items()]
+    begins = min(times, default=moment.now) - moment.every * LATE  # quiet hours bring forward by less than a day
+    return begins if begins > max(moment.now, moment.ahead or moment.now) else None
 
 
 class _Planning:
