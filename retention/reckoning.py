@@ -10,18 +10,21 @@ import json
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from retention.claim_rows import Contact
 from retention.config import Config
-from retention.events import Event, read_event, with_ids
-from retention.policy import BUILT_IN, Policy, load_policy
 from retention.references import path_of
 from retention.reminders import QuietHours
-from retention.timeline import Purchase, Timeline, draw
 from retention.tracked import Subscription
 
+if TYPE_CHECKING:  # a sweep with nothing due needs none of them
+    from retention.events import Event
+    from retention.policy import Policy
+    from retention.timeline import Purchase, Timeline
+
+_BUILT_IN = "policies"
 _RULES = 1
 """Part of the hash: raised when what follows from the same events changes."""
 DEFAULT_CHANNEL, TRIAL = "direct", "trial"
@@ -36,8 +39,10 @@ class Reckoning:
         self._purchases = {row.id: row for row in self._settings.subscriptions}
 
     @cached_property
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """The policy in force. Raises: PolicyError."""
+        from retention.policy import load_policy
+
         return load_policy([path_of(name, self._config.base) for name in self._settings.policy_files])
 
     @property
@@ -56,7 +61,7 @@ class Reckoning:
         found = hashlib.sha256(json.dumps([_RULES, self._settings.model_dump(mode="json")], sort_keys=True).encode())
         for contact in self.contacts:
             found.update(repr(contact).encode())
-        for place in sorted(files("retention").joinpath(BUILT_IN).iterdir(), key=lambda one: one.name):
+        for place in sorted(files("retention").joinpath(_BUILT_IN).iterdir(), key=lambda one: one.name):
             if place.name.endswith(".yaml"):
                 found.update(place.read_bytes())
         for name in self._settings.policy_files:
@@ -74,8 +79,10 @@ class Reckoning:
         ]
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
-    def purchase(self, subscription: Subscription) -> Purchase:
+    def purchase(self, subscription: Subscription) -> "Purchase":
         """How it was bought."""
+        from retention.timeline import Purchase
+
         own = self._purchases.get(subscription.id) or self._purchases.get(str(subscription.observed.get("commerce")))
         body = subscription.body
         guessed = TRIAL if subscription.observed.get("trial") else DEFAULT_CHANNEL
@@ -87,15 +94,19 @@ class Reckoning:
             time_zone=body.get("time_zone") or self._settings.time_zone,
         )
 
-    def events(self, subscription: Subscription, purchase: Purchase) -> list[Event]:
+    def events(self, subscription: Subscription, purchase: "Purchase") -> "list[Event]":
         """What happened, and the end that the service's next date may turn out to be."""
+        from retention.events import read_event, with_ids
+
         rows: list[Mapping[str, Any]] = list(subscription.events)
         observed, ends = subscription.observed, {"term_end"}
         if observed.get("status") == "Enabled" and observed.get("next") and not any(r["type"] in ends for r in rows):
             rows.append({"type": "term_end", "at": observed["next"], "certain": False, "provenance": "service"})
         return with_ids([read_event(row, zone=purchase.time_zone, channel=purchase.channel) for row in rows])
 
-    def timeline(self, subscription: Subscription) -> Timeline:
+    def timeline(self, subscription: Subscription) -> "Timeline":
         """Its timeline. Raises: EventError, PolicyError."""
+        from retention.timeline import draw
+
         purchase = self.purchase(subscription)
         return draw(self.policy, purchase, self.events(subscription, purchase))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exporters.bag.fence import Process, is_known_dead
 from exporters.bag.formats import JsonObject
@@ -17,14 +17,15 @@ from exporters.clock import Clock, timestamp
 from exporters.errors import LastcopyError, RunError
 from retention.books import Books
 from retention.claim_rows import Moment, Plan
-from retention.claims import plan_for
 from retention.clock_doubt import Reading, Verdict, judge
 from retention.config import Config
 from retention.journal import RACES
 from retention.reckoning import Reckoning
-from retention.timeline import Timeline
 from retention.tracked import Delivery, Subscription
 from retention.verdicts import Exit
+
+if TYPE_CHECKING:  # a sweep with nothing due needs none of them
+    from retention.timeline import Timeline
 
 HELD_FOR = timedelta(minutes=10)
 """A claim without a result belongs to its sweep so long, by the store's clock (retention-domain §5)."""
@@ -122,6 +123,10 @@ class Sweep:
         return self._plan_these(self._books.index.due(by, self._reckoning.computed_with), verdict)
 
     def _plan_these(self, subscriptions: Sequence[Subscription], verdict: Verdict) -> dict[str, Plan]:
+        if not subscriptions:
+            return {}
+        from retention.claims import plan_for
+
         said = self._books.index.said([one.id for one in subscriptions])
         moment, contacts = self._moment(verdict), self._reckoning.contacts
         plans = {}
@@ -187,12 +192,20 @@ class Sweep:
 
     def missing(self, name: str) -> list[str] | None:
         """The sources of a subscription that are not copied and verified; None if none are known."""
-        sources = self._books.index.sources([name])[name]
-        if not sources:
-            return None
-        return [
-            place for place in (f"{kind}/{of}" for kind, of in sources) if not self._bags.get(place, (False, False))[1]
-        ]
+        return self.all_missing([name])[name]
+
+    def all_missing(self, names: Sequence[str]) -> dict[str, list[str] | None]:
+        """The same of many."""
+        sources = self._books.index.sources(names)
+        return {
+            name: [place for place in (f"{kind}/{of}" for kind, of in sources[name]) if not self._is_safe(place)]
+            if sources[name]
+            else None
+            for name in names
+        }
+
+    def _is_safe(self, place: str) -> bool:
+        return self._bags.get(place, (False, False))[1]
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -246,7 +259,7 @@ class Sweep:
                 " machine's clock"
             )
         rehearsal = bool(self._books.index.fact("rehearsal"))
-        missing = {name: self.missing(name) for name in self._timelines}
+        missing = self.all_missing(list(self._timelines))
 
         def composed(row: Mapping[str, Any]) -> Any:
             subscription, timeline = self._timelines[str(row["subscription"])]

@@ -43,6 +43,8 @@ VERBS = {
     "restore": Verb("restore", "write the copy into a folder, with today's names"),
     "rehearse": Verb("rehearse", "try all of it now on a simulated tenant"),
 }
+QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "recover"})
+"""Verbs that mostly log nothing: they are spared the time that logging takes to load."""
 TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch"})
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
@@ -91,7 +93,7 @@ def _run(given: list[str], output: Output) -> int:
         )
     from retention.cli import logs
 
-    logs.configure(args.verbose)
+    logs.configure(args.verbose, at_need=args.verb in QUIET and not args.verbose)
     run: Any = args.run
     return int(run(Context(args, output)))
 

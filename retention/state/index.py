@@ -197,22 +197,27 @@ class Index:
         with self.transaction(writing=False) as connection:
             return [json.loads(row[0]) for row in connection.execute(query.order_by(table.c.segment, table.c.line))]
 
-    def standing(self) -> Standing:
-        """What every command has to show."""
-        critical = (CLAIMS.c.severity == "critical") & (CLAIMS.c.status == SENT) & (CLAIMS.c.threshold.not_in(_NO_DAYS))
+    def standing(self, contacts: int) -> Standing:
+        """What every command has to show. contacts: how many there are to ask."""
         with self.transaction(writing=False) as connection:
             failed = connection.execute(
                 select(DELIVERIES.c.recipient, DELIVERIES.c.error)
                 .where(DELIVERIES.c.status == FAILED)
                 .order_by(DELIVERIES.c.number)
             ).all()
-            given_up = fact(connection, "local.unacknowledged") or []
-            open_keys = set(
-                connection.execute(select(CLAIMS.c.key).where(critical, CLAIMS.c.acknowledged.is_(None))).scalars()
-            )
-        waiting = [key for key in given_up if key in open_keys]
+            critical = CLAIMS.c.severity == "critical"
+            rows = connection.execute(select(CLAIMS).where(critical, CLAIMS.c.threshold.not_in(_NO_DAYS))).all()
+            over = set(connection.execute(select(CLAIMS.c.event).where(CLAIMS.c.threshold == ALL_CLEAR)).scalars())
+        groups: dict[tuple[Any, ...], list[Row[Any]]] = {}
+        for row in rows:
+            groups.setdefault((row.subscription, row.event, row.boundary, row.instant, row.threshold), []).append(row)
+        waiting = 0
+        for group in groups.values():
+            asked = max((row.step for row in group if row.status == SENT), default=-1)
+            known = any(row.acknowledged for row in group)
+            waiting += asked >= contacts - 1 and not known and group[0].event not in over
         example = f"{failed[0].recipient}: {failed[0].error}" if failed else ""
-        return Standing(len(failed), len(waiting), example)
+        return Standing(len(failed), waiting, example)
 
     # -- what is computed ---------------------------------------------------------------------------------------------
 

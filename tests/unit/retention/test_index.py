@@ -256,10 +256,10 @@ def test_migrations_lead_to_the_tables_that_the_code_knows(tmp_path: Path) -> No
 def test_claims_that_failed_are_shown_by_every_command(config: Config) -> None:
     with opened_books(config, ManualClock(NOW)) as books:
         books.append([stated("s1"), claimed("d1", key("k30"))])
-        assert books.index.standing().undelivered == 0
+        assert books.index.standing(1).undelivered == 0
         assert books.index.said(["s1"])["s1"].deliveries[0].status == CLAIMED
         books.append([{"type": "warning_failed", "delivery": "d1", "reason": "550 no", "uncertain": True}])
-        standing = books.index.standing()
+        standing = books.index.standing(1)
         assert (standing.undelivered, standing.example) == (1, "ops: 550 no")
         made = books.index.said(["s1"])["s1"].deliveries[0]
         assert (made.status, made.is_uncertain) == (FAILED, True)
