@@ -42,6 +42,7 @@ class Context:
     args: argparse.Namespace
     output: Output
     clock: Clock = field(default_factory=SystemClock)
+    _config: "Config | None" = None
 
     @property
     def config_file(self) -> Path:
@@ -57,7 +58,22 @@ class Context:
         """The configuration, read now. Raises: ConfigError."""
         from retention.config import load
 
-        return load(self.config_file)
+        if self._config is None:
+            self._config = load(self.config_file)
+        return self._config
+
+    def take_now(self, config: "Config", *, only_rehearsed: bool) -> None:
+        """Go by the time of --now, where it is given. only_rehearsed: the verb sends, records or signs. Raises: UsageError."""
+        if self.args.now is None:
+            return
+        from retention.rehearsed import ShiftedClock, is_rehearsed, told_time
+
+        if only_rehearsed and not is_rehearsed(config, self.clock):
+            raise UsageError(
+                f"--now is not for `{self.args.verb}`: it sends or records, and this state was not made by a rehearsal",
+                "Leave it out: it exists on timeline, status, plan and sweep --dry-run alone.",
+            )
+        self.clock = ShiftedClock(told_time(self.args.now, config.settings.retention.time_zone))
 
 
 def common_options(*, suppress: bool) -> Parser:

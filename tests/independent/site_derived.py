@@ -3,6 +3,7 @@
 Rules of this file: standard library only; imports nothing of ours. A table is read by Python's csv module, as any reader would.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -81,10 +82,10 @@ class DerivedJudge:
             return
         head = table[0]
         for column in self.list.row.get("_columns", ()):
+            if column.get("hidden") or column.get("readOnly"):
+                continue  # such a one is shown where an item has it
             is_shown = any(one.lstrip("'").startswith(column["displayName"].lstrip("'")) for one in head)
-            self.found.check(
-                "items.csv", f"{self.where}: no column {column['displayName']!r}", is_shown or column["hidden"]
-            )
+            self.found.check("items.csv", f"{self.where}: no column {column['displayName']!r}", is_shown)
         names = {column["name"]: column["displayName"] for column in self.list.row.get("_columns", ())}
         for item, cells in zip(items, table[1:], strict=True):
             self.found.check(
@@ -144,10 +145,10 @@ def holds(cell: str, value: Any) -> bool:
             return float(shown) == value
         except ValueError:
             return False
-    try:
-        return bool(json.loads(shown) == value)
-    except ValueError:
-        return all(shows(cell, one) for one in (value if isinstance(value, list) else [value]))
+    with contextlib.suppress(ValueError):
+        if json.loads(shown) == value:
+            return True
+    return all(shows(cell, one) for one in (value if isinstance(value, list) else [value]))
 
 
 def shows(cell: str, value: Any) -> bool:
