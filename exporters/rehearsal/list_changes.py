@@ -4,7 +4,7 @@ Rules of this file: an id that is no longer there does nothing; every change of 
 and is written to the list's log. `site` is a folder (`sites/s0000`) or an id; `list` is an id or a display name.
 Of kind `listItem`: `add` {fields, attachments?}, `modify` {fields}, `delete`, `restore`, `attach` {fileName, _c} (also in place
 of one of that name), `detach` {fileName}. Of kind `list`: `add` {displayName, template?, columns?}, `rename` {displayName},
-`delete`, `columns` {set}.
+`delete`, `columns` {set}; of a library, its drive is renamed or goes with it.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ def apply_to_lists(tenant: Tenant, change: Row, op: str, at: str) -> bool:
     if one is None or (one.is_library and change["kind"] == "listItem"):
         return False
     if change["kind"] == "list":
-        return _change_list(lists, one, op, change, at)
+        return _change_list(lists, one, op, change, at) and _change_library(tenant, one, op)
     with one.lock:
         return _change_item(one, op, change, at)
 
@@ -68,6 +68,16 @@ def _change_list(lists: SiteLists, one: ListTruth, op: str, change: Row, at: str
         one.info = {**one.info, "_columns": change["set"], "lastModifiedDateTime": at}
     else:
         raise KeyError(op)
+    return True
+
+
+def _change_library(tenant: Tenant, one: ListTruth, op: str) -> bool:
+    """The drive of a library has its name, and goes with it."""
+    if one.is_library and op == "delete":
+        tenant.removed_drives.add(str(one.info["_drive"]))
+    elif one.is_library and op == "rename":
+        drive = tenant.drive_in(str(one.info["_drive"]), to_change=True)
+        drive.info = {**drive.info, "name": one.info["displayName"]}
     return True
 
 

@@ -59,9 +59,9 @@ class HandBag:
         self.payload[key] = data
         return {"key": key, "size": len(data), "sha256": sha256(data)}
 
-    def derived(self, key: str, data: bytes) -> None:
+    def derived(self, key: str, data: bytes, **more: Any) -> None:
         """A derived file."""
-        self.add("derived", "", key, **self.put(key, data))
+        self.add("derived", "", key, **self.put(key, data), **more)
 
     def line(self, key: str, line: Row) -> Row:
         """One more line of an object; where it is. What the row says of its bytes is filled in when the bag is written."""
@@ -321,7 +321,7 @@ def _page(bag: HandBag, page: Row) -> None:
     more = bag.put(f"data/pages/{name}.json", canonical(served(page)))
     service = {"eTag": page["eTag"], "title": page["title"]}
     bag.add("page", "", page["id"], name=page["name"], path=f"/Site Pages/{page['name']}", service=service, **more)
-    bag.derived(f"data/pages/{name}.html", html_of(page))
+    bag.derived(f"data/pages/{name}.html", html_of(page), of=page["id"])
 
 
 def html_of(page: Row) -> bytes:

@@ -5,9 +5,11 @@ the page and do nothing: no script, no handler, no load from anywhere.
 """
 
 import json
+import posixpath
 import re
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import unquote
 
 from tests.independent import keys
 from tests.independent.differences import Differences
@@ -44,6 +46,7 @@ class PageReader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
         self.active: list[str] = []
+        self.images: list[str] = []
         self.policy = ""
         self._hidden: list[str] = []
         self.feed(html)
@@ -63,6 +66,8 @@ class PageReader(HTMLParser):
             place = re.sub(r"[\s\x00-\x20]", "", value).lower()
             if name.startswith("on"):
                 self.active.append(f"{name}=")
+            elif tag == "img" and name == "src" and not re.match(r"[a-z][a-z0-9+.-]*:|/", place):
+                self.images.append(value)  # a file beside the page, which has to be there
             elif name in LOADS and place and not place.startswith(HARMLESS):
                 self.active.append(f"{name}={value}")
             elif "url(" in place and name == "style":
@@ -162,9 +167,14 @@ class PagesJudge:
         self.found.agreed["page JSON"] += not wrong
         self.found.same("page facts", where, row.get("service", {}).get("title"), page.get("title"))
         self.found.same("page facts", f"{where}: eTag", row.get("service", {}).get("eTag"), page.get("eTag"))
-        self._html(where, page, f"data/pages/{form['name']}.html" if form is not None else key)
+        self._html(where, page, row, f"data/pages/{form['name']}.html" if form is not None else key)
 
-    def _html(self, where: str, page: Row, key: str) -> None:
+    def _html(self, where: str, page: Row, row: Row, key: str) -> None:
+        """key: where it stands, unless a page that is gone has that place."""
+        made = [one["key"] for one in self.bag.of("derived") if one.get("of") == row["id"]]
+        if self.found.same("page HTML", f"{where}: files", len(made), 1) and not self.truth.is_changed:
+            self.found.same("page HTML", f"{where}: place", made[0], key)
+        key = made[0] if made else key
         data, is_row = self.bag.read(key), ("derived", "", key) in self.bag.rows
         if not self.found.check("page HTML", f"{where}: no {key}", data is not None and is_row) or data is None:
             return
@@ -174,6 +184,9 @@ class PagesJudge:
             is_shown = without_spaces in shown.text.replace(" ", "")
             self.found.check("page HTML", f"{where}: does not show {text!r}"[:300], is_shown)
         self.found.check("inert HTML", f"{where}: {shown.active[:5]}", not shown.active)
+        for image in shown.images:
+            place = posixpath.normpath(f"{posixpath.dirname(key)}/{unquote(image)}")
+            self.found.check("page images", f"{where}: {image!r} is not in the bag", self.bag.read(place) is not None)
         is_strict = (
             "default-src 'none'" in shown.policy and "unsafe-eval" not in shown.policy and "http" not in shown.policy
         )

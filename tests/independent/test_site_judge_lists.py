@@ -114,6 +114,9 @@ PAGES: dict[str, tuple[Change, str]] = {
     "HTML with a script": (lambda b: b.replace(HTML, b"<body>", b"<body><script>alert(1)</script>"), "inert HTML"),
     "HTML with a handler": (lambda b: b.replace(HTML, b"<body>", b"<body onload='x()'>"), "inert HTML"),
     "HTML that loads": (lambda b: b.replace(HTML, b"<body>", b"<body><img src='https://e.example/x'>"), "inert HTML"),
+    "HTML with an image that is not there": (
+        lambda b: b.replace(HTML, b"<body>", b"<body><img src='../libraries/none.png'>"), "page images"),
+    "HTML of another page": (lambda b: b.row("derived", id=HTML).update(of="x"), "page HTML"),
     "a style that loads": (lambda b: b.replace(HTML, b"<body>", b"<body><p style='background:url(//e.e)'>"), "inert HTML"),
     "HTML that runs by link": (lambda b: b.replace(HTML, b"<body>", b"<body><a href=' java\tscript:x()'>x</a>"), "inert HTML"),
     "HTML that goes elsewhere": (

@@ -130,6 +130,7 @@ def below(call: Call) -> Response:
 def _drives(call: Call) -> list[Row]:
     row = _find(call)
     folders = [row["_drive"]] if "_drive" in row else list(row.get("_drives", ()))
+    folders = [folder for folder in folders if folder not in call.service.tenant.removed_drives]
     return [served_drive(call, call.service.tenant.drive_in(folder)) for folder in folders]
 
 
