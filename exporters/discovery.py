@@ -36,6 +36,7 @@ GROUPS = "groups"
 """What stands for all group mailboxes where the groups cannot be listed."""
 SITES = "sites"
 """What stands for all sites, or all drives of people who left, where the sites cannot be listed."""
+_NAMELESS = "The directory lists a user without an id."
 OF_USERS = (SourceKind.ONEDRIVE, SourceKind.MAIL)
 """Kinds of which each user may have one."""
 
@@ -118,7 +119,11 @@ class _Discovery:
         self._drive_sites: set[str] = set()
         """Personal sites whose drive is a source of this run, or of an earlier one."""
         self._owners: set[str | None] = set()
-        self._has_drives = False
+        """Users whose drive was found."""
+        self._names: dict[str, str] = {}
+        """Of all listed users, by their ids."""
+        self._unasked: dict[str, Undiscovered] = {}
+        """Those who could not be asked for it: a finding, unless the list of sites leads to it."""
         self._unlicensed: list[Undiscovered] = []
 
     def all(self) -> Iterator[Discovered]:
@@ -130,7 +135,10 @@ class _Discovery:
         if not self._kinds.isdisjoint({SourceKind.ONEDRIVE, SourceKind.SHAREPOINT}):
             yield from self._of_sites()
         yield from self._of_the_store()
-        if self._has_drives:
+        for user_id, problem in self._unasked.items():
+            if user_id not in self._owners:
+                yield from self._first(problem)
+        if self._owners:
             yield from self._unlicensed
         untold = next((kind for kind in FINDABLE if kind in self._kinds), SourceKind.ONEDRIVE)
         for key in self._catalogue.damaged():
@@ -142,9 +150,10 @@ class _Discovery:
         for page in self._graph.pages("/users", params={"$select": USER_SELECT, "$top": PAGE}, cost=Cost.USERS):
             for user in page:
                 users += 1
-                for kind in OF_USERS:
-                    if kind in self._kinds:
-                        yield from self._first(self._of_user(kind, user))
+                if SourceKind.ONEDRIVE in self._kinds:
+                    yield from self._first(self._drive_of(user))
+                if SourceKind.MAIL in self._kinds:
+                    yield from self._first(self._mailbox_of_user(user))
         if not users:
             raise SourceError(
                 "The directory lists no users at all, which no tenant is without.",
@@ -158,7 +167,6 @@ class _Discovery:
             self._unlicensed.append(found)
         elif isinstance(found, Source):
             if found.kind is SourceKind.ONEDRIVE:
-                self._has_drives = True
                 self._drive_sites.add(site_of_drive(found.id) or "")
                 self._owners.add(found.owner)
             if found.key not in self._found:
@@ -167,30 +175,32 @@ class _Discovery:
         elif found is not None:
             yield found
 
-    def _of_user(self, kind: SourceKind, user: Mapping[str, Any]) -> Discovered | None:
-        user_id = identifier_of(user.get("id"))
-        name = identifier_of(user.get("userPrincipalName")) or user_id or "(a user without id)"
+    def _drive_of(self, user: Mapping[str, Any]) -> Discovered | None:
+        user_id, name = _identity(user)
         if user_id is None:
-            return _undiscovered(name, _odd("The directory lists a user without an id."), kind)
-        if kind is SourceKind.ONEDRIVE:
-            return self._drive_of(user_id, name, _licences(user))
-        return self._mailbox_of(Source(kind, user_id, name), _licences(user))
-
-    def _drive_of(self, user_id: str, name: str, licences: str) -> Discovered | None:
+            return _undiscovered(name, _odd(_NAMELESS))
+        self._names[user_id] = name
         known = self._catalogue.drive_of(user_id)
         if known is not None:
             return Source(SourceKind.ONEDRIVE, known["id"], name, user_id)
+        licences = _licences(user)
         if self._absences.known(user_id, licences, self._clock.now()):
             return None
         try:
             drive = _ask(self._graph, user_id)
         except (ItemError, SourceError) as error:
             if isinstance(error, NoLicenceError) or not isinstance(error, NoDriveError):
-                return _undiscovered(name, error)
-            if error.status == HTTPStatus.NOT_FOUND:
+                self._unasked[user_id] = _undiscovered(name, error)
+            elif error.status == HTTPStatus.NOT_FOUND:
                 self._absences.remember(user_id, licences, self._clock.now())
             return None
         return Source(SourceKind.ONEDRIVE, drive["id"], name, user_id, text_of(drive.get("webUrl")))
+
+    def _mailbox_of_user(self, user: Mapping[str, Any]) -> Discovered:
+        user_id, name = _identity(user)
+        if user_id is None:
+            return _undiscovered(name, _odd(_NAMELESS), SourceKind.MAIL)
+        return self._mailbox_of(Source(SourceKind.MAIL, user_id, name), _licences(user))
 
     def _mailbox_of(self, source: Source, licences: str) -> Discovered:
         if self._catalogue.knows(source):
@@ -231,9 +241,13 @@ class _Discovery:
         for record in self._catalogue.records():  # a drive that we hold need not be asked for through its site
             if record["kind"] == SourceKind.ONEDRIVE:
                 self._drive_sites.add(site_of_drive(record["id"]) or "")
+        has_sites = False
         try:
             for site in find_sites(self._graph, with_subsites=SourceKind.SHAREPOINT in self._kinds):
+                has_sites = True
                 yield from self._first(self._of_site(site))
+            if not has_sites and SourceKind.SHAREPOINT in self._kinds:
+                yield _undiscovered(SITES, _no_sites(), SourceKind.SHAREPOINT)
         except (ItemError, SourceError) as error:  # those that we know are asked for themselves
             for kind in (SourceKind.ONEDRIVE, SourceKind.SHAREPOINT):
                 if kind in self._kinds:
@@ -252,7 +266,7 @@ class _Discovery:
         )
 
     def _of_personal_site(self, site: FoundSite) -> Discovered | None:
-        """The drive of a site that is no known drive's: its owner left, has no licence, or is not told of."""
+        """The drive of a site that is no known drive's: its owner left, has no licence, or has another drive as well."""
         if site_guids(site.id) in self._drive_sites:
             return None
         name = site.name.rpartition("!")[2]
@@ -265,8 +279,7 @@ class _Discovery:
         if drive_id is None:
             return _undiscovered(name, _odd("The service names a drive without an id."))
         owner = identifier_of(object_of(object_of(drive.get("owner")).get("user")).get("id"))
-        if owner in self._owners:
-            owner = None  # whose drive is another one; by its record of a drive its owner is known
+        name = self._names.get(owner or "", name)  # who has a second one, or had none by the way of the user
         return Source(SourceKind.ONEDRIVE, drive_id, name, owner, text_of(drive.get("webUrl")))
 
     def _of_the_store(self) -> Iterator[Discovered]:
@@ -343,6 +356,20 @@ def _not_found(graph: GraphSession, path: str, error: GraphError) -> GraphError:
     if error.service_code.lower() == "resourcenotfound":  # of a user who is there: it is the site that is not
         return NoDriveError(str(error), code="no_drive", status=error.status)
     return NotFoundError(str(error), code="not_found", action="Run the export again.", status=error.status)
+
+
+def _no_sites() -> SourceError:
+    return SourceError(
+        "The service lists no sites at all, which no tenant with SharePoint is without.",
+        code="no_sites",
+        action="Run again; if it stays, look at the tenant's SharePoint licences. If it has none: `sources.sharepoint: none`.",
+    )
+
+
+def _identity(user: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Id, and name for people."""
+    user_id = identifier_of(user.get("id"))
+    return user_id, identifier_of(user.get("userPrincipalName")) or user_id or "(a user without id)"
 
 
 def _odd(text: str) -> SourceError:

@@ -25,7 +25,7 @@ from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter
 from exporters.drive.settings import DriveSettings
-from exporters.errors import ConfigurationError, LastcopyError, RunError, SourceError
+from exporters.errors import LastcopyError, RunError, SourceError
 from exporters.graph.errors import (
     AccessDeniedError,
     LockedError,
@@ -45,11 +45,12 @@ from exporters.results import SourceResult, coverage_of
 from exporters.scratch import scratch_error
 from exporters.sharepoint.described import CURSOR as SITE_CURSOR
 from exporters.sharepoint.exporter import SiteExporter
+from exporters.sharepoint.refusals import explained
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
-from exporters.store.segments import Position, ReplacedError
+from exporters.store.segments import ReplacedError
 
 DRIVES_AT_ONCE = 4
 SITES_AT_ONCE = 4
@@ -145,9 +146,13 @@ class _Places:
             for kind in (SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT)
         }
         self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
+        self._given: set[str] = set()
 
     def give(self, source: Source) -> None:
-        """Have a source copied as soon as there is a place."""
+        """Have a source copied as soon as there is a place; once: what took the place of another may be listed as well."""
+        if source.key in self._given:
+            return
+        self._given.add(source.key)
         future = self._pools[source.kind].submit(self._copying.copy_unless_stopped, source)
         self.under_way[future] = source.kind
 
@@ -204,10 +209,10 @@ class Copying:
         except LastcopyError as error:
             damage = self._damage(error, result)
             if isinstance(error, RunError) and (
-                self.settings.gives_way(error) or not (damage or _only_this_source(error))
+                self.settings.gives_way(error) or not (damage or only_this_source(error))
             ):
                 raise
-            result.problem = damage or error
+            result.problem = damage or self._explained(source, error)
             result.has_refused = result.was_listed and isinstance(error, REFUSALS)
             if isinstance(error, NOT_FOUND):
                 result.successor = self._successor(source)
@@ -228,7 +233,18 @@ class Copying:
 
     def _damage(self, error: LastcopyError, result: SourceResult) -> BagDamagedError | None:
         """The damage of this one bag that an error tells of: an object of it is missing, and the store itself is there."""
-        return None if result.bag is None else _damage_of(error, self.store, result.bag, result.source.key)
+        return None if result.bag is None else damage_of(error, self.store, result.bag, result.source.key)
+
+    def _explained(self, source: Source, error: LastcopyError) -> LastcopyError:
+        """The error of a site, with the reason and what to do where it is closed."""
+        if source.kind is not SourceKind.SHAREPOINT:
+            return error
+        try:
+            return explained(self.graph, source.id, error)
+        except StoppedError:
+            if not self.stop.is_set():
+                raise
+            return error
 
     def _successor(self, lost: Source) -> Source | None:
         try:
@@ -345,7 +361,8 @@ def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> boo
     return cursors.get(source.id, {}).get("kind") == "delta"
 
 
-def _damage_of(error: LastcopyError, store: Store, bag: str, entry: str | None = None) -> BagDamagedError | None:
+def damage_of(error: LastcopyError, store: Store, bag: str, entry: str | None = None) -> BagDamagedError | None:
+    """The damage of one bag that an error of its store tells of; None for another error, or if the whole store is gone."""
     if not isinstance(error, ObjectMissingError):
         return None
     inside = error.key.removeprefix(f"{bag}/")
@@ -360,7 +377,8 @@ def _place(error: BaseException) -> str:
     return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
 
 
-def _only_this_source(error: LastcopyError) -> bool:
+def only_this_source(error: LastcopyError) -> bool:
+    """Whether a RunError concerns one bag alone."""
     return isinstance(error, ReplacedError) or error.code in {"another_writer", "segment_damaged"}
 
 
@@ -376,32 +394,3 @@ def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
         "name": source.name,
         "settings": dict(kept),
     }
-
-
-def fold_bags(
-    store: Store, bags: Iterable[str], clock: Clock, *, run_id: str, take_over: bool
-) -> Iterator[tuple[str, Position | LastcopyError | None]]:
-    """Close and fold the bags that are open; yield (bag, its newest segment if it was folded now, or why this one cannot be).
-
-    Needs no tenant. Raises: RunError of the store itself, which concerns every bag.
-    """
-    run = Run(run_id, clock, UnitMeter(None).take, take_over)
-    for bag in bags:
-        try:
-            folded = _fold_bag(store, bag, run)
-        except LastcopyError as error:
-            damage = _damage_of(error, store, bag)
-            if isinstance(error, (RunError, ConfigurationError)) and not (damage or _only_this_source(error)):
-                raise
-            yield bag, damage or error
-        else:
-            yield bag, folded
-
-
-def _fold_bag(store: Store, bag: str, run: Run) -> Position | None:
-    with open_bag(store, bag, {"bag": bag}, run) as writer:
-        if not writer.needs_fold:
-            return None
-        writer.load()
-        writer.close("folded")
-        return writer.position

@@ -52,17 +52,16 @@ class DriveCopy:
         crew: Crew,
         progress: Progress,
         stop: threading.Event,
-        accepts_removals: Callable[[str], bool],
+        may_remove: Callable[[str | None], bool],
         result: CopyResult,
     ) -> None:
+        """may_remove: is given the digest of what would vanish at once, None if that is no mass; whether that may be."""
         self.scope, self.result = scope, result
         self._drive = scope.drive
         self._graph, self._writer, self._settings = graph, writer, settings
         self._clock, self._crew, self._progress, self._stop = clock, crew, progress, stop
-        self._accepts_removals = accepts_removals
+        self._may_remove = may_remove
         self._lock = threading.RLock()
-        self.mass: str | None = None
-        """Digest of what would vanish at once, as long as nobody accepts that."""
         self._is_fulfilled = False
         self._has_put_aside = False
         self._goes_on = False
@@ -77,7 +76,7 @@ class DriveCopy:
         Raises: SourceError, RunError, errors of the store; StoppedError.
         """
         extra, anew = self._extra_work_waits(), self._did_not_agree()
-        self._goes_on, has_worked, self.mass = self._has_unfinished_work(), False, None
+        self._goes_on, has_worked = self._has_unfinished_work(), False
         for number in range(1 + CLOSING_ROUNDS):
             listing = Listing(
                 self._graph,
@@ -216,10 +215,7 @@ class DriveCopy:
     def _holds_back(self) -> bool:
         """Whether more would vanish than anybody has accepted."""
         state = self._writer.state
-        self.mass = digest_of_removed(state, self._drive) if is_mass(state, self._drive) else None
-        if self.mass is not None and self._accepts_removals(self.mass):
-            self.mass = None
-        return self.mass is not None
+        return not self._may_remove(digest_of_removed(state, self._drive) if is_mass(state, self._drive) else None)
 
     def _work(self, *, extra: bool) -> int:
         """Work off what is owed; the number of items worked on."""

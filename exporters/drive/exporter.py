@@ -39,6 +39,8 @@ class DriveExporter:
         accepts_removals: Callable[[str], bool] = lambda digest: False,
     ) -> None:
         self._source, self._writer, self._clock, self._stop = source, writer, clock, stop
+        self._accepts_removals = accepts_removals
+        self._mass: str | None = None
         self.result = CopyResult()
         self._drive = DriveCopy(
             Scope(source.id),
@@ -49,9 +51,13 @@ class DriveExporter:
             crew=crew,
             progress=progress,
             stop=stop,
-            accepts_removals=accepts_removals,
+            may_remove=self._may_remove,
             result=self.result,
         )
+
+    def _may_remove(self, mass: str | None) -> bool:
+        self._mass = None if mass is None or self._accepts_removals(mass) else mass
+        return self._mass is None
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
@@ -70,9 +76,9 @@ class DriveExporter:
     def _finish(self, *, whole: bool) -> None:
         """Count and close. whole: the copy went to its end (or was asked to stop); else the service refused."""
         writer, result = self._writer, self.result
-        if self._drive.mass is not None:
+        if self._mass is not None:
             result.problems.append("mass_disappearance")
-            result.digests["mass_disappearance"] = self._drive.mass
+            result.digests["mass_disappearance"] = self._mass
         is_quiet = not writer.is_loaded and not writer.has_unfinished_work and writer.position.number
         if is_quiet and count_unread(writer, [self._source.id], result):
             writer.close("complete" if whole else "stopped")

@@ -172,17 +172,25 @@ class Tenant:
             "siteCollection": {"hostname": host},
             "webUrl": url,
             "_drive": folder,
+            "_owner": owner.get("id"),
             "_state": self.state_of_personal(folder),
         }
 
     def personal_sites(self) -> list[Row]:
-        """Of every OneDrive there is, also of those whose user has gone."""
+        """Of every OneDrive that a user has, and of those whose user is listed no more. One that the data holds for later, to
+        be given to a user who has another or none, is not there yet."""
         with self.lock:
             if self._personal is None:
                 libraries = {folder for site in self.sites for folder in site.get("_drives", ())}
                 folders = [name for name in self.drive_folders() if name not in libraries]
                 self._personal = [self.personal_site(name) for name in folders]
-            return [site for site in self._personal if site["_drive"] not in self.removed_drives]
+            given = {user.get("_drive") for user in self.users}
+            return [
+                site
+                for site in self._personal
+                if site["_drive"] not in self.removed_drives
+                and (site["_drive"] in given or self.user(str(site["_owner"])) is None)
+            ]
 
     def state_of_personal(self, folder: str) -> str | None:
         """Whether the site of a OneDrive is locked or archived (see `site_truth`): `_state` of its drive.json, or later news."""

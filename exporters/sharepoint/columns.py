@@ -192,7 +192,10 @@ class _DriveItems:
         state.db.execute("CREATE TEMP TABLE IF NOT EXISTS uniques (mark TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID")
         state.db.execute("DELETE FROM uniques")
         batch: list[tuple[str, str]] = []
-        live = "kind IN ('file', 'folder', 'package', 'shortcut', 'other') AND scope = ? AND outcome != 'gone' AND code IS NOT 'vanished'"
+        live = (
+            "kind IN ('file', 'folder', 'package', 'shortcut', 'other') AND scope = ?"
+            " AND outcome != 'gone' AND code IS NOT 'vanished'"
+        )
         for row in map(load_json, state.rows(live, (self._drive,))):
             service: dict[str, Any] = row.get("service") or {}
             if (unique := _unique_of(service.get("listItemUniqueId"), service.get("eTag"))) is not None:

@@ -27,8 +27,6 @@ from exporters.sharepoint.run import Part, SiteRun
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source
 
-MASS = "mass_disappearance"
-
 
 class SiteExporter:
     """One run on one site. source: of kind sharepoint; its id is that of the site."""
@@ -99,24 +97,14 @@ class SiteExporter:
                 "The run was asked to stop while a site was copied.", code="stopped", action="Run again to go on."
             )
 
-    def _masses(self) -> list[str]:
-        """Digests of what would vanish at once, of all parts."""
-        told = self.result.digests.pop(MASS, None)
-        found = set() if self._libraries is None else set(self._libraries.masses.values())
-        self.result.problems[:] = [code for code in self.result.problems if code != MASS]
-        return sorted(found | ({told} if told else set()))
-
     def _decide_masses(self, parts: Sequence[Part]) -> None:
         """Several masses are one finding: who accepts it accepts all of them, and then they are decided in this very run."""
-        masses = self._masses()
+        masses = sorted(self._run.masses.values())
         if len(masses) > 1 and self._accepts(_together(masses)):
             self._accepted.update(masses)
             for part in parts:
+                self._look_for_a_stop()
                 part.copy()
-            masses = self._masses()
-        if masses:
-            self.result.problems.append("mass_disappearance")
-            self.result.digests["mass_disappearance"] = _together(masses)
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
@@ -125,6 +113,9 @@ class SiteExporter:
         writer, result = self._writer, self.result
         done = whole and not self._stop.is_set()
         self._note_refusals()
+        if self._run.masses:
+            result.problems.append("mass_disappearance")
+            result.digests["mass_disappearance"] = _together(sorted(self._run.masses.values()))
         is_quiet = not writer.is_loaded and not writer.has_unfinished_work and writer.position.number
         if is_quiet and count_unread(writer, sorted(known_libraries(writer)), result):
             self._cover()

@@ -33,13 +33,11 @@ class Libraries:
         self.copies: list[DriveCopy] = []
         """Of those that were listed in this run."""
         self.refused: dict[str, LastcopyError] = {}
-        self.masses: dict[str, str] = {}
-        """{drive id: digest of what would vanish}, as long as nobody accepts that."""
 
     def copy(self) -> bool:
         """Copy them all. Raises: RunError, StoppedError, errors of the store; SourceError where none answers any more."""
         run, did = self._run, False
-        self.refused, self.masses, self.copies, self._unanswered = {}, {}, [], 0
+        self.refused, self.copies, self._unanswered = {}, [], 0
         open_scopes = run.writer.heads.scopes
         libraries = sorted(self._inventory.libraries, key=lambda one: (one.drive_id not in open_scopes, one.drive_id))
         there = {one.drive_id for one in libraries}
@@ -81,11 +79,7 @@ class Libraries:
             if library.list_id is not None:
                 note_columns_due(run.writer, library.list_id)
 
-        try:
-            did = copy.copy(noticed)
-        finally:
-            if copy.mass is not None:
-                self.masses[library.drive_id] = copy.mass
+        did = copy.copy(noticed)
         if has_columns and not run.stop.is_set() and columns_are_due(run.writer, str(library.list_id)):
             Columns(run, library).copy()
             did = True
@@ -101,8 +95,6 @@ class Libraries:
             if copy.vanish():
                 columns_gone(run, list_id)
                 forget_library(run.writer, drive)
-            elif copy.mass is not None:
-                self.masses[drive] = copy.mass
             return True
         return self._copy(Library(drive, str(served.get("name") or drive), list_id or None, served))
 
@@ -122,6 +114,6 @@ class Libraries:
             crew=run.crew,
             progress=run.progress,
             stop=run.stop,
-            accepts_removals=run.accepts_removals,
+            may_remove=lambda mass: run.may_remove(drive, mass),
             result=run.result,
         )
