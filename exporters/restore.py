@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from exporters.bag.formats import ENTRY_KINDS
+from exporters.bag.formats import ENTRY_KINDS, entry_of
 from exporters.bag.verify_rows import AsOf, PathRow, PathRows
 from exporters.bag.verify_segments import is_entry
 from exporters.entries import Later, Written, write_entries
@@ -171,7 +171,7 @@ def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later) -> Iterator[_Job]:
         if row.kind == "folder":
             tree.make_folder(row)
         elif row.key is not None and is_entry(row.kind, row.key):
-            holder, _, entry = row.key.partition("!")
+            holder, entry = entry_of(row.key) or (row.key.partition("!")[0], row.key.partition("!")[2])
             place = tree.make_file(_as_file(row, entry))
             later.add(WantedEntry(holder, entry, row.sha256, row.path, place, row.modified))
         elif row.key is not None:
