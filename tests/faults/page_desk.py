@@ -93,6 +93,7 @@ class PageDesk:
             if derives:
                 pages.derive()
             result.coverage.append(pages.coverage())
+            result.digests |= run.masses
             writer.close("stopped" if stop.is_set() else "complete")
         return result
 

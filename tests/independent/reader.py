@@ -44,6 +44,7 @@ ROW_FIELDS = {
     "since",
     "asked",
     "of",
+    "made",
 }
 CODES = {
     "vanished",

@@ -77,9 +77,9 @@ class Listing:
             news += 1
         return news
 
-    def removals(self, accepts: Callable[[str], bool]) -> Iterator[JsonObject] | None:
-        """The rows of pages that are gone, to be written down at once; None if too many would vanish (their digest: see
-        `mass_digest`). What this listing does not have, and the one before had, waits for the next."""
+    def removals(self, may_remove: Callable[[str | None], bool]) -> Iterator[JsonObject] | None:
+        """The rows of pages that are gone, to be written down at once; None if that may not be. What this listing does not have,
+        and the one before had, waits for the next. may_remove: is given the digest of a mass."""
         db = self._writer.state.db
         db.execute("DELETE FROM pages_missing_now")
         db.execute(
@@ -93,13 +93,8 @@ class Listing:
         db.execute("DELETE FROM pages_missing")
         db.execute("INSERT INTO pages_missing SELECT id FROM pages_missing_now")
         self.missing = self._writer.state.count("SELECT count(*) FROM pages_missing")
-        if is_mass(self._writer.state, SCOPE) and not accepts(self.mass_digest()):
-            return None
-        return self._gone()
-
-    def mass_digest(self) -> str:
-        """A name for the mass that would vanish."""
-        return digest_of_removed(self._writer.state, SCOPE)
+        state = self._writer.state
+        return self._gone() if may_remove(digest_of_removed(state, SCOPE) if is_mass(state, SCOPE) else None) else None
 
     def _gone(self) -> Iterator[JsonObject]:
         after, db = "", self._writer.state.db
