@@ -44,6 +44,7 @@ REASONS = {
     " does not need it",
     "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "libraries_refused": "some of its libraries could not be copied to their end: what is new in them is missing",
+    "pages_not_listed": "its pages could not be listed: what is new in them is missing; their files are in its library of pages",
     "moving": "it changed while it was read; run the export again",
 }
 """By code: one sentence on a finding about a whole source that could be copied."""
@@ -58,6 +59,7 @@ CONTENT = frozenset(
         "item_without_id",
         "parts_not_listed",
         "libraries_refused",
+        "pages_not_listed",
     }
 )
 """Codes that tell of what a source holds: true as long as no later run has looked at it and found otherwise."""

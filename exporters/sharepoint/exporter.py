@@ -6,11 +6,10 @@ list refuses is a finding; what the site refuses is an error. Source: design §4
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from exporters.bag.about import name_source
-from exporters.bag.digests import Hashed
-from exporters.bag.formats import JsonObject, dump_json
+from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
@@ -23,6 +22,7 @@ from exporters.sharepoint.coverage import site_coverage
 from exporters.sharepoint.described import describe, known_libraries
 from exporters.sharepoint.inventory import Inventory, read_inventory
 from exporters.sharepoint.libraries import Libraries
+from exporters.sharepoint.pages.exporter import Pages
 from exporters.sharepoint.run import Part, SiteRun
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source
@@ -53,6 +53,7 @@ class SiteExporter:
         )
         self._inventory: Inventory | None = None
         self._libraries: Libraries | None = None
+        self._pages: Pages | None = None
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
@@ -76,9 +77,10 @@ class SiteExporter:
     def _copy(self) -> None:
         inventory = self._inventory = read_inventory(self._run.graph, self._source.id)
         describe(self._run, inventory)
-        parts = self._parts(inventory)
-        for part in parts:
+        parts: list[Part] = []
+        for part in self._parts(inventory):
             self._look_for_a_stop()
+            parts.append(part)
             part.copy()
         self._decide_masses(parts)
         self.result.has_answered = True
@@ -86,10 +88,13 @@ class SiteExporter:
         for part in parts:
             part.derive()
 
-    def _parts(self, inventory: Inventory) -> Sequence[Part]:
-        """What is copied, in this order."""
+    def _parts(self, inventory: Inventory) -> Iterator[Part]:
+        """What is copied, in this order; each is made when those before it are done."""
         self._libraries = Libraries(self._run, inventory)
-        return (self._libraries,)
+        yield self._libraries
+        may_have_news = self._libraries.may_have_new_pages
+        self._pages = Pages(self._run, may_have_news=may_have_news, lists=inventory.lists, roots=inventory.addresses())
+        yield self._pages
 
     def _look_for_a_stop(self) -> None:
         if self._stop.is_set():
@@ -99,9 +104,9 @@ class SiteExporter:
 
     def _decide_masses(self, parts: Sequence[Part]) -> None:
         """Several masses are one finding: who accepts it accepts all of them, and then they are decided in this very run."""
-        masses = sorted(self._run.masses.values())
-        if len(masses) > 1 and self._accepts(_together(masses)):
-            self._accepted.update(masses)
+        mass = self._run.mass
+        if len(self._run.masses) > 1 and mass is not None and self._accepts(mass):
+            self._accepted.update(self._run.masses.values())
             for part in parts:
                 self._look_for_a_stop()
                 part.copy()
@@ -113,9 +118,7 @@ class SiteExporter:
         writer, result = self._writer, self.result
         done = whole and not self._stop.is_set()
         self._note_refusals()
-        if self._run.masses:
-            result.problems.append("mass_disappearance")
-            result.digests["mass_disappearance"] = _together(sorted(self._run.masses.values()))
+        self._run.note_masses()
         is_quiet = not writer.is_loaded and not writer.has_unfinished_work and writer.position.number
         if is_quiet and count_unread(writer, sorted(known_libraries(writer)), result):
             self._cover()
@@ -146,9 +149,5 @@ class SiteExporter:
         rows: list[JsonObject] = []
         if self._inventory is not None:
             rows = site_coverage(self._inventory, self._libraries.refused if self._libraries is not None else {})
+        rows += [] if self._pages is None else [self._pages.coverage()]
         self.result.coverage += rows
-
-
-def _together(masses: list[str]) -> str:
-    """One name for several masses; of one its own."""
-    return masses[0] if len(masses) == 1 else Hashed.of(dump_json({"masses": masses}))

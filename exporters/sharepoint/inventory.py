@@ -60,12 +60,13 @@ PEOPLE = "userInformation"
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A library of a site. list_id: None if no list could be found that it is."""
+    """A library of a site. list_id: None if no list could be found that it is; then it has no template either."""
 
     drive_id: str
     name: str
     list_id: str | None
     served: JsonObject
+    template: str = ""
 
 
 @dataclass(slots=True)
@@ -87,6 +88,10 @@ class Inventory:
         self.lists.append(one)
         if drive is not None:
             self.libraries.append(_library(drive, one))
+
+    def addresses(self) -> dict[str, str]:
+        """{drive id: address of the library}, as far as it is told."""
+        return {one.drive_id: url for one in self.libraries if (url := text_of(one.served.get("webUrl")))}
 
     def served(self) -> Iterator[tuple[str, str, JsonObject]]:
         """All that was served, as (what it is, id, JSON)."""
@@ -207,7 +212,11 @@ def _site_list(row: JsonObject, drive: JsonObject | None) -> SiteList:
 
 def _library(drive: JsonObject, one: SiteList | None) -> Library:
     name = text_of(drive.get("name")) or (one.name if one is not None else drive["id"])
-    return Library(drive["id"], name, None if one is None else one.id, drive)
+    return (
+        Library(drive["id"], name, None, drive)
+        if one is None
+        else Library(drive["id"], name, one.id, drive, one.template)
+    )
 
 
 def _is_left_out(one: SiteList) -> bool:

@@ -18,8 +18,11 @@ from exporters.sharepoint.columns import Columns, columns_are_due, columns_gone,
 from exporters.sharepoint.components import library_component
 from exporters.sharepoint.described import forget_library, known_libraries
 from exporters.sharepoint.inventory import Inventory, Library
+from exporters.sharepoint.pages.exporter import note_pages_due
 from exporters.sharepoint.run import SiteRun
 
+OF_PAGES = "webPageLibrary"
+"""Template of the library whose files are pages."""
 MOST_UNANSWERED = 3
 """Libraries, one after another, that gave no sensible answer for as long as is sensible: then the site is left alone."""
 
@@ -50,6 +53,12 @@ class Libraries:
                 did = self._guarded(drive, lambda drive=drive, of=list_id: self._settle_missing(drive, of)) or did  # type: ignore[misc]
         return did
 
+    @property
+    def may_have_new_pages(self) -> bool:
+        """Whether the library of pages refused, is not known, or there are several: else its news leave word for the pages."""
+        of_pages = [one.drive_id for one in self._inventory.libraries if one.template == OF_PAGES]
+        return len(of_pages) != 1 or of_pages[0] in self.refused
+
     def derive(self) -> None:
         """The tables of the list side are made with those of lists."""
 
@@ -78,6 +87,8 @@ class Libraries:
         def noticed() -> None:
             if library.list_id is not None:
                 note_columns_due(run.writer, library.list_id)
+            if library.template == OF_PAGES:
+                note_pages_due(run.writer)
 
         did = copy.copy(noticed)
         if has_columns and not run.stop.is_set() and columns_are_due(run.writer, str(library.list_id)):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import dump_json
 from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock
 from exporters.copied import CopyResult, Progress
@@ -43,6 +45,20 @@ class SiteRun:
             return True
         self.masses[scope] = mass
         return False
+
+    @property
+    def mass(self) -> str | None:
+        """One name for all that waits for a person; of a single mass its own."""
+        masses = sorted(self.masses.values())
+        if len(masses) > 1:
+            return Hashed.of(dump_json({"masses": masses}))
+        return masses[0] if masses else None
+
+    def note_masses(self) -> None:
+        """At the end of a run: what waits for a person is a problem."""
+        if (mass := self.mass) is not None:
+            self.result.problems.append("mass_disappearance")
+            self.result.digests["mass_disappearance"] = mass
 
 
 @dataclass(frozen=True, slots=True)

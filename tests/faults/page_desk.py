@@ -88,12 +88,12 @@ class PageDesk:
             )
             pages = Pages(run, may_have_news=may_have_news, lists=self.lists)
             pages.copy()
+            run.note_masses()
             if writer.is_loaded or writer.has_unfinished_work:
                 name_source(writer, source, self.clock)
             if derives:
                 pages.derive()
             result.coverage.append(pages.coverage())
-            result.digests |= run.masses
             writer.close("stopped" if stop.is_set() else "complete")
         return result
 

@@ -118,7 +118,7 @@ class Pages:
         except (ItemError, SourceError) as error:
             self._refuse(error)
             return None
-        rows = listing.removals(lambda mass: self._run.may_remove(CURSOR, mass))
+        rows = listing.removals(lambda mass: self._run.may_remove(KIND, mass))
         if rows is None:
             return None
         at = timestamp(self._run.clock.now())

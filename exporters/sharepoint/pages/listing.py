@@ -78,8 +78,8 @@ class Listing:
         return news
 
     def removals(self, may_remove: Callable[[str | None], bool]) -> Iterator[JsonObject] | None:
-        """The rows of pages that are gone, to be written down at once; None if that may not be. What this listing does not have,
-        and the one before had, waits for the next. may_remove: is given the digest of a mass."""
+        """The rows of pages that are gone, to be written down at once; None if too many would vanish. may_remove: is given a name
+        for their mass, None if that is none. What this listing does not have, and the one before had, waits for the next."""
         db = self._writer.state.db
         db.execute("DELETE FROM pages_missing_now")
         db.execute(
@@ -94,7 +94,9 @@ class Listing:
         db.execute("INSERT INTO pages_missing SELECT id FROM pages_missing_now")
         self.missing = self._writer.state.count("SELECT count(*) FROM pages_missing")
         state = self._writer.state
-        return self._gone() if may_remove(digest_of_removed(state, SCOPE) if is_mass(state, SCOPE) else None) else None
+        if not may_remove(digest_of_removed(state, SCOPE) if is_mass(state, SCOPE) else None):
+            return None
+        return self._gone()
 
     def _gone(self) -> Iterator[JsonObject]:
         after, db = "", self._writer.state.db
