@@ -38,14 +38,13 @@ from exporters.graph.errors import (
 )
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.exporter import MailExporter
-from exporters.mail.compose.composer import CURSOR, compose_bag, needs_composing
+from exporters.mail.originals import PST_CURSOR
 from exporters.mail.settings import MailSettings
 from exporters.metering import UnitMeter
 from exporters.results import SourceResult, coverage_of
 from exporters.scratch import scratch_error
 from exporters.sharepoint.described import CURSOR as SITE_CURSOR
 from exporters.sharepoint.exporter import SiteExporter
-from exporters.sharepoint.refusals import explained
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectMissingError
@@ -212,7 +211,7 @@ class Copying:
                 self.settings.gives_way(error) or not (damage or only_this_source(error))
             ):
                 raise
-            result.problem = damage or self._explained(source, error)
+            result.problem = damage or error
             result.has_refused = result.was_listed and isinstance(error, REFUSALS)
             if isinstance(error, NOT_FOUND):
                 result.successor = self._successor(source)
@@ -234,17 +233,6 @@ class Copying:
     def _damage(self, error: LastcopyError, result: SourceResult) -> BagDamagedError | None:
         """The damage of this one bag that an error tells of: an object of it is missing, and the store itself is there."""
         return None if result.bag is None else damage_of(error, self.store, result.bag, result.source.key)
-
-    def _explained(self, source: Source, error: LastcopyError) -> LastcopyError:
-        """The error of a site, with the reason and what to do where it is closed."""
-        if source.kind is not SourceKind.SHAREPOINT:
-            return error
-        try:
-            return explained(self.graph, source.id, error)
-        except StoppedError:
-            if not self.stop.is_set():
-                raise
-            return error
 
     def _successor(self, lost: Source) -> Source | None:
         try:
@@ -286,7 +274,7 @@ class Copying:
             finally:
                 result.take(exporter.result)
                 if source.kind is SourceKind.MAIL:
-                    result.take_pst(writer.heads.cursors.get(CURSOR), composing.error)
+                    result.take_pst(writer.heads.cursors.get(PST_CURSOR), composing.error)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
 
     def _exporter(
@@ -342,6 +330,8 @@ class _Composing:
 
     def __call__(self, writer: BagWriter) -> None:
         """Raises: RunError, errors of the store."""
+        from exporters.mail.compose.composer import compose_bag, needs_composing  # a third of a second
+
         if not needs_composing(writer):
             return
         copying = self._copying

@@ -37,7 +37,7 @@ WORKERS = 4
 TASK_FILES = 64
 TASK_BYTES = 4 << 20
 
-_WITH_BYTES: Final = frozenset({"file", "version", "derived", "attachment"}) | (ENTRY_KINDS - {"stream"})
+_WITH_BYTES: Final = frozenset({"file", "version", "derived", "attachment", "page"}) | (ENTRY_KINDS - {"stream"})
 """Kinds of rows that become files. A stream is a second capture of what is restored by its own row."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -181,8 +181,11 @@ def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later) -> Iterator[_Job]:
 def _as_file(row: PathRow, entry: str) -> PathRow:
     """The row under the name of its file: that of its entry; of a line its own, with `.json`."""
     is_line = "/" not in entry and entry.isdigit()
-    above = row.path.removesuffix("/" + row.name) if row.name else row.path.rpartition("/")[0]
-    name = f"{row.name or row.kind}.json" if is_line else entry.rpartition("/")[2]
+    if row.name and row.path.endswith("/" + row.name):
+        above, own = row.path.removesuffix("/" + row.name), row.name
+    else:  # an item of a list is named by its id, and not by its title
+        above, _, own = row.path.rpartition("/")
+    name = f"{own or row.kind}.json" if is_line else entry.rpartition("/")[2]
     return row._replace(path=f"{above}/{name}", name=name)
 
 

@@ -22,6 +22,7 @@ from exporters.sharepoint.coverage import site_coverage
 from exporters.sharepoint.described import describe, known_libraries
 from exporters.sharepoint.inventory import Inventory, read_inventory
 from exporters.sharepoint.libraries import Libraries
+from exporters.sharepoint.lists.exporter import Lists
 from exporters.sharepoint.pages.exporter import Pages
 from exporters.sharepoint.run import Part, SiteRun
 from exporters.sharepoint.settings import SiteSettings
@@ -92,6 +93,7 @@ class SiteExporter:
         """What is copied, in this order; each is made when those before it are done."""
         self._libraries = Libraries(self._run, inventory)
         yield self._libraries
+        yield Lists(self._run, inventory.lists)
         may_have_news = self._libraries.may_have_new_pages
         self._pages = Pages(self._run, may_have_news=may_have_news, lists=inventory.lists, roots=inventory.addresses())
         yield self._pages

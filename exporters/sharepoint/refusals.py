@@ -37,7 +37,7 @@ _ARCHIVE = (
 def explained(graph: GraphSession, site_id: str, error: LastcopyError) -> LastcopyError:
     """The error of a site, with the reason and what to do where it is closed (1 request more); others as they are. Raises:
     RunError."""
-    if not isinstance(error, SiteLockedError):
+    if not isinstance(error, SiteLockedError) or error.code in {LOCKED, ARCHIVED}:
         return error
     try:
         site = graph.get(f"/sites/{segment(site_id)}", params={"$select": "siteCollection"}, cost=Cost.SINGLE)

@@ -32,9 +32,13 @@ VERBS = {
     "compose": Verb("compose", "make PSTs of the captured mailboxes, from the store alone, without a tenant"),
     "accept": Verb("accept", "accept exceptions of one code, by name and with a reason"),
     "fold": Verb("fold", "close open bags from the store alone, without a tenant"),
+    "timeline": Verb("timeline", "when can what be deleted: from a purchase channel and events, without a tenant"),
+    "policies": Verb("policies", "the retention rules in force, each with its source"),
     "restore": Verb("restore", "write the copy into a folder, with today's names"),
     "rehearse": Verb("rehearse", "try all of it now on a simulated tenant"),
 }
+TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep"})
+"""Verbs that may be asked as if it were another time; those that send, record or sign refuse it (design §6)."""
 _EPILOG = """\
 exit status: 0 complete, 1 failed, 2 usage or configuration wrong (nothing was touched), 3 partial or a difference
 
@@ -73,7 +77,7 @@ def _run(given: list[str], output: Output) -> int:
     args = parser.parse_args(given)
     if args.verb is None:
         raise UsageError("no verb is given", "See `lastcopy --help`.")
-    if args.now is not None:
+    if args.now is not None and args.verb not in TAKES_NOW:
         raise UsageError(
             f"--now is not for `{args.verb}`",
             "Leave it out: it exists on timeline, status, plan and sweep --dry-run alone.",

@@ -48,6 +48,11 @@ class Context:
         """The file that --config, LASTCOPY_CONFIG or the default names."""
         return Path(self.args.config or os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
 
+    @property
+    def config_named(self) -> bool:
+        """Whether somebody named the configuration: then it must be there."""
+        return bool(self.args.config or os.environ.get(CONFIG_VARIABLE))
+
     def config(self) -> "Config":
         """The configuration, read now. Raises: ConfigError."""
         from retention.config import load

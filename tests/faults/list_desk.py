@@ -56,6 +56,8 @@ class ListDesk:
     site: str = data.SITE
     path: str = "/sites/harbour"
     store: FolderStore = field(init=False)
+    masses: dict[str, str] = field(default_factory=dict)
+    """Of the last run: by list, digests of what vanished at once."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -96,6 +98,7 @@ class ListDesk:
             if writer.is_loaded:
                 name_source(writer, source, self.clock)
             writer.close("stopped" if stop.is_set() else "complete")
+            self.masses = dict(run.masses)
         return run.result
 
     def _site_run(

@@ -216,7 +216,9 @@ class LibraryJudge:
                 path = self.library.path_in_site(item_id)
                 self.found.check("columns", f"{self.where}: {path!r} has no line of columns", item_id in of)
         for item_id in of:
-            self.found.check("nothing else", f"{self.where}: columns of {item_id}", item_id in self.library.items)
+            is_made = self.truth.is_changed and ("folder", self.library.id, item_id) in self.bag.rows
+            is_known = item_id in self.library.items or (is_made and item_id not in self.library.deleted)
+            self.found.check("nothing else", f"{self.where}: columns of {item_id}", is_known)
 
     def _line_of(self, where: str, truth: Row, fields: Row) -> None:
         """What is known of the list side of an item: its name, and columns that the data give it."""

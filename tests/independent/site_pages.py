@@ -66,8 +66,8 @@ class PageReader(HTMLParser):
             place = re.sub(r"[\s\x00-\x20]", "", value).lower()
             if name.startswith("on"):
                 self.active.append(f"{name}=")
-            elif tag == "img" and name == "src" and not re.match(r"[a-z][a-z0-9+.-]*:|/", place):
-                self.images.append(value)  # a file beside the page, which has to be there
+            elif tag == "img" and name == "src" and place and not re.match(r"[a-z][a-z0-9+.-]*:|/", place):
+                self.images.append(value)  # a file of the bag, which has to be there
             elif name in LOADS and place and not place.startswith(HARMLESS):
                 self.active.append(f"{name}={value}")
             elif "url(" in place and name == "style":
@@ -139,8 +139,7 @@ class PagesJudge:
     def _page(self, where: str, truth: Row, row: Row) -> None:
         self.found.same("page paths", where, row.get("path"), f"/Site Pages/{truth['name']}")
         if truth.get("_goneAfterListing") or truth.get("@odata.type", TYPE) != TYPE:
-            is_said = row["outcome"] == "excepted" and bool(row.get("code"))
-            self.found.check("pages excepted", f"{where}: is {row['outcome']}, and cannot be read", is_said)
+            self._unreadable(where, truth, row)
             return
         if not self.found.check(
             "page outcomes", f"{where}: {row['outcome']} {row.get('code')}", row["outcome"] == "copied"
@@ -167,16 +166,27 @@ class PagesJudge:
         self.found.agreed["page JSON"] += not wrong
         self.found.same("page facts", where, row.get("service", {}).get("title"), page.get("title"))
         self.found.same("page facts", f"{where}: eTag", row.get("service", {}).get("eTag"), page.get("eTag"))
-        self._html(where, page, row, f"data/pages/{form['name']}.html" if form is not None else key)
+        self._html(where, page, str(row["id"]))
 
-    def _html(self, where: str, page: Row, row: Row, key: str) -> None:
-        """key: where it stands, unless a page that is gone has that place."""
-        made = [one["key"] for one in self.bag.of("derived") if one.get("of") == row["id"]]
-        if self.found.same("page HTML", f"{where}: files", len(made), 1) and not self.truth.is_changed:
-            self.found.same("page HTML", f"{where}: place", made[0], key)
-        key = made[0] if made else key
-        data, is_row = self.bag.read(key), ("derived", "", key) in self.bag.rows
-        if not self.found.check("page HTML", f"{where}: no {key}", data is not None and is_row) or data is None:
+    def _unreadable(self, where: str, truth: Row, row: Row) -> None:
+        """What is gone is an exception; of what is no sitePage there is what the listing says, and no canvas."""
+        is_said = row["outcome"] == "excepted" and bool(row.get("code"))
+        if truth.get("_goneAfterListing") or row["outcome"] != "copied":
+            self.found.check("pages excepted", f"{where}: is {row['outcome']}, and cannot be read", is_said)
+            return
+        page = json.loads(self.bag.read(str(row["key"])) or b"{}")
+        due = {
+            k: v for k, v in truth.items() if not k.startswith("_") and k in ("id", "name", "title", "webUrl", "eTag")
+        }
+        for text in missing_of({k: page.get(k) for k in due}, due):
+            self.found.say("page JSON", f"{where}: {text}")
+
+    def _html(self, where: str, page: Row, page_id: str) -> None:
+        """The row of the HTML says of which page it is (`of`)."""
+        made = [row["id"] for row in self.bag.of("derived") if row.get("of") == page_id]
+        is_named = len(made) == 1 and re.fullmatch(r"data/pages/[^/]+\.html", made[0]) is not None
+        data = self.bag.read(made[0]) if is_named else None
+        if not self.found.check("page HTML", f"{where}: HTML {made}", data is not None) or data is None:
             return
         shown = PageReader(data.decode())
         for text in (words(str(page.get("title") or "")), *texts_of(page)):
@@ -185,7 +195,7 @@ class PagesJudge:
             self.found.check("page HTML", f"{where}: does not show {text!r}"[:300], is_shown)
         self.found.check("inert HTML", f"{where}: {shown.active[:5]}", not shown.active)
         for image in shown.images:
-            place = posixpath.normpath(f"{posixpath.dirname(key)}/{unquote(image)}")
+            place = posixpath.normpath(f"data/pages/{unquote(image)}")
             self.found.check("page images", f"{where}: {image!r} is not in the bag", self.bag.read(place) is not None)
         is_strict = (
             "default-src 'none'" in shown.policy and "unsafe-eval" not in shown.policy and "http" not in shown.policy

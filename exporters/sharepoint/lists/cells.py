@@ -122,7 +122,7 @@ def _ids(name: str, fields: Mapping[str, Any]) -> list[str]:
 
 
 def _values(name: str, fields: Mapping[str, Any], of: tuple[str, str], resolve: Resolve) -> list[str]:
-    """What each number stands for: as the list that is looked up says, else as the value itself does, else nothing."""
+    """What each number stands for: as the value itself says, else as the list that is looked up does, else nothing."""
     value = fields.get(name)
     told = objects_of(value) if isinstance(value, list) else objects_of([value])
     if told:
@@ -133,9 +133,8 @@ def _values(name: str, fields: Mapping[str, Any], of: tuple[str, str], resolve: 
 
 
 def _resolved(entry: JsonObject, of: tuple[str, str], resolve: Resolve) -> str:
-    number = entry.get(_LOOKUP)
-    known = None if number is None else resolve(*of, str(number))
-    return known or text_of(entry.get("LookupValue")) or ""
+    number, told = entry.get(_LOOKUP), text_of(entry.get("LookupValue"))
+    return told or (resolve(*of, str(number)) if number is not None else None) or ""
 
 
 def text_of_value(value: Any) -> str:
@@ -162,8 +161,18 @@ def _text_of_object(value: JsonObject) -> str:
         description = text_of(value.get("Description"))
         return url if not description or description == url else f"{description} <{url}>"
     if (name := text_of(value.get("DisplayName"))) is not None:  # a place
-        return name
+        rest = _leaves({key: part for key, part in value.items() if key != "DisplayName"})
+        return f"{name} ({', '.join(rest)})" if rest else name
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def _leaves(value: Any) -> list[str]:
+    """All texts and numbers in a structure."""
+    if isinstance(value, dict):
+        return [leaf for part in value.values() for leaf in _leaves(part)]
+    if isinstance(value, list):
+        return [leaf for part in value for leaf in _leaves(part)]
+    return [text] if (text := text_of_value(value)) else []
 
 
 def safe_cell(text: str) -> str:

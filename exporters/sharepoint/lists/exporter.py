@@ -19,7 +19,7 @@ from exporters.sharepoint.lists.exceptions import worth_another_try
 from exporters.sharepoint.lists.facts import cursor_scope, digest_of_list
 from exporters.sharepoint.lists.fetching import Fetcher
 from exporters.sharepoint.lists.listing import GONE, Listing
-from exporters.sharepoint.lists.one_list import ListCopy
+from exporters.sharepoint.lists.one_list import OPEN, ListCopy
 from exporters.sharepoint.lists.places import Places
 from exporters.sharepoint.lists.schemas import SchemaReader
 from exporters.sharepoint.lists.tables import make_tables
@@ -73,23 +73,24 @@ class Lists:
         is_changed, wider = cursor.get("digest") != digest, self._is_wider(settings, cursor)
         listing = Listing(run.graph, run.writer, run.source.id, one.id, run.stop)
         copy = ListCopy(run, one, listing, self._places, self._fetcher)
-        extra, did_any = has_failures or wider, False
-        for number in range(1 + CLOSING_ROUNDS):
-            news = listing.run(anew=anew and number == 0)
+        extra, did_any = has_failures or wider, anew or bool(cursor.get(OPEN))
+        for _ in range(1 + CLOSING_ROUNDS):
+            news = listing.run(anew=anew)
             self._note(listing.problems)
             run.result.has_answered = True
-            if not (news or extra or is_changed or run.writer.has_unfinished_work_of(one.id)):
+            is_owed = run.writer.has_unfinished_work_of(one.id)
+            if not (news or extra or is_changed or is_owed or anew):
                 break
             did = copy.round(extra=extra, is_changed=is_changed)
             did_any = did_any or news or did > 0
-            extra = is_changed = False
+            extra = is_changed = anew = False
             if run.stop.is_set() or not (news or did):
                 break
-        self._note(copy.problems)
         if run.stop.is_set():
             return did_any
         if did_any or copy.lacks_count():
-            self._note(copy.count())
+            copy.count()
+            self._note(listing.problems)
         self._schemas.refresh(one)
         self._keep(one, digest, settings)
         return did_any
@@ -106,7 +107,8 @@ class Lists:
     def _keep(self, one: SiteList, digest: str, settings: DriveSettings) -> None:
         """Write down what the list was, and that the copy fulfils these settings now."""
         cursor = self._cursor(one)
-        kept = {**cursor, "digest": digest, "settings": {"versions": settings.versions}}
+        steady = {name: value for name, value in cursor.items() if name != OPEN}
+        kept = {**steady, "digest": digest, "settings": {"versions": settings.versions}}
         if kept != cursor:
             self._run.writer.emit("cursor", {**kept, "scope": cursor_scope(one.id)})
 
@@ -150,9 +152,7 @@ class Lists:
         copy = ListCopy(
             run, one, Listing(run.graph, run.writer, run.source.id, list_id, run.stop), self._places, self._fetcher
         )
-        did = copy.settle_deleted()
-        self._note(copy.problems)
-        return did
+        return copy.settle_deleted()
 
     def _is_gone(self, list_id: str) -> bool:
         """Whether the service says so of the list itself: one that is hidden now is not deleted."""

@@ -30,18 +30,19 @@ from exporters.sharepoint.run import SiteList, SiteRun
 
 DUE, DONE = "due", "done"
 """Kinds of the cursor of the tables of a list."""
+OPEN = "open"
+"""Stands in the cursor of a list while its rows change."""
 COUNT = "totalItemCount"
 _BATCH = 200
 _OF_ROW = ("kind", "scope", "id", "parent", "name", "created", "modified", "service")
 
 
 class ListCopy:
-    """problems: codes of what is wrong with the whole."""
+    """One list in one run. listing: of the same list."""
 
     def __init__(self, run: SiteRun, one: SiteList, listing: Listing, places: Places, fetcher: Fetcher) -> None:
         self._run, self._writer, self._list, self._listing = run, run.writer, one, listing
         self._places, self._fetcher = places, fetcher
-        self.problems: set[str] = set()
 
     @property
     def _state(self) -> State:
@@ -50,10 +51,19 @@ class ListCopy:
     def round(self, *, extra: bool, is_changed: bool) -> int:
         """Settle what a round of listing brought; how many items were worked on. extra: also what failed, or lacks what the
         settings ask for. is_changed: the list itself is new, or not as it was."""
+        self._note_open()
         note_tables_due(self._run, self._list.id)
         if is_changed:
             self._settle_list()
         return self._decide_removals() + self._work(extra=extra)
+
+    def _note_open(self) -> None:
+        """From the first row on that changes what we count, until the service's count is read: a run that is cut off is followed
+        by one that knows."""
+        scope = cursor_scope(self._list.id)
+        cursor = self._writer.heads.cursors.get(scope)
+        if cursor is not None and not cursor.get(OPEN):
+            self._writer.emit("cursor", {**cursor, "scope": scope, OPEN: True})
 
     # -- the list itself --------------------------------------------------------------------------------------------
 
@@ -116,14 +126,9 @@ class ListCopy:
 
     def _may_remove(self) -> bool:
         """Whether what is in `removed` is little enough, or a person has accepted it."""
-        if not is_mass(self._state, self._list.id):
-            return True
-        digest = digest_of_removed(self._state, self._list.id)
-        if self._run.accepts_removals(digest):
-            return True
-        self.problems.add("mass_disappearance")
-        self._run.result.digests.setdefault("mass_disappearance", digest)
-        return False
+        scope = self._list.id
+        mass = digest_of_removed(self._state, scope) if is_mass(self._state, scope) else None
+        return self._run.may_remove(scope, mass)
 
     def _settle_removed(self) -> int:
         gone, at = 0, timestamp(self._run.clock.now())
@@ -253,10 +258,10 @@ class ListCopy:
         row = self._state.row((FOLDER, self._list.id, self._list.id))
         return row is not None and COUNT not in row.get("service", {})
 
-    def count(self) -> set[str]:
+    def count(self) -> None:
         """Read the service's own count; where it is not ours, list what may have come meanwhile, and count once more.
 
-        Return codes of what is wrong. Raises: GraphError; RunError.
+        Raises: GraphError; RunError.
         """
         expected = self._listing.count()
         if expected != self._held():
@@ -267,7 +272,6 @@ class ListCopy:
         if row is not None and row["outcome"] == Outcome.COPIED:
             facts = {name: value for name, value in row.items() if name not in ("run", "captured", "path", "outcome")}
             self._emit_list({**facts, "service": {**row["service"], COUNT: expected}}, row)
-        return set(self.problems)
 
     def _held(self) -> int:
         query = "SELECT count(*) FROM tree WHERE scope = ? AND kind = ? AND alive = 1"
