@@ -88,7 +88,7 @@ def test_lists_that_are_wrong(site_tenant: Path, tmp_path: Path, name: str) -> N
     change, kind = LISTS[name]
     copy = make_copy(site_tenant)
     change(copy.bags[TEAM])
-    assert kind in judged(site_tenant, copy, tmp_path).kinds()
+    assert kind in judged(site_tenant, copy, tmp_path, Asked(grants=True)).kinds()
 
 
 def test_attachments_that_nobody_speaks_of_without_a_certificate(site_tenant: Path, tmp_path: Path) -> None:
