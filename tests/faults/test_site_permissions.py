@@ -101,7 +101,8 @@ def list_ids(lab: SiteDesk) -> dict[str, str]:
 
 
 def states(result: Any) -> dict[str, str]:
-    return {row["class"]: row["state"] for row in result.coverage if row["class"] not in {"pages", "system_lists"}}
+    """{class: state} of what is said of permissions."""
+    return {row["class"]: row["state"] for row in result.coverage if row["class"] in COVERED}
 
 
 COVERED = dict.fromkeys(("site_permissions", "site_groups", "list_permissions", "item_permissions"), "covered")
