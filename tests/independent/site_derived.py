@@ -3,6 +3,7 @@
 Rules of this file: standard library only; imports nothing of ours. A table is read by Python's csv module, as any reader would.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -144,10 +145,10 @@ def holds(cell: str, value: Any) -> bool:
             return float(shown) == value
         except ValueError:
             return False
-    try:
-        return bool(json.loads(shown) == value)
-    except ValueError:
-        return all(shows(cell, one) for one in (value if isinstance(value, list) else [value]))
+    with contextlib.suppress(ValueError):
+        if json.loads(shown) == value:
+            return True
+    return all(shows(cell, one) for one in (value if isinstance(value, list) else [value]))
 
 
 def shows(cell: str, value: Any) -> bool:

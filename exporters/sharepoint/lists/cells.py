@@ -1,7 +1,7 @@
 """Columns of a list → columns of a table; values as served → text of its cells: decisions without I/O.
 
 Rules of this file: nothing is guessed: what has no form of its own stands as JSON; dates stand as served; who or what a number
-stands for is written beside the number, and empty where that is gone (Q-063); no cell begins with what a spreadsheet takes for
+stands for is written beside the number, `null` where that is gone (Q-063); no cell begins with what a spreadsheet takes for
 a formula. The JSON is the record. Source: graph.md §5.4, design §10 (CSV cells), RFC 4180.
 """
 
@@ -15,6 +15,8 @@ from exporters.graph.answers import object_of, objects_of, text_of
 
 JOINT = "; "
 """Between the values of a cell that holds several."""
+NONE = "null"
+"""For what a number stands for that nothing has any more."""
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _LOOKUP = "LookupId"
 _PEOPLE = "Author", "Editor"
@@ -25,7 +27,8 @@ _OF_ALL: tuple[tuple[str, str], ...] = (
 """What items have whether or not the list's columns name it: internal name, and name shown."""
 _NEVER = frozenset({"id", "ID", "@odata.etag"})
 Resolve = Callable[[str, str, str], str | None]
-"""(list, column of it, item id) → what that column says there; None if it is not known. The list of people is `people`."""
+"""(list, column of it, item id) → what that column says there; None if that list has no such item; empty if nothing is held of
+the list. The list of people is `people`."""
 PEOPLE_LIST = "people"
 
 
@@ -50,13 +53,13 @@ class Column:
 def columns_of(schema: Iterable[Mapping[str, Any]], seen: Set[str], own_list: str) -> list[Column]:
     """The columns of the table. schema: as `/columns` served them. seen: names of fields that any item has.
 
-    Hidden columns are left out, and those that nobody can fill and no item has; what items have and no column names comes last.
+    Hidden columns are left out; what items have and no column names comes last.
     """
     known: dict[str, Mapping[str, Any]] = {}
     for column in schema:
         if name := text_of(column.get("name")):
             known.setdefault(name, column)
-    shown = [name for name, column in known.items() if _is_shown(name, column, seen)]
+    shown = [name for name, column in known.items() if _is_shown(name, column)]
     titles = {name: text_of(known[name].get("displayName")) or name for name in shown}
     for name, title in _OF_ALL:
         if name not in known and (name in seen or f"{name}{_LOOKUP}" in seen):
@@ -70,11 +73,8 @@ def columns_of(schema: Iterable[Mapping[str, Any]], seen: Set[str], own_list: st
     return _told_apart(found)
 
 
-def _is_shown(name: str, column: Mapping[str, Any], seen: Set[str]) -> bool:
-    is_filled = name in seen or f"{name}{_LOOKUP}" in seen
-    if name in _NEVER or column.get("hidden") is True:
-        return False
-    return is_filled or column.get("readOnly") is not True
+def _is_shown(name: str, column: Mapping[str, Any]) -> bool:
+    return name not in _NEVER and column.get("hidden") is not True
 
 
 def _columns(name: str, title: str, column: Mapping[str, Any], seen: Set[str], own_list: str) -> list[Column]:
@@ -128,13 +128,20 @@ def _values(name: str, fields: Mapping[str, Any], of: tuple[str, str], resolve: 
     if told:
         return [_resolved(entry, of, resolve) for entry in told]
     if f"{name}{_LOOKUP}" in fields:
-        return [resolve(*of, one) or "" for one in _ids(name, fields)]
+        return [_shown(resolve(*of, one)) for one in _ids(name, fields)]
     return [] if value is None else [text_of_value(value)]
 
 
 def _resolved(entry: JsonObject, of: tuple[str, str], resolve: Resolve) -> str:
-    number, told = entry.get(_LOOKUP), text_of(entry.get("LookupValue"))
-    return told or (resolve(*of, str(number)) if number is not None else None) or ""
+    number, told = entry.get(_LOOKUP), entry.get("LookupValue")
+    if told is not None or number is None:
+        return text_of_value(told)
+    return _shown(resolve(*of, str(number)) or None)
+
+
+def _shown(found: str | None) -> str:
+    """Who or what is not there any more is said to be none: its number stands beside it."""
+    return NONE if found is None else found
 
 
 def text_of_value(value: Any) -> str:

@@ -116,6 +116,7 @@ class LookedUp:
         """people: id of the list of people, if the site has one."""
         self._writer, self._people = writer, people
         self._held: set[tuple[str, str]] = set()
+        self._empty: set[str] = set()  # lists of which nothing is held
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-lookups-")
@@ -137,17 +138,21 @@ class LookedUp:
         """See `cells.Resolve`."""
         list_id = self._people if of == PEOPLE_LIST else of
         if list_id is None:
-            return None
+            return ""
         if (list_id, name) not in self._held:
             self._read(list_id, name)
         found = self._db.execute(
             "SELECT text FROM value WHERE list = ? AND name = ? AND id = ?", (list_id, name, item_id)
         ).fetchone()
-        return None if found is None else str(found[0])
+        if found is None:
+            return "" if list_id in self._empty else None
+        return str(found[0])
 
     def _read(self, list_id: str, name: str) -> None:
         self._held.add((list_id, name))
         with HeldItems(self._writer, list_id, "list_item") as items:
+            if not items.names:
+                self._empty.add(list_id)
             for graph in items.graphs():
                 text = text_of_value(object_of(graph.get("fields")).get(name))
                 row = (list_id, name, str(graph.get("id")), text.encode("utf-8", "replace").decode())
