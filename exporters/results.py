@@ -177,8 +177,9 @@ def _of_drive(result: SourceResult, settings: DriveSettings, name: str = "files"
 
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
     """Its libraries as drives are; what the parts of its copy told of lists, pages and refusals."""
-    yield from _of_drive(result, settings, "libraries")
-    yield from result.told
+    rows = list(_of_drive(result, settings, "libraries"))
+    yield from rows
+    yield from ({"state": rows[0]["state"], **row} for row in result.told)
 
 
 # ---------------------------------------------------------------------------------------------------- mailboxes

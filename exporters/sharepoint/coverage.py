@@ -8,15 +8,18 @@ from collections.abc import Mapping
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import LastcopyError
+from exporters.graph.answers import identifier_of, object_of, text_of
 from exporters.sharepoint.inventory import Inventory
 
 IN_PART, NOT_ASKED = "in part", "not asked"
+TEAM_FILES = "team_files"
 MOST_NAMES = 50
 
 
 def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError]) -> list[JsonObject]:
-    """Rows {"class", "state", "reason", "code"?} beside those that follow from counts. refused: {drive id: why}."""
-    rows: list[JsonObject] = []
+    """Rows {"class", "state", "reason", "code"?} beside those that follow from counts. refused: {drive id: why}. That of the
+    files of a team has no state: it is that of the libraries."""
+    rows: list[JsonObject] = [{"class": TEAM_FILES, "group": group} for group in _groups(inventory)]
     names = {library.drive_id: library.name for library in inventory.libraries}
     for drive, error in sorted(refused.items()):
         reason = f"The library {names.get(drive, drive)!r} could not be copied to its end: {error}"
@@ -33,3 +36,15 @@ def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError]) ->
         reason = f"Lists of the service's own are named and not copied: {shown}."
         rows.append({"class": "system_lists", "state": NOT_ASKED, "reason": reason})
     return rows
+
+
+def _groups(inventory: Inventory) -> list[JsonObject]:
+    """{"id", "name", "mail"} of each Microsoft 365 group (and its team) that owns a library, which groups of the site itself have
+    no address to do. A site of a channel is owned so as well."""
+    found: dict[str, JsonObject] = {}
+    for library in inventory.libraries:
+        group = object_of(object_of(library.served.get("owner")).get("group"))
+        group_id, mail = identifier_of(group.get("id")), text_of(group.get("email"))
+        if group_id is not None and mail:
+            found[group_id] = {"id": group_id, "name": text_of(group.get("displayName")) or mail, "mail": mail}
+    return [found[group_id] for group_id in sorted(found)]

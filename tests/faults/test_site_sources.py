@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from exporters.rehearsal.generate import generate
 from exporters.rehearsal.service import DEFAULT_ROLES
 from tests.end_to_end.driving import Row, Tenant
 from tests.faults.desk import CLOCK, Desk, exported
@@ -168,6 +169,25 @@ def test_without_sites_read_all_the_rest_is_copied_and_the_lack_is_said(tenant: 
     assert "Grant Sites.Read.All" in shown and "Sites.Selected alone does not do" in shown
     product.run("accept", "permission_missing", *PERSON, code=0)
     exported(product, code=0)
+
+
+def test_the_site_of_a_group_says_whose_it_is(tmp_path: Path) -> None:
+    """By the owner of its libraries; a group of the site's own has no address."""
+    with Tenant(generate(tmp_path / "tenant"), clock=CLOCK) as tenant:
+        product = Desk(
+            tmp_path / "work",
+            tenant,
+            versions="current",
+            sources={**SOURCES, "sharepoint": ["sites/harbour-wall", "root"]},
+        )
+        told = by_name(exported(product))
+        rows = {
+            name: [row for row in source["coverage"] if row["class"] == "team_files"] for name, source in told.items()
+        }
+        assert rows["root"] == []
+        (row,) = rows["sites!harbour-wall"]
+        assert row["group"]["mail"] == "harbour.wall@willowmere.example" and row["group"]["name"] == "Harbour wall"
+        assert row["state"] == told["sites!harbour-wall"]["coverage"][0]["state"]
 
 
 def test_the_onedrive_of_somebody_who_left_is_copied(tenant: Tenant, product: Desk) -> None:
