@@ -16,6 +16,7 @@ from exporters.copied import CopyResult
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
+from exporters.sharepoint.coverage import TEAM_FILES
 from exporters.sources import Source, SourceKind
 
 COVERED, IN_PART, NOT_REACHABLE = "covered", "in part", "not reachable"
@@ -146,9 +147,12 @@ def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative
 # ------------------------------------------------------------------------------------------------------- drives
 
 
-def _of_drive(result: SourceResult, settings: DriveSettings, name: str = "files") -> Iterable[JsonObject]:
-    """name: of the class of its files."""
-    partial = result.is_partial
+def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
+    return _of_files(result, settings, "files", partial=result.is_partial)
+
+
+def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, partial: bool) -> Iterable[JsonObject]:
+    """name: of the class of the files. partial: whether something of them is missing, or not known to be whole."""
     files = _row(name, IN_PART if partial else COVERED)
     if result.agreements:
         files["agreement"] = result.agreements
@@ -175,11 +179,19 @@ def _of_drive(result: SourceResult, settings: DriveSettings, name: str = "files"
 # -------------------------------------------------------------------------------------------------------- sites
 
 
+_OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
+"""Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
+_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "pages_not_listed"})
+
+
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
     """Its libraries as drives are; what the parts of its copy told of lists, pages and refusals."""
-    rows = list(_of_drive(result, settings, "libraries"))
+    failed = any(number for kind, number in result.excepted_kinds.items() if kind not in _OF_NO_LIBRARY)
+    problems = set(result.problems) - _PROBLEMS_OF_NO_LIBRARY
+    partial = bool(failed or problems or result.pending or not result.reconciled)
+    rows = list(_of_files(result, settings, "libraries", partial=partial))
     yield from rows
-    yield from ({"state": rows[0]["state"], **row} for row in result.told)
+    yield from ({**row, "state": rows[0]["state"]} if row["class"] == TEAM_FILES else row for row in result.told)
 
 
 # ---------------------------------------------------------------------------------------------------- mailboxes

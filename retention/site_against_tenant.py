@@ -1,14 +1,14 @@
-"""A fresh listing of a site beside the rows of its bag: is what the tenant lists now what we hold?
+"""A fresh listing of a site beside the rows of its bag: is what the tenant has now what we hold?
 
-Rules of this file: as in `against_tenant`: from scratch, with no cursor of the bag. Compared are the files of libraries as in a
-drive, which lists there are and what they are called, the items of lists and the pages by their eTags. The columns of files,
-attachments and who may see what are not listed again. Source: design §6 (`verify --against-tenant`); graph.md §5.
+Rules of this file: as in `against_tenant`: from scratch, with no cursor of the bag, which is not written to. Libraries are
+listed by delta from the start; lists and pages by plain listings, and not by the deltas that the bag was made with. What is not
+copied (docs/decisions/0048) is not compared. Source: design §6 (`verify --against-tenant`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exporters.bag.formats import LISTED_KINDS, SOURCE, JsonObject, load_json
+from exporters.bag.formats import SOURCE, JsonObject, load_json
 from exporters.drive.facts import SELECT, facts_of
 from exporters.errors import LastcopyError, RunError
 from exporters.graph.answers import identifier_of, text_of
@@ -16,21 +16,24 @@ from exporters.graph.calls import segment
 from exporters.graph.errors import ResyncRequiredError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
-from exporters.sharepoint.inventory import read_inventory
+from exporters.sharepoint.inventory import Inventory, read_inventory
 from exporters.store.protocol import Store
-from retention.against_tenant import Side, Sides, is_live, rows_of
+from retention.against_tenant import Sides, is_live, rows_of
 
-_BY_ETAG = frozenset({"list_item", "page"})
+_ITEM, _PAGE, _LIST = "list_item", "page", "list"
+_OF_DRIVES = frozenset({"file", "folder", "package", "shortcut", "other"})
 
 
 def compare_site(graph: GraphSession, store: Store, bag: str) -> JsonObject:
-    """Compare; return what `compare_drive` does. Raises: RunError."""
+    """Compare; return what `compare_drive` does. changed: of a list or page: with another name or eTag than the row says; of an
+    item of a list: with another eTag. Raises: RunError."""
     site = str(load_json(store.read(f"{bag}/{SOURCE}"))["id"])
     with Sides(bag) as sides:
         for row in rows_of(store, bag):
-            _keep(sides, "held", row, live=is_live(row))
+            _hold(sides, row)
         try:
-            _list(graph, sides, site)
+            for facts in _listed(graph, sides, site):
+                sides.keep("now", _who(facts), _told(facts), str(facts.get("path") or facts.get("name") or facts["id"]))
         except LastcopyError as error:
             if isinstance(error, RunError):
                 raise
@@ -38,58 +41,78 @@ def compare_site(graph: GraphSession, store: Store, bag: str) -> JsonObject:
         return sides.result()
 
 
-def _list(graph: GraphSession, sides: Sides, site: str) -> None:
-    """The whole site, from scratch; once more from the start if the service asks for it."""
+def _hold(sides: Sides, row: Mapping[str, Any]) -> None:
+    if row["kind"] not in _OF_DRIVES | {_ITEM, _PAGE}:
+        return
+    if is_live(row):
+        sides.keep("held", _who(row), _told(row), str(row.get("path") or row.get("name") or row["id"]))
+    else:
+        sides.drop("held", _who(row))
+
+
+def _who(facts: Mapping[str, Any]) -> str:
+    return f"{facts['scope']}\0{facts['id']}"
+
+
+def _told(facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What has to be the same on both sides."""
+    kind, service = facts["kind"], facts.get("service") or {}
+    if kind == _ITEM:
+        return kind, service.get("eTag")
+    if kind == _PAGE:
+        return kind, facts.get("name"), service.get("eTag")
+    if service.get("class") == _LIST:
+        return kind, facts.get("name")
+    return kind, facts.get("name"), facts.get("parent"), service.get("size"), service.get("quickXorHash")
+
+
+def _listed(graph: GraphSession, sides: Sides, site: str) -> Iterator[JsonObject]:
+    """All that the site has now. Raises: SourceError, ItemError, RunError."""
+    inventory = read_inventory(graph, site)
+    for library in inventory.libraries:
+        yield from _of_library(graph, sides, library.drive_id)
+    yield from _of_lists(graph, inventory, site)
+    for page in graph.pages(f"/sites/{segment(site)}/pages", cost=Cost.LISTING):
+        for served in page:
+            if (page_id := identifier_of(served.get("id"))) is not None:
+                told = {"eTag": text_of(served.get("eTag"))}
+                yield {
+                    "kind": _PAGE,
+                    "scope": "",
+                    "id": page_id,
+                    "name": text_of(served.get("name")) or "",
+                    "service": told,
+                }
+
+
+def _of_library(graph: GraphSession, sides: Sides, drive: str) -> Iterator[JsonObject]:
+    """The last row of an id counts; once more from the start if the service asks for it."""
     for attempt in range(2):
         try:
-            inventory = read_inventory(graph, site)
-            for library in inventory.libraries:
-                _list_library(graph, sides, library.drive_id)
-            for one in inventory.lists:
-                if one.drive_id is None:
-                    facts = {"kind": "folder", "scope": one.id, "id": one.id, "parent": None, "name": one.name}
-                    _keep(sides, "now", {**facts, "service": {"class": "list"}}, live=True)
-                    _list_rows(
-                        graph, sides, f"/sites/{segment(site)}/lists/{segment(one.id)}/items", "list_item", one.id
-                    )
-            _list_rows(graph, sides, f"/sites/{segment(site)}/pages", "page", "")
+            for page in graph.delta(f"/drives/{segment(drive)}/root/delta", params={"$select": SELECT}):
+                for served in page.rows:
+                    if identifier_of(served.get("id")) is None:
+                        continue
+                    facts = facts_of(served, drive)
+                    if facts.get("deleted"):
+                        sides.drop("now", _who(facts))
+                    else:
+                        yield facts
         except ResyncRequiredError:
             if attempt:
                 raise
-            sides.empty("now")
         else:
             return
 
 
-def _list_library(graph: GraphSession, sides: Sides, drive: str) -> None:
-    for page in graph.delta(f"/drives/{segment(drive)}/root/delta", params={"$select": SELECT}):
-        for item in page.rows:
-            if identifier_of(item.get("id")) is not None:
-                facts = facts_of(item, drive)
-                _keep(sides, "now", facts, live=not facts.get("deleted"))
-
-
-def _list_rows(graph: GraphSession, sides: Sides, path: str, kind: str, scope: str) -> None:
-    for page in graph.pages(path, cost=Cost.LISTING):
-        for served in page:
-            item_id = identifier_of(served.get("id"))
-            if item_id is not None:
-                etag = text_of(served.get("eTag")) or text_of(served.get("@odata.etag"))
-                _keep(sides, "now", {"kind": kind, "scope": scope, "id": item_id, "service": {"eTag": etag}}, live=True)
-
-
-def _keep(sides: Sides, side: Side, row: Mapping[str, Any], *, live: bool) -> None:
-    """An item of a side, or that it is not there any more. Ids of list items repeat from list to list."""
-    kind, service = row.get("kind"), row.get("service") or {}
-    who = repr((kind if kind in _BY_ETAG else "", row.get("scope"), row["id"]))
-    if not live:
-        if kind is None or kind in LISTED_KINDS:
-            sides.drop(side, who)
-        return
-    path = row.get("path") or row.get("name") or f"{kind} {row['id']}"
-    if kind in _BY_ETAG:
-        sides.keep(side, who, (kind, service.get("eTag")), path)
-        return
-    is_root = not row.get("parent") and service.get("class") != "list"  # that of a library is called after the library
-    named = None if is_root else (row.get("name"), row.get("parent"))
-    sides.keep(side, who, (kind, named, service.get("size"), service.get("quickXorHash")), path)
+def _of_lists(graph: GraphSession, inventory: Inventory, site: str) -> Iterator[JsonObject]:
+    for one in inventory.lists:
+        if one.drive_id is not None:
+            continue
+        yield {"kind": "folder", "scope": one.id, "id": one.id, "name": one.name, "service": {"class": _LIST}}
+        path = f"/sites/{segment(site)}/lists/{segment(one.id)}/items"
+        for page in graph.pages(path, params={"$select": "id,eTag"}, cost=Cost.LISTING):
+            for served in page:
+                if (item_id := identifier_of(served.get("id"))) is not None:
+                    etag = text_of(served.get("eTag")) or text_of(served.get("@odata.etag"))
+                    yield {"kind": _ITEM, "scope": one.id, "id": item_id, "name": item_id, "service": {"eTag": etag}}
