@@ -124,7 +124,7 @@ def main_class(source_kind: SourceKind, *, is_group: bool = False) -> str:
     """The class of content that a source is there for: its row of coverage comes first."""
     if source_kind is SourceKind.MAIL:
         return "group_conversations" if is_group else "primary_mailbox"
-    return "files"
+    return "libraries" if source_kind is SourceKind.SHAREPOINT else "files"
 
 
 def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) -> list[JsonObject]:
@@ -133,7 +133,9 @@ def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) 
     if problem is not None:
         name = main_class(source.kind, is_group=source.is_group)
         return [_row(name, NOT_REACHABLE, str(problem), code=problem.code)]
-    return list(_of_mailbox(result, mail) if source.kind is SourceKind.MAIL else _of_drive(result, drive))
+    if source.kind is SourceKind.MAIL:
+        return list(_of_mailbox(result, mail))
+    return list(_of_site(result, drive) if source.kind is SourceKind.SHAREPOINT else _of_drive(result, drive))
 
 
 def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative: str = "") -> JsonObject:
@@ -145,8 +147,12 @@ def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative
 
 
 def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
-    partial = result.is_partial
-    files = _row("files", IN_PART if partial else COVERED)
+    return _of_files(result, settings, "files", partial=result.is_partial)
+
+
+def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, partial: bool) -> Iterable[JsonObject]:
+    """name: of the class of the files. partial: whether something of them is missing, or not known to be whole."""
+    files = _row(name, IN_PART if partial else COVERED)
     if result.agreements:
         files["agreement"] = result.agreements
     yield files
@@ -167,6 +173,23 @@ def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObj
     asked = IN_PART if failed or partial else COVERED
     yield _row("permissions", NOT_ASKED if settings.permissions == "none" else asked)
     yield _row("recycle_bin", NEVER, "Graph does not list deleted files.")
+
+
+# -------------------------------------------------------------------------------------------------------- sites
+
+
+_OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
+"""Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
+_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "pages_not_listed"})
+
+
+def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
+    """Its libraries as drives are; what the parts of its copy told of lists, pages and refusals."""
+    failed = any(number for kind, number in result.excepted_kinds.items() if kind not in _OF_NO_LIBRARY)
+    problems = set(result.problems) - _PROBLEMS_OF_NO_LIBRARY
+    partial = bool(failed or problems or result.pending or not result.reconciled)
+    yield from _of_files(result, settings, "libraries", partial=partial)
+    yield from result.told
 
 
 # ---------------------------------------------------------------------------------------------------- mailboxes

@@ -28,11 +28,10 @@ def not_built(config: Config) -> list[JsonObject]:
     """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
     sources = config.settings.sources
     rows: list[JsonObject] = []
-    for name, wanted in (("sharepoint", sources.sharepoint != "none"), ("directory", sources.directory)):
-        if wanted:
-            reason = "This version copies OneDrives and mailboxes; it does not copy this yet."
-            asked = name in sources.model_fields_set
-            rows.append({"class": name, "state": NOT_REACHABLE, "code": NOT_BUILT, "reason": reason, "asked": asked})
+    if sources.directory:
+        reason = "This version copies OneDrives, mailboxes and sites; it does not copy this yet."
+        asked = "directory" in sources.model_fields_set
+        rows.append({"class": "directory", "state": NOT_REACHABLE, "code": NOT_BUILT, "reason": reason, "asked": asked})
     return rows
 
 
@@ -61,7 +60,19 @@ def never_reached(config: Config) -> list[JsonObject]:
 
 def nothing_of(kind: SourceKind) -> SourceError:
     """The finding of a run that asks for a kind of source and finds not one."""
+    if kind is SourceKind.SHAREPOINT:
+        return no_sites()
     return no_mailboxes() if kind is SourceKind.MAIL else no_drives()
+
+
+def no_sites() -> SourceError:
+    """As `no_drives`, of sites."""
+    return SourceError(
+        "The service lists no site, and the store holds none: no site was copied",
+        code="no_sites",
+        action="If the tenant is to have sites, look at its SharePoint licences and run the export again. If it has none:"
+        " `sources.sharepoint: none`, or lastcopy accept no_sites --source sharepoint/sharepoint --by NAME --reason TEXT",
+    )
 
 
 def no_mailboxes() -> SourceError:

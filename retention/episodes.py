@@ -141,6 +141,7 @@ class _Reader:
         clock = self._history.clock
         if clock is not None:
             clock.lock_out(span_of(event), "The partner suspended the subscription.", "PC")
+            self._show(clock)
             return
         if self._suspended is not None:
             return
@@ -174,6 +175,8 @@ class _Reader:
                 self._show(clock)
             return
         clock.ignored.append(event)
+        if event.type == "term_end" and self._suspended is not None and self._renewed(event):
+            self._history.flags.add("renewed_at_term_end")
         if event.type == "term_end" and (self._suspended is not None or not event.certain):
             return
         if event.type in ("cancel", "term_end"):
@@ -228,6 +231,8 @@ class _Reader:
     def _run(self, clock: RunningClock) -> None:
         if self._suspended is not None:
             clock.lock_out(span_of(self._suspended), "The partner had suspended the subscription before.", "PC")
+            if clock.trigger in (SUSPENDED_END, "cancel"):
+                self._suspended = None  # what comes now is no part of that suspension
         self._history.clock = clock
         self._show(clock)
 

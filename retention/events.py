@@ -8,7 +8,6 @@ Source: retention-domain §2.5, data/retention/README.md "Common fields", design
     read_event({"type": "cancel", "at": "2026-03-01T10:15:00Z"})
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -48,7 +47,7 @@ PARTNER_CHANNELS: Final = frozenset({"csp_nce", "csp_legacy"})
 _FIRST, _LAST = date(1990, 1, 1), date(2200, 1, 1)
 _FORMS = ("at", "between", "local", "date")
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=-12)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE_LENGTH = len("2026-03-10")
 
 
 class EventError(ConfigurationError):
@@ -146,10 +145,11 @@ def read_time(text: str, *, zone: str | None = None, channel: str | None = None)
     if ".." in text:
         first, _, last = text.partition("..")
         begin, end = read_time(first, zone=zone, channel=channel), read_time(last, zone=zone, channel=channel)
+        _between(begin.earliest, end.earliest)
         return _between(begin.earliest, end.latest)
-    if _DATE.fullmatch(text):
-        return _day(_date(text), zone, channel)
     moment = _parsed(text)
+    if len(text) <= _DATE_LENGTH:
+        return _day(moment.date(), zone, channel)
     if moment.tzinfo is None:
         return _local(moment, zone_of(zone))
     instant = _instant(text)
@@ -160,7 +160,7 @@ def with_ids(events: Iterable[Event]) -> list[Event]:
     """The events, each with an id: its own, or its type and count in the order of time (`cancel#1`)."""
     counts: Counter[str] = Counter()
     named = []
-    for event in sorted(events, key=lambda event: (event.earliest, event.latest)):
+    for event in sorted(events, key=lambda event: (event.earliest, event.latest, event.day is None, event.per_user)):
         counts[event.type] += 1
         named.append(event if event.id else replace(event, id=f"{event.type}#{counts[event.type]}"))
     return named

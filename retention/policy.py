@@ -160,6 +160,8 @@ def parse_policy(text: str, name: str) -> PolicyFile:
         place = f" at line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "it is no YAML"
         raise PolicyError(f"{name} cannot be read as YAML{place}: {problem}", "Correct that line.") from None
+    if not isinstance(document, dict):
+        raise PolicyError(f"{name} holds no keys", "A policy file begins with schema and policy_id.")
     try:
         return PolicyFile.model_validate(document)
     except ValidationError as error:
@@ -180,7 +182,7 @@ def refused(name: str, error: ValidationError) -> PolicyError:
         )
         told.append(f"{place}: {what}" if place else what)
     return PolicyError(
-        f"{name}: {'; '.join(told)}", "Correct the file; `lastcopy policies --json` shows one that is right."
+        f"{name}: {'; '.join(told)}", "Correct the file; docs/operating.md, The clock, shows one that is right."
     )
 
 

@@ -64,24 +64,8 @@ def united(files: Sequence[PolicyFile]) -> Policy:
 
 def lay_over(policy: Policy, file: PolicyFile, name: str) -> Policy:
     """The policy with a file of one's own over it. Raises: PolicyError where dates become later and nobody accepts that."""
-    looser = [*_looser_windows(policy, file), *_looser_shortcuts(policy, file), *_looser_clocks(policy, file)]
-    if looser and file.accept_risk is None:
-        told = "; ".join(f"{part}: {', '.join(changes)}" for part, changes in looser)
-        raise PolicyError(
-            f"{name} makes dates later than published ({told})",
-            "Take that out, or add accept_risk: {by: NAME, reason: TEXT}; it goes into the evidence.",
-        )
-    accepted = list(policy.accepted_risks)
-    if file.accept_risk is not None:
-        accepted += [
-            AcceptedRisk(part=part, policy_id=file.policy_id, by=file.accept_risk.by, reason=file.accept_risk.reason)
-            for part, _ in looser
-        ]
-    clocks = {
-        **vars(policy.object_clocks),
-        **{key: one for key, one in vars(file.object_clocks).items() if one is not None},
-    }
-    return _checked(
+    clocks = {name: clock for name, clock in vars(file.object_clocks).items() if clock is not None}
+    laid = _checked(
         name,
         policy_id="+".join(dict.fromkeys([*policy.policy_id.split("+"), file.policy_id])),
         max_age_days=min(policy.max_age_days, file.max_age_days or policy.max_age_days),
@@ -91,10 +75,24 @@ def lay_over(policy: Policy, file: PolicyFile, name: str) -> Policy:
         windows=_replaced(policy.windows, file.windows),
         shortcuts=_replaced(policy.shortcuts, file.shortcuts),
         refused=[*policy.refused, *file.refused],
-        object_clocks=clocks,
+        object_clocks={**vars(policy.object_clocks), **clocks},
         fallback=file.fallback or policy.fallback,
-        accepted_risks=accepted,
+        accepted_risks=policy.accepted_risks,
     )
+    later = [*_looser_windows(policy, file), *_looser_shortcuts(policy, file), *_looser_clocks(policy, file)]
+    if not later:
+        return laid
+    accepted = file.accept_risk
+    if accepted is None:
+        told = "; ".join(f"{part}: {', '.join(changes)}" for part, changes in later)
+        raise PolicyError(
+            f"{name} makes dates later than published ({told})",
+            "Take that out, or add accept_risk: {by: NAME, reason: TEXT}; it goes into the evidence.",
+        )
+    risks = [
+        AcceptedRisk(part=part, policy_id=file.policy_id, by=accepted.by, reason=accepted.reason) for part, _ in later
+    ]
+    return laid.model_copy(update={"accepted_risks": [*policy.accepted_risks, *risks]})
 
 
 def looser(old: Windows, new: Windows) -> list[str]:

@@ -274,6 +274,7 @@ class _Run:
             cloud=self._config.tenant.cloud,
             drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
             mail=mail_settings(self._config),
+            has_certificate=self._config.tenant.credential.certificate is not None,
             take_over=self._request.take_over,
             accepts_removals=self._accepts_mass,
             gives_way=self._rivals.outrank,
@@ -328,7 +329,7 @@ class _Run:
             self._uncovered(missing.name, missing.code, str(missing), missing, missing.kind)
         if wanted is None and not stop.is_set():
             for kind, name in sorted(self._unseen):
-                what = "mailbox" if kind is SourceKind.MAIL else "OneDrive"
+                what = {SourceKind.MAIL: "mailbox", SourceKind.SHAREPOINT: "site"}.get(kind, "OneDrive")
                 reason = f"No {what} has, or has had, this name."
                 self._uncovered(name.removeprefix(f"{kind}/"), NOT_FOUND, reason, None, kind)
             for kind in kinds_asked(self._config.settings.sources):

@@ -5,7 +5,7 @@ Source: design §6 (`status --json`), retention-domain §2.1, §5 "Texts".
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from exporters.clock import timestamp
@@ -160,14 +160,13 @@ def headline(timeline: Timeline, now: datetime) -> tuple[str, str]:
 
 def rows(timeline: Timeline, now: datetime) -> list[Row]:
     """The boundaries in the order of time."""
-    zone = zone_of(timeline.purchase.time_zone) or UTC
     found = []
     for one in sorted(timeline.boundaries, key=lambda one: one.at):
         found.append(
             Row(
                 _mark(one, now),
                 f"{one.kind} ({MEANINGS[one.kind]})",
-                _wall(one.at, zone),
+                _shown(timeline, one.at),
                 timestamp(one.at),
                 distance(one.at, now),
                 f"{one.basis}, {source_key(one.source)}",
@@ -193,12 +192,11 @@ def remarks(timeline: Timeline, now: datetime) -> Iterator[tuple[str, str]]:
     if following is not None:
         severity = adjusted(following.severity, possible_end=timeline.possible)
         ahead = "when it comes" if following.threshold_days == 0 else f"{following.threshold_days} days ahead"
-        zone = zone_of(timeline.purchase.time_zone) or UTC
-        yield "", f"Next warning: {following.boundary}, {ahead} ({severity}), {_wall(following.due, zone)}"
+        yield "", f"Next warning: {following.boundary}, {ahead} ({severity}), {_shown(timeline, following.due)}"
     if timeline.resolve_by is not None:
         yield (
             "",
-            f"Bring assigned licences down by {local(timeline, timeline.resolve_by)} ({timestamp(timeline.resolve_by)}).",
+            f"Bring assigned licences down by {_shown(timeline, timeline.resolve_by)} ({timestamp(timeline.resolve_by)}).",
         )
     for flag in timeline.flags:
         if flag in _FLAGS:
@@ -213,9 +211,9 @@ def remarks(timeline: Timeline, now: datetime) -> Iterator[tuple[str, str]]:
         yield "doubtful", caution.says
 
 
-def _wall(at: datetime, zone: tzinfo) -> str:
-    """`2026-03-31 12:15 +02:00`."""
-    text = at.astimezone(zone).isoformat(sep=" ", timespec="minutes")
+def _shown(timeline: Timeline, at: datetime) -> str:
+    """`2026-03-31 12:15 +02:00`, in the tenant's zone."""
+    text = at.astimezone(zone_of(timeline.purchase.time_zone) or UTC).isoformat(sep=" ", timespec="minutes")
     return f"{text[:16]} {text[16:]}"
 
 

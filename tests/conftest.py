@@ -4,15 +4,17 @@ Rules of this file: fixtures that make data, none that fakes our own code. Each 
 """
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
-from tests.independent import tiny
+from tests.independent import tiny, tiny_sites
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -21,11 +23,24 @@ SMALL = [
     *("--messages", "0", "--sites", "0", "--changes", "60"),
 ]
 
+hypothesis.settings.register_profile("ci", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("soak", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("LASTCOPY_EXAMPLES", "ci"))
+"""How many examples a property gets that says no number of its own. `LASTCOPY_EXAMPLES=soak` for many."""
+
 
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tenant of two small drives, one of which holds every oddity, and a user without a drive."""
     return tiny.make(tmp_path_factory.mktemp("tiny") / "tenant")
+
+
+@pytest.fixture(scope="session")
+def site_tenant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny tenant with three sites, lists of odd names, and pages. Nobody changes its files."""
+    folder = tmp_path_factory.mktemp("sites") / "tenant"
+    tiny_sites.make(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,6 @@ PST_CURSOR = "pst"
 make up the PST], "not_composed"?: {code: n}, "superseded"?: {why: n}}."""
 COMPOSED, COMPOSING, RECOMPOSING = "composed", "composing", "recomposing"
 ENTRIES = 1_000
-BYTES = 256 << 20
-SECONDS = 60.0
 FOLDER_BYTES, SUBJECT_BYTES, NAME_BYTES = 100, 80, 80
 _NUMBERED = re.compile(rf"{ORIGINALS}/([a-z]+)-([0-9]{{5,}})(\.zip|\.jsonl|/.+)")
 

@@ -1,5 +1,5 @@
-"""A lively little tenant in the tenant-data format: twelve people with their mail, about three hundred files, and every oddity
-of drives.
+"""A lively little tenant in the tenant-data format: twelve people with their mail, about three hundred files and every oddity
+of drives, three sites.
 
 Rules of this file: the same seed gives the same bytes; contents are recipes, so the folder stays small; the story of the
 changes (changes.jsonl) holds every kind of change once or more.
@@ -22,7 +22,8 @@ from exporters.rehearsal.lively_mail import BERLIN, FEW, LANGUAGES, LETTERS, TOK
 from exporters.rehearsal.mail_making import MailboxMaker
 from exporters.rehearsal.organizer_making import make_organizer
 from exporters.rehearsal.quickxor import quick_xor
-from exporters.rehearsal.story import Story, guid, tell_of_mail
+from exporters.rehearsal.site_making import make_sites
+from exporters.rehearsal.story import Story, guid, tell_of_mail, tell_of_sites
 
 _SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 
@@ -35,8 +36,9 @@ def generate(folder: Path, *, seed: str = "1") -> Path:
     for number in range(len(PEOPLE)):
         maker.drive(number)
         maker.mailbox(number)
-    maker.groups()
-    maker.changes()
+    sites = make_sites(maker)
+    maker.groups(sites)
+    maker.changes(sites)
     maker.finish()
     return folder
 
@@ -130,13 +132,15 @@ class _Maker:
         self.messages[number] = box.messages
         self.counts.update({"mailboxes": 1, "messages": len(box.messages)})
 
-    def groups(self) -> None:
-        """One group that writes to each other, and one that only opens doors."""
+    def groups(self, sites: list[Row]) -> None:
+        """One group that writes to each other and has a team site, and one that only opens doors."""
+        team = {site["_group"]: site["id"] for site in sites if site["_group"]}
         members = [user["id"] for user in self.users[:4]]
         unified = {"displayName": "Harbour wall", "mail": f"harbour.wall@{VANITY_DOMAIN}", "groupTypes": ["Unified"]}
         plain: Row = {"displayName": "Door keys", "mail": None, "groupTypes": []}
         rows = [
-            {"id": guid(self.seed, "group", n), **row, "_members": members} for n, row in enumerate((unified, plain))
+            {"id": guid(self.seed, "group", n), **row, "_members": members, "_site": team.get(str(row["displayName"]))}
+            for n, row in enumerate((unified, plain))
         ]
         self.lines("groups.jsonl", rows)
 
@@ -152,13 +156,14 @@ class _Maker:
 
     # ------------------------------------------------------------------------------------------------- changes
 
-    def changes(self) -> None:
+    def changes(self, sites: list[Row]) -> None:
         """What happens between the first export and the second."""
         written: list[Row] = []
         for name, rows in self.rows.items():
             written.extend({"kind": "driveItem", **row} for row in Story(name, rows, self.seed, self.content).tell())
         for number, messages in self.messages.items():
             written.extend(tell_of_mail(self.users[number]["userPrincipalName"], messages))
+        written.extend(tell_of_sites(sites))
         self.lines("changes.jsonl", [{"n": n, **row} for n, row in enumerate(written)])
 
     # --------------------------------------------------------------------------------------------------- files
@@ -181,7 +186,6 @@ class _Maker:
 
     def finish(self) -> None:
         """tenant.json and summary.json."""
-        self.lines("sites.jsonl", [])
         digest = hashlib.sha256(
             render(sorted((name, entry["sha256"]) for name, entry in self.files.items()))
         ).hexdigest()

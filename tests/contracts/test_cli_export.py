@@ -104,14 +104,14 @@ def test_accept_refuses_what_there_is_not(held: Desk) -> None:
 
 
 def test_classes_that_are_asked_for_and_not_built_are_not_complete(desk: Desk) -> None:
-    """`sharepoint: all` in the file: exit 3 until it is none, or accepted by name."""
-    desk.configure(more="sources: {mail: none, sharepoint: all, directory: off, onedrive: [nobody@nowhere.example]}\n")
+    """`directory: on` in the file: exit 3 until it is off, or accepted by name."""
+    desk.configure(more="sources: {mail: none, sharepoint: none, directory: on, onedrive: [nobody@nowhere.example]}\n")
     result = desk.run("export", "--json")
     assert result.exit == 3
     assert result.json["sources"][0]["coverage"][0]["code"] == "source_not_found"
-    desk.configure(more="sources: {mail: none, sharepoint: all, directory: off, onedrive: none}\n")
+    desk.configure(more="sources: {mail: none, sharepoint: none, directory: on, onedrive: none}\n")
     assert desk.run("export").exit == 3
-    accepted = desk.run("accept", "not_in_this_version", "--source", "sharepoint", "--by", "A", "--reason", "seen")
+    accepted = desk.run("accept", "not_in_this_version", "--source", "directory", "--by", "A", "--reason", "seen")
     assert accepted.exit == 0
     assert desk.run("export").exit == 0
 

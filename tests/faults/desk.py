@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from exporters.clock import Clock
+from exporters.clock import Clock, SystemClock
 from retention.cli import main as command_line
 from retention.cli.options import Context
 from tests.end_to_end.driving import Product, Result, Row, Tenant, assert_same
@@ -29,6 +29,7 @@ SPEED = 30.0
 CONTENT = "drives/*/items/*/content"
 DELTA = "drives/*/root/delta"
 DRIVE = "users/*/drive"
+SITES = "sites/getAllSites"
 VERSION = "drives/*/items/*/versions/*/content"
 HTML = "<html><body>Something went wrong</body></html>"
 
@@ -87,6 +88,12 @@ class Desk(Product):
         return Context(*arguments, **named, clock=self.clock)
 
 
+class InProcess(Desk):
+    """Commands that nobody disturbs run in this process, by the machine's clock: the start of one takes a second and more."""
+
+    clock = SystemClock()
+
+
 @contextlib.contextmanager
 def ending_in(seconds: float, what: str) -> Iterator[None]:
     """Cut off what does not end in so many seconds of real time; a second time, end the whole process."""
@@ -135,6 +142,11 @@ class Case:
 def rule(fault: str, route: str = "*", **more: object) -> Row:
     """One rule of a fault plan."""
     return {"fault": fault, "route": route, **more}
+
+
+def no_sites() -> Row:
+    """A plan's rule: the list of sites tells of none, so that drives are found by their users alone."""
+    return rule("edit", SITES, edits=[{"at": "value", "to": []}])
 
 
 def try_case(case: Case, tenant: Tenant, undisturbed: Desk, folder: Path) -> Desk:

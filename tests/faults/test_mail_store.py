@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from exporters.bag import objects as bag_objects
 from exporters.mail.capture import objects
 from exporters.store.errors import KeyRefusedError, ObjectExistsError, StoreFullError
 from exporters.store.folder import FolderStore
@@ -132,7 +133,7 @@ def test_objects_that_were_cut_off_are_leftovers_and_their_numbers_are_not_used_
 def test_objects_are_closed_at_their_number_of_items(
     ada: MailDesk, monkeypatch: pytest.MonkeyPatch, items: int
 ) -> None:
-    monkeypatch.setattr(objects, "ENTRIES", items)
+    monkeypatch.setattr(bag_objects, "ENTRIES", items)
     ada.run()
     bag = ada.bag_folder
     zips = sorted((bag / "data/originals").glob("mail-*.zip"))
@@ -142,7 +143,7 @@ def test_objects_are_closed_at_their_number_of_items(
 
 
 def test_an_object_is_closed_at_its_size(ada: MailDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(objects, "BYTES", 1 << 10)
+    monkeypatch.setattr(bag_objects, "BYTES", 1 << 10)
     ada.run()
     assert len([*(ada.bag_folder / "data/originals").glob("mail-*.zip")]) > 1
     ada.checked()

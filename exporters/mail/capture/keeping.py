@@ -16,7 +16,7 @@ from exporters.mail.capture.contents import PHOTO
 from exporters.mail.capture.exceptions import code_of, reason_of
 from exporters.mail.capture.facts import same_facts
 from exporters.mail.capture.fetched import Fetched, Piece, Task
-from exporters.mail.capture.objects import Lines, MailZip, Objects
+from exporters.mail.capture.objects import MailLines, MailZip, Objects
 from exporters.mail.originals import JSONL, MAIL
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
@@ -151,7 +151,7 @@ class Keeper:
         self._count_copied(held)
 
     @staticmethod
-    def _add(lines: Lines, line: JsonObject, row: JsonObject) -> None:
+    def _add(lines: MailLines, line: JsonObject, row: JsonObject) -> None:
         row["key"], row["size"], row["sha256"] = lines.add(line)
         lines.rows.append(("item", row))
 

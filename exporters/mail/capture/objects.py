@@ -1,31 +1,26 @@
 """The objects of `data/originals/` that are being made: a zip of messages, a file of lines for each other kind.
 
-Rules of this file: rows are written when their object is whole in the store, together; an object is closed at 256 MiB, 60 seconds
-or `CLOSED_AT` items. While the store still takes its end, and its rows are written, a few items gather in the next one: together
-no more than 1,000, so that a kill loses no more than that. Numbers follow what lies in the store, whatever was cut off. One
-thread only. Source: design §5, docs/formats.md (bag of a mailbox).
+Rules of this file: as those of `exporters.bag.objects`, which says when an object is closed and when its rows are written.
+Numbers follow what lies in the store, whatever was cut off. One thread only. Source: design §5, docs/formats.md (bag of a
+mailbox).
 """
 
 import tempfile
 import zipfile
-from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import IO, cast
 
-from exporters.bag.digests import Hashed
-from exporters.bag.formats import JsonObject, dump_json, dump_row
+from exporters.bag.formats import JsonObject, dump_row
 from exporters.bag.ledger import BagWriter
-from exporters.clock import Clock, timestamp
+from exporters.bag.objects import Filling, Lines, ObjectsInWork
+from exporters.bag.uploads import PIECE
+from exporters.clock import Clock
 from exporters.mail.capture.packing import Packer
-from exporters.mail.capture.uploads import PIECE, Upload
 from exporters.mail.originals import (
-    BYTES,
-    ENTRIES,
     MAIL,
     ORIGINALS,
     RECORDS,
-    SECONDS,
     Entry,
     bytes_key,
     entry_key,
@@ -34,11 +29,8 @@ from exporters.mail.originals import (
     object_key,
 )
 
-Rows = list[tuple[str, JsonObject]]
 _EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2107, 12, 31, tzinfo=UTC)
-CLOSED_AT, BESIDE = 880, 96
-"""Items of a whole object; and of the next one, as long as the rows of that are not on record. Some more wait elsewhere."""
 
 
 class Numbers:
@@ -61,60 +53,12 @@ class Numbers:
         return self._used[kind]
 
 
-class _Object:
-    """What a zip and a file of lines have in common: when it began, what it holds, and the rows that wait for its end."""
-
-    def __init__(self, writer: BagWriter, clock: Clock, kind: str, number: int, suffix: str) -> None:
-        self.kind, self.number = kind, number
-        self.key = object_key(kind, number, suffix)
-        self.items = 0
-        self.rows: Rows = []
-        self._writer, self._clock = writer, clock
-        self._began = clock.monotonic()
-        self._size = 0
-        self._upload = Upload(lambda chunks: writer.put_payload(self.key, chunks))
-
-    @property
-    def is_due(self) -> bool:
-        return self.items >= ENTRIES or self._size >= BYTES or self._clock.monotonic() - self._began >= SECONDS
-
-    def end(self) -> None:
-        """It is whole: nothing more goes into it. The store may still be at work."""
-        self._upload.end()
-
-    @property
-    def is_stored(self) -> bool:
-        """Once it has ended: whether the store has it, or has refused it."""
-        return self._upload.is_done
-
-    def keep(self) -> int:
-        """Once it has ended: write its rows; the number of the segment that they go into. Waits for the store. Raises: what the
-        store raised."""
-        stored = self._upload.stored()
-        row: JsonObject = {"kind": "original", "scope": "", "id": self.key, "key": self.key, "outcome": "copied"}
-        row.update(
-            size=stored.size, sha256=stored.sha256, run=self._writer.run.id, captured=timestamp(self._clock.now())
-        )
-        if stored.version_id is not None:
-            row["versionId"] = stored.version_id
-        return self._writer.emit_together([("item", row), *self.rows])
-
-    def finish(self) -> None:
-        """Close it, and write its rows at once."""
-        self.end()
-        self.keep()
-        self._writer.flush()
-
-    def abandon(self) -> None:
-        """It will not become whole."""
-        self._upload.abandon()
-
-
-class MailZip(_Object):
+class MailZip(Filling):
     """A zip of messages in work."""
 
     def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str = MAIL) -> None:
-        super().__init__(writer, clock, kind, number, "zip")
+        super().__init__(writer, clock, object_key(kind, number, "zip"))
+        self.number = number
         self._packer = Packer(self._upload)
         self._entries = 0
         self._records = tempfile.SpooledTemporaryFile(4 << 20)  # noqa: SIM115 - closed when it is packed
@@ -161,45 +105,31 @@ def _info(name: str, at: datetime | None) -> zipfile.ZipInfo:
     return info
 
 
-class Lines(_Object):
+class MailLines(Lines):
     """A file of lines in work, with the bytes that its items need beside it."""
 
     def __init__(self, writer: BagWriter, clock: Clock, number: int, kind: str) -> None:
-        super().__init__(writer, clock, kind, number, "jsonl")
-
-    def add(self, line: JsonObject) -> tuple[str, int, str]:
-        """Add an item; return (`key` of its row, size, SHA-256 of the line without its newline)."""
-        data = dump_json(line)
-        self._upload.write(data + b"\n")
-        self._size += len(data) + 1
-        self.items += 1
-        return entry_key(Entry(self.key, str(self.items))), len(data), Hashed.of(data)
+        super().__init__(writer, clock, object_key(kind, number, "jsonl"))
+        self.number = number
 
 
-class Objects:
+class Objects(ObjectsInWork):
     """All objects in work of one mailbox."""
 
     def __init__(self, writer: BagWriter, clock: Clock) -> None:
-        self._writer, self._clock = writer, clock
+        super().__init__(writer, clock)
         self._numbers = Numbers(writer)
-        self._open: dict[str, MailZip | Lines] = {}
         self._pieces: dict[str, tuple[int, int]] = {}
-        self._ended: deque[MailZip | Lines] = deque()
-        self._segment = 0  # of the rows that were written last
 
     def mail(self) -> MailZip:
         """The zip of messages in work."""
-        found = self._open.get(MAIL)
-        if not isinstance(found, MailZip):
-            found = self._open[MAIL] = MailZip(self._writer, self._clock, self._numbers.take(MAIL))
-        return found
+        found = self._opened(MAIL, lambda: MailZip(self._writer, self._clock, self._numbers.take(MAIL)))
+        return cast("MailZip", found)
 
-    def lines(self, kind: str) -> Lines:
+    def lines(self, kind: str) -> MailLines:
         """The file of lines in work. kind: contacts, events, …"""
-        found = self._open.get(kind)
-        if not isinstance(found, Lines):
-            found = self._open[kind] = Lines(self._writer, self._clock, self._numbers.take(kind), kind)
-        return found
+        found = self._opened(kind, lambda: MailLines(self._writer, self._clock, self._numbers.take(kind), kind))
+        return cast("MailLines", found)
 
     def put_piece(self, kind: str, name: str, item_id: str, file: IO[bytes], size: int) -> tuple[str, str | None]:
         """Put bytes that an item needs beside the object of its kind that is in work; return (key, version id).
@@ -214,51 +144,6 @@ class Objects:
         file.seek(0)
         stored = self._writer.put_payload(key, _pieces_of(file), size=size)
         return key, stored.version_id
-
-    def close_due(self) -> None:
-        """Close what has lasted long enough, or holds enough; write the rows of what the store has. Does not wait for the store,
-        unless too much would be lost by a kill."""
-        for kind, held in list(self._open.items()):
-            if held.is_due or held.items >= CLOSED_AT:
-                self._settle()  # of those that have ended before
-                held.end()
-                self._ended.append(self._open.pop(kind))
-        while self._ended and self._ended[0].is_stored:
-            self._keep_first()
-            self._writer.write_down()
-        if self._is_on_its_way and max((held.items for held in self._open.values()), default=0) >= BESIDE:
-            self._settle()
-
-    @property
-    def _is_on_its_way(self) -> bool:
-        """Whether something has ended whose rows are not on record."""
-        return bool(self._ended) or self._segment > self._writer.position.number
-
-    def _keep_first(self) -> None:
-        self._segment = self._ended[0].keep()
-        self._ended.popleft()
-
-    def _settle(self) -> None:
-        """Wait until all that has ended is on record."""
-        while self._ended:
-            self._keep_first()
-        if self._is_on_its_way:
-            self._writer.flush()
-
-    def finish(self) -> None:
-        """Close all; nothing is in work any more."""
-        while self._open:
-            kind = next(iter(self._open))
-            self._open[kind].end()
-            self._ended.append(self._open.pop(kind))
-        self._settle()
-
-    def abandon(self) -> None:
-        """None of what is in work becomes whole."""
-        for held in (*self._open.values(), *self._ended):
-            held.abandon()
-        self._open.clear()
-        self._ended.clear()
 
 
 def _pieces_of(file: IO[bytes]) -> Iterator[bytes]:

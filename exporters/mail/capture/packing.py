@@ -11,7 +11,7 @@ import threading
 import zipfile
 from typing import IO, NamedTuple, cast
 
-from exporters.mail.capture.uploads import PIECE, Upload
+from exporters.bag.uploads import PIECE, Upload
 
 WAITING = 12
 _LEVEL = 1  # of deflate: mail is mostly base64, on which more work gains little

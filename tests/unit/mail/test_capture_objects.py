@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporters.bag import objects as capture_objects
 from exporters.bag.catalogue import Catalogue
 from exporters.bag.ledger import BagWriter, Run, open_bag
+from exporters.bag.uploads import PIECE, Upload
 from exporters.clock import ManualClock
-from exporters.mail.capture import objects as capture_objects
 from exporters.mail.capture.objects import Numbers, Objects
-from exporters.mail.capture.uploads import PIECE, Upload
 from exporters.sources import Source, SourceKind
 from exporters.store.folder import FolderStore
 from exporters.store.protocol import Stored

@@ -8,8 +8,8 @@ from typing import IO
 
 import pytest
 
+from exporters.bag.uploads import Upload
 from exporters.mail.capture.packing import WAITING, Packer
-from exporters.mail.capture.uploads import Upload
 from exporters.store.protocol import Stored
 
 

@@ -99,6 +99,10 @@ def test_what_the_configuration_asks_for_of_mailboxes(settings: dict[str, object
         ("mail/anna@contoso.com", {"mail": "none"}, ["mail"]),
         ("MAIL/anna@contoso.com", {}, ["mail"]),
         ("onedrive/anna@contoso.com", {}, ["onedrive"]),
+        ("sharepoint/sites/marketing", {"sharepoint": "none"}, ["sharepoint"]),
+        ("sites/marketing", {}, ["onedrive", "mail", "sharepoint"]),
+        ("sites/marketing", {"mail": "none", "onedrive": "none"}, ["sharepoint"]),
+        ("sites/marketing", {"sharepoint": "none"}, ["onedrive", "mail"]),
     ],
 )
 def test_a_name_alone_means_the_kinds_that_are_asked_for(
@@ -106,4 +110,19 @@ def test_a_name_alone_means_the_kinds_that_are_asked_for(
 ) -> None:
     found = SourcesSettings.model_validate(settings)
     assert [str(kind) for kind in kinds_of(name, found)] == kinds
-    assert set(kinds_asked(found)) <= {SourceKind.ONEDRIVE, SourceKind.MAIL}
+
+
+@pytest.mark.parametrize(
+    "name", ["sharepoint/sites!north!bob", "sharepoint/sites/north/bob", "Sites/North/Bob", "sites!north!bob"]
+)
+def test_a_site_is_named_by_its_path_or_as_in_the_store(name: str) -> None:
+    site = Source(SourceKind.SHAREPOINT, "s2", "sites!north!bob")
+    assert means(name, {site.label}) and not means(f"onedrive/{name}", {site.label})
+    assert is_asked(frozenset({site.label}), SourcesSettings.model_validate({"sharepoint": [name]}), site.kind)
+    assert not is_asked(frozenset({site.label}), SourcesSettings.model_validate({"exclude": [name]}), site.kind)
+    assert not means("sites/north!bob", {"onedrive/sites!north!bob"})
+
+
+def test_what_is_asked_for_by_default() -> None:
+    assert kinds_asked(SourcesSettings()) == [SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT]
+    assert kinds_asked(SourcesSettings.model_validate({"sharepoint": "none"})) == [SourceKind.ONEDRIVE, SourceKind.MAIL]
