@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from exporters.bag.digests import Hashed
-from exporters.bag.formats import LISTS, JsonObject, dump_json, load_json
+from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.objects import LineObjects
 from exporters.clock import timestamp
@@ -21,8 +21,8 @@ from exporters.graph.calls import segment
 from exporters.graph.errors import GaveUpError, RefusedError, ResyncRequiredError, StoppedError, UnsupportedError
 from exporters.graph.limits import Cost
 from exporters.outcomes import Outcome
-from exporters.sharepoint.components import list_component
 from exporters.sharepoint.inventory import Library
+from exporters.sharepoint.lists.places import Places
 from exporters.sharepoint.run import SiteRun
 
 PARAMS = {"$expand": "fields", "$top": "1000"}
@@ -67,7 +67,7 @@ class Columns:
         self._path = f"/sites/{segment(run.source.id)}/lists/{segment(self._list)}/items"
         self._objects = LineObjects(run.writer, run.clock)
         self._waiting: set[str] = set()
-        self._stem = f"{LISTS}/{list_component(run.writer.state, self._list, library.name)}/columns"
+        self._stem = f"{Places(run.writer).folder(self._list, library.title or library.name)}/columns"
         self._of = _DriveItems(run.writer, library.drive_id)
 
     def copy(self) -> None:

@@ -1,13 +1,13 @@
-"""Which component of the keys a library or a list has in the bag of its site.
+"""Which component of the keys a library has in the bag of its site.
 
-Rules of this file: reads the state and nothing else; the component that rows of a library or list have already is its own for
+Rules of this file: reads the state and nothing else; the component that rows of a library have already is its own for
 ever, whatever it is called today; no two have components that are the same after folding. Source: design §4 (keys),
 docs/formats.md (bag of a site).
 """
 
 from collections.abc import Iterator
 
-from exporters.bag.formats import CHANGED, LIBRARIES, LISTS, VERSIONS, load_json
+from exporters.bag.formats import CHANGED, LIBRARIES, VERSIONS
 from exporters.bag.keys import changed, component_for, folded
 from exporters.bag.state import State
 
@@ -22,18 +22,6 @@ def library_component(state: State, drive: str, name: str) -> str:
         return own
     taken = {folded(one) for folder in _folders_of_libraries(state) for one in _below(state, folder)}
     return _free(name, drive, taken | {_OF_PAGES})
-
-
-def list_component(state: State, list_id: str, name: str) -> str:
-    """Of a list, or of the list side of a library: below `data/lists`. name: as served today. Two lists of which none has a row
-    yet get the same one only if they are asked for before either has rows: so ask for the second when the first has its own."""
-    query = "SELECT row FROM rows WHERE kind = ? AND scope = ? AND outcome != 'excepted' LIMIT 1"
-    for kind in ("list_item", "columns"):
-        found = state.db.execute(query, (kind, list_id)).fetchone()
-        key = str(load_json(found[0]).get("key") or "") if found else ""
-        if key.startswith(f"{LISTS}/"):
-            return key.split("/")[2]
-    return _free(name, list_id, {folded(one) for one in _below(state, LISTS)})
 
 
 def _free(name: str, owner: str, taken: set[str]) -> str:

@@ -60,13 +60,15 @@ PEOPLE = "userInformation"
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A library of a site. list_id: None if no list could be found that it is; then it has no template either."""
+    """A library of a site. list_id: None if no list could be found that it is; then it has no template either. title: of that
+    list."""
 
     drive_id: str
     name: str
     list_id: str | None
     served: JsonObject
     template: str = ""
+    title: str = ""
 
 
 @dataclass(slots=True)
@@ -208,11 +210,9 @@ def _site_list(row: JsonObject, drive: JsonObject | None) -> SiteList:
 
 def _library(drive: JsonObject, one: SiteList | None) -> Library:
     name = text_of(drive.get("name")) or (one.name if one is not None else drive["id"])
-    return (
-        Library(drive["id"], name, None, drive)
-        if one is None
-        else Library(drive["id"], name, one.id, drive, one.template)
-    )
+    if one is None:
+        return Library(drive["id"], name, None, drive)
+    return Library(drive["id"], name, one.id, drive, one.template, one.name)
 
 
 def _is_left_out(one: SiteList) -> bool:

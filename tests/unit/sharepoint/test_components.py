@@ -1,4 +1,4 @@
-"""Components of libraries and lists in the bag of a site: never shared, never changed."""
+"""Components of libraries in the bag of a site: never shared, never changed."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from exporters.bag.formats import dump_json
 from exporters.bag.keys import changed
 from exporters.bag.state import State
-from exporters.sharepoint.components import library_component, list_component
+from exporters.sharepoint.components import library_component
 
 
 @pytest.fixture
@@ -61,13 +61,3 @@ def test_all_components_are_seen_whatever_sorts_between_them(state: State) -> No
         put(state, "file", f"D{n}", "1", f"data/libraries/{name}/x")
     for name in ("A", "A B", "a-B", "A!", "A0", "AB", "a.X"):
         assert library_component(state, "D", name) == changed(name, "D")
-
-
-@pytest.mark.parametrize("kind", ["list_item", "columns"])
-def test_lists_and_library_sides_share_one_folder(state: State, kind: str) -> None:
-    word = "items" if kind == "list_item" else "columns"
-    put(state, kind, "L", "1", f"data/lists/Tasks/{word}-00001.jsonl!1")
-    put(state, "original", "", "o", f"data/lists/Tasks/{word}-00001.jsonl")
-    assert list_component(state, "L", "Renamed") == "Tasks"
-    assert list_component(state, "M", "tasks") == changed("tasks", "M")
-    assert list_component(state, "M", "Other") == "Other"

@@ -116,7 +116,7 @@ def test_what_has_no_id_makes_the_listing_one_that_is_not_whole(row: Row) -> Non
 def test_q060_a_closed_site_says_why() -> None:
     class Closed(Service):
         def pages(self, path: str, *, params: Mapping[str, str] | None = None, cost: object) -> Iterator[list[Row]]:
-            raise SiteLockedError("423", code="site_locked", status=423)
+            raise SiteLockedError("423", code="locked", status=423)
 
         def get(self, path: str, *, params: Mapping[str, str] | None = None, cost: object) -> Row:
             return {"id": SITE, "siteCollection": {"archivalDetails": {"archiveStatus": "fullyArchived"}}}
