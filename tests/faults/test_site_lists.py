@@ -35,6 +35,7 @@ def test_all_lists_are_in_the_bag_item_by_item_and_no_news_costs_one_request_eac
     before = {path: path.read_bytes() for path in desk.bag.glob("data/**/*") if path.is_file()}
     asked = desk.asked(desk.run)
     assert [row["route"].rpartition("/")[2] for row in asked] == ["lists", *["delta"] * 5], asked
+    assert desk.was_quiet
     assert {path: path.read_bytes() for path in desk.bag.glob("data/**/*") if path.is_file()} == before
 
 
