@@ -34,9 +34,8 @@ def costs(items: int) -> dict[str, Cost]:
             ):
                 tenant.units()
                 cost = found[what] = cost_of([*COMMAND, verb, "--json"], product.folder, environment, codes=codes)
-                note(
-                    f"{items:,} items, {what}: {cost.wall:.1f} s, {cost.cpu:.1f} s CPU, {cost.memory:.0f} MiB, {tenant.units()} units"
-                )
+                told = f"{cost.wall:.1f} s, {cost.cpu:.1f} s CPU, {cost.memory:.0f} MiB, {tenant.units()} units"
+                note(f"{items:,} items, {what}: {told}")
             (table,) = product.store.glob("sharepoint/*/data/lists/Many/items.csv")
             assert table.read_bytes().count(b"\r\n") == items + 1
     return found
