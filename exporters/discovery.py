@@ -241,34 +241,41 @@ class _Discovery:
         for record in self._catalogue.records():  # a drive that we hold need not be asked for through its site
             if record["kind"] == SourceKind.ONEDRIVE:
                 self._drive_sites.add(site_of_drive(record["id"]) or "")
-        has_sites = False
+        has_sites, wants_sites = False, SourceKind.SHAREPOINT in self._kinds
+
+        def skip(site: FoundSite) -> bool:
+            return self._is_known(site) if site.is_personal else not wants_sites
+
         try:
-            for site in find_sites(self._graph, with_subsites=SourceKind.SHAREPOINT in self._kinds):
-                has_sites = True
+            for site in find_sites(self._graph, with_subsites=wants_sites, skip=skip, held=self._held_sites()):
+                has_sites = has_sites or isinstance(site, Unlisted) or not site.is_personal
                 yield from self._first(self._of_site(site))
-            if not has_sites and SourceKind.SHAREPOINT in self._kinds:
+            if wants_sites and not has_sites:
                 yield _undiscovered(SITES, _no_sites(), SourceKind.SHAREPOINT)
         except (ItemError, SourceError) as error:  # those that we know are asked for themselves
             for kind in (SourceKind.ONEDRIVE, SourceKind.SHAREPOINT):
                 if kind in self._kinds:
                     yield from self._first(_undiscovered(SITES, not_listed(error), kind))
 
+    def _held_sites(self) -> Iterator[FoundSite]:
+        for record in self._catalogue.records():
+            if record["kind"] == SourceKind.SHAREPOINT:
+                yield FoundSite(record["id"], record["names"][-1]["name"], None)
+
     def _of_site(self, site: FoundSite | Unlisted) -> Discovered | None:
-        if isinstance(site, FoundSite) and site.is_personal:
-            return self._of_personal_site(site) if SourceKind.ONEDRIVE in self._kinds else None
-        kind = SourceKind.SHAREPOINT if SourceKind.SHAREPOINT in self._kinds else SourceKind.ONEDRIVE
         if isinstance(site, Unlisted):
+            kind = SourceKind.SHAREPOINT if SourceKind.SHAREPOINT in self._kinds else SourceKind.ONEDRIVE
             return _undiscovered(site.name, site.error, kind)
-        return (
-            None
-            if kind is SourceKind.ONEDRIVE
-            else Source(SourceKind.SHAREPOINT, site.id, site.name, web_url=site.web_url)
-        )
+        if site.is_personal:
+            return None if self._is_known(site) else self._of_personal_site(site)
+        return Source(SourceKind.SHAREPOINT, site.id, site.name, web_url=site.web_url)
+
+    def _is_known(self, site: FoundSite) -> bool:
+        """Whether the drive of a personal site is a source that is known, or is not asked for."""
+        return SourceKind.ONEDRIVE not in self._kinds or site_guids(site.id) in self._drive_sites
 
     def _of_personal_site(self, site: FoundSite) -> Discovered | None:
         """The drive of a site that is no known drive's: its owner left, has no licence, or has another drive as well."""
-        if site_guids(site.id) in self._drive_sites:
-            return None
         name = site.name.rpartition("!")[2]
         try:
             params = {"$select": "id,webUrl,owner"}

@@ -175,6 +175,8 @@ class _Reader:
                 self._show(clock)
             return
         clock.ignored.append(event)
+        if event.type == "term_end" and self._suspended is not None and self._renewed(event):
+            self._history.flags.add("renewed_at_term_end")
         if event.type == "term_end" and (self._suspended is not None or not event.certain):
             return
         if event.type in ("cancel", "term_end"):
@@ -229,6 +231,8 @@ class _Reader:
     def _run(self, clock: RunningClock) -> None:
         if self._suspended is not None:
             clock.lock_out(span_of(self._suspended), "The partner had suspended the subscription before.", "PC")
+            if clock.trigger in (SUSPENDED_END, "cancel"):
+                self._suspended = None  # what comes now is no part of that suspension
         self._history.clock = clock
         self._show(clock)
 

@@ -182,7 +182,7 @@ def refused(name: str, error: ValidationError) -> PolicyError:
         )
         told.append(f"{place}: {what}" if place else what)
     return PolicyError(
-        f"{name}: {'; '.join(told)}", "Correct the file; `lastcopy policies --json` shows one that is right."
+        f"{name}: {'; '.join(told)}", "Correct the file; docs/operating.md, The clock, shows one that is right."
     )
 
 

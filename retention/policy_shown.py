@@ -11,6 +11,7 @@ from typing import Any
 
 from retention.policy import Policy, references, source_key
 from retention.policy_parts import (
+    SCHEMA,
     Clock,
     Conflict,
     Part,
@@ -38,6 +39,7 @@ class Explained:
 def document(policy: Policy, now: datetime) -> dict[str, Any]:
     """What `policies --json` says: the whole policy, as its files would, with its hash."""
     return {
+        "schema": SCHEMA,
         **policy.as_json(),
         "sha256": policy.sha256,
         "verified_on": str(policy.verified_on),
@@ -184,11 +186,9 @@ def _windows_lines(windows: Windows) -> Iterator[str]:
 
 
 def _shortcut_lines(shortcut: Shortcut) -> list[str]:
-    gone = (
-        "that of the clock that ran, else 180 days"
-        if shortcut.gone_by_days is None
-        else f"{shortcut.gone_by_days} days"
-    )
+    gone = "that of the clock that ran, else 180 days" if shortcut.trigger else "not stated"
+    if shortcut.gone_by_days is not None:
+        gone = f"{shortcut.gone_by_days} days"
     return [
         f"Verified on {shortcut.verified_on}; {shortcut.basis} by {shortcut.source}",
         *(f"Step: {_says(step)}" for step in shortcut.steps),

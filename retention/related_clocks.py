@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from retention.events import EventError, TimeRange, read_when
+from retention.events import EventError, TimeRange, read_time, read_when
 from retention.policy import Policy
 from retention.policy_parts import DeletedUserDrive, ObjectClocks, UnlicensedDrive
 from retention.running_clock import DAY
@@ -77,11 +77,13 @@ class PersonalClock:
 @dataclass(frozen=True, slots=True)
 class Together:
     """Several subscriptions. services: the latest of each boundary, None while one that carries the service has no clock;
-    users: by user, `mailbox` and `onedrive`, None while licensed (or never licensed)."""
+    users: by user, `mailbox` and `onedrive`, None while licensed (or never licensed); tenant_at_risk_from: the directory goes
+    with the last subscription of all."""
 
     services: dict[str, dict[str, datetime] | None]
     users: dict[str, dict[str, PersonalClock | None]] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    tenant_at_risk_from: datetime | None = None
 
 
 def read_object_event(record: Mapping[str, Any], *, zone: str | None = None) -> ObjectEvent:
@@ -100,7 +102,7 @@ def read_object_event(record: Mapping[str, Any], *, zone: str | None = None) -> 
     return ObjectEvent(
         str(kind),
         when,
-        read_when({"at": restored}).earliest if restored is not None else None,
+        read_time(str(restored), zone=zone).earliest if restored is not None else None,
         bool(record.get("hold", False)),
         days,
     )
@@ -185,7 +187,23 @@ def together(
             "onedrive": _onedrive(policy, mine, services["sharepoint"], segment),
         }
     flags = {flag for one in subscriptions.values() for flag in one.timeline.flags}
-    return Together(services, found, tuple(sorted(flags)))
+    return Together(services, found, tuple(sorted(flags)), _tenant(subscriptions.values()))
+
+
+def loss_of(found: Together, kind: str, owner: str | None) -> datetime | None:
+    """When a source may be lost at the earliest: what to plan its copy by. None: nothing runs out.
+
+    kind: of the source (mail, onedrive, sharepoint, directory); owner: the user it belongs to, None for groups and sites. A user
+    of whom it is not known what licenses them counts with the service as a whole.
+    """
+    if kind == "directory":
+        return found.tenant_at_risk_from
+    service, what = ("exchange", "mailbox") if kind == "mail" else ("sharepoint", "onedrive")
+    if kind in ("mail", "onedrive") and owner in found.users:
+        clock = found.users[owner][what]
+        return clock.plan_by if clock is not None else None
+    boundaries = found.services[service]
+    return boundaries["at_risk_from"] if boundaries is not None else None
 
 
 def _service(subscriptions: Iterable[Covering], service: str) -> dict[str, datetime] | None:
@@ -194,6 +212,11 @@ def _service(subscriptions: Iterable[Covering], service: str) -> dict[str, datet
         return None
     each = [one.timeline.instants() for one in carrying]
     return {kind: max(instants[kind] for instants in each) for kind in BOUNDARIES}
+
+
+def _tenant(subscriptions: Collection[Covering]) -> datetime | None:
+    ends = [one.timeline.instants()["at_risk_from"] for one in subscriptions if one.runs]
+    return max(ends) if ends and len(ends) == len(subscriptions) else None
 
 
 def _unlicensed_from(mine: Iterable[Covering], service: str) -> tuple[datetime, datetime] | None:

@@ -21,8 +21,8 @@ THRESHOLDS: Final[Mapping[str, tuple[int, ...]]] = {
     "gone_by": (0,),
 }
 """Days before each boundary, largest first; the order of the boundaries is that of a list of warnings."""
-OBJECT_THRESHOLDS: Final = (30, 7, 1, 0)
-PACKAGE_THRESHOLDS: Final = (7, 3, 1)
+_OBJECT: Final = (30, 7, 1, 0)
+_PACKAGE: Final = (7, 3, 1)
 """Of personal and object clocks, and of export packages: gathered in one digest a day."""
 
 SEVERITIES: Final = ("info", "notice", "high", "critical")
@@ -114,16 +114,25 @@ def adjusted(severity: str, *, proven: bool = False, fits: bool = True, possible
     return SEVERITIES[min(step, SEVERITIES.index("notice"))] if possible_end else SEVERITIES[step]
 
 
+def object_thresholds(marks: Iterable[str]) -> Mapping[str, tuple[int, ...]]:
+    """Days before each mark of a personal or object clock (`retention.related_clocks`), for `scheduled` and `decide`."""
+    return {mark: _PACKAGE if mark == "package_expires" else _OBJECT for mark in marks}
+
+
 def scheduled(
-    boundaries: Mapping[str, datetime | None], *, known_at: datetime, quiet: QuietHours | None = None
+    boundaries: Mapping[str, datetime | None],
+    *,
+    known_at: datetime,
+    quiet: QuietHours | None = None,
+    thresholds: Mapping[str, tuple[int, ...]] = THRESHOLDS,
 ) -> list[Reminder]:
     """Every warning of a clock that became known at `known_at`: `warnings` of a case, superseded thresholds left out."""
     found = []
-    for boundary, at in _known(boundaries):
-        every = [_reminder(boundary, at, days, known_at, quiet) for days in THRESHOLDS[boundary]]
+    for boundary, at in _known(boundaries, thresholds):
+        every = [_reminder(boundary, at, days, known_at, quiet) for days in thresholds[boundary]]
         overdue = [reminder for reminder in every if reminder.due <= known_at]
         found += [reminder for reminder in every if reminder.due > known_at] + overdue[-1:]
-    return _in_order(found)
+    return _in_order(found, thresholds)
 
 
 def decide(
@@ -134,6 +143,7 @@ def decide(
     every: timedelta,
     quiet: QuietHours | None = None,
     settled: Collection[tuple[str, int]] = (),
+    thresholds: Mapping[str, tuple[int, ...]] = THRESHOLDS,
 ) -> Decision:
     """What is due at `now`. settled: `(boundary, threshold_days)` of what was sent or superseded under these very instants
     (under other ones it is no matter here). every: how often a sweep comes.
@@ -143,10 +153,10 @@ def decide(
     """
     due, superseded = [], []
     limit = _early_limit(now, every, quiet)
-    for boundary, at in _known(boundaries):
+    for boundary, at in _known(boundaries, thresholds):
         all_of_it = [
             _reminder(boundary, at, days, known_at, quiet, late_before=now - every * LATE)
-            for days in THRESHOLDS[boundary]
+            for days in thresholds[boundary]
         ]
         now_due = [reminder for reminder in all_of_it if reminder.due <= now]
         if now_due:
@@ -159,7 +169,7 @@ def decide(
             if reminder.due > now and reminder.send <= limit and _may_be_early(reminder)
         ]
         due += [reminder for reminder in early if reminder.threshold not in settled]
-    return Decision(tuple(_in_order(due)), tuple(_in_order(superseded)))
+    return Decision(tuple(_in_order(due, thresholds)), tuple(_in_order(superseded, thresholds)))
 
 
 def moved(old: datetime, new: datetime) -> Literal["earlier", "later"] | None:
@@ -202,13 +212,15 @@ def _early_limit(now: datetime, every: timedelta, quiet: QuietHours | None) -> d
     return max(now, begun) if begun is not None else now
 
 
-def _known(boundaries: Mapping[str, datetime | None]) -> Iterable[tuple[str, datetime]]:
-    for boundary in THRESHOLDS:
+def _known(
+    boundaries: Mapping[str, datetime | None], thresholds: Mapping[str, tuple[int, ...]]
+) -> Iterable[tuple[str, datetime]]:
+    for boundary in thresholds:
         at = boundaries.get(boundary)
         if at is not None:
             yield boundary, at
 
 
-def _in_order(reminders: Iterable[Reminder]) -> list[Reminder]:
-    places = {boundary: place for place, boundary in enumerate(THRESHOLDS)}
+def _in_order(reminders: Iterable[Reminder], thresholds: Mapping[str, tuple[int, ...]]) -> list[Reminder]:
+    places = {boundary: place for place, boundary in enumerate(thresholds)}
     return sorted(reminders, key=lambda one: (one.send, places[one.boundary], -one.threshold_days))

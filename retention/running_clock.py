@@ -13,8 +13,12 @@ from retention.events import Event
 from retention.policy_parts import DAY_SECONDS, Alternative, AtRisk, Basis, GoneBy, Says, Shortcut, Stage, Windows
 
 DAY = timedelta(seconds=DAY_SECONDS)
-_DELETED = Says(says="Nothing; a new purchase of the same type does not bring data back.", source="W24")
-_SHOWN_DELETED = Says(says="Other subscriptions only.", source="W24")
+_DELETED = Stage(
+    state="Deleted",
+    days=0,
+    users_can=Says(says="Nothing; a new purchase of the same type does not bring data back.", source="W24"),
+    admins_can=Says(says="Other subscriptions only.", source="W24"),
+)
 
 
 class Span(NamedTuple):
@@ -126,7 +130,7 @@ class RunningClock:
         """The states one after another, up to Deleted, which stays."""
         end = self.deletable_from.span.earliest
         yield from (one for one in self.passages if one.begins < end)
-        yield Passage("Deleted", end, Stage(state="Deleted", days=0, users_can=_DELETED, admins_can=_SHOWN_DELETED))
+        yield Passage("Deleted", end, _DELETED)
 
     def _no_later_than(self, end: Span, basis: Basis, source: str, why: str) -> None:
         self.deletable_from = self.deletable_from.cut(end, basis, source, why)

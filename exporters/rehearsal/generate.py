@@ -23,7 +23,7 @@ from exporters.rehearsal.mail_making import MailboxMaker
 from exporters.rehearsal.organizer_making import make_organizer
 from exporters.rehearsal.quickxor import quick_xor
 from exporters.rehearsal.site_making import make_sites
-from exporters.rehearsal.story import Story, guid, tell_of_mail
+from exporters.rehearsal.story import Story, guid, tell_of_mail, tell_of_sites
 
 _SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 
@@ -36,8 +36,9 @@ def generate(folder: Path, *, seed: str = "1") -> Path:
     for number in range(len(PEOPLE)):
         maker.drive(number)
         maker.mailbox(number)
-    maker.groups(make_sites(maker))
-    maker.changes()
+    sites = make_sites(maker)
+    maker.groups(sites)
+    maker.changes(sites)
     maker.finish()
     return folder
 
@@ -155,13 +156,14 @@ class _Maker:
 
     # ------------------------------------------------------------------------------------------------- changes
 
-    def changes(self) -> None:
+    def changes(self, sites: list[Row]) -> None:
         """What happens between the first export and the second."""
         written: list[Row] = []
         for name, rows in self.rows.items():
             written.extend({"kind": "driveItem", **row} for row in Story(name, rows, self.seed, self.content).tell())
         for number, messages in self.messages.items():
             written.extend(tell_of_mail(self.users[number]["userPrincipalName"], messages))
+        written.extend(tell_of_sites(sites))
         self.lines("changes.jsonl", [{"n": n, **row} for n, row in enumerate(written)])
 
     # --------------------------------------------------------------------------------------------------- files

@@ -9,7 +9,7 @@ getAllSites, whose page documents no options. Source: graph.md §5.1, §5.5; qui
 import base64
 import binascii
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,8 @@ from exporters.ordered import in_order
 
 ASKED_AT_ONCE = 4
 """Sites whose subsites are asked for side by side."""
+TOGETHER = 50
+"""Sites whose subsites are asked for before those of the next are."""
 DEEPEST = 100
 """Levels of subsites that are followed; an address has at most 400 characters."""
 _GUIDS = 32
@@ -51,18 +53,34 @@ class Unlisted:
     error: LastcopyError
 
 
-def find_sites(graph: GraphSession, *, with_subsites: bool) -> Iterator[FoundSite | Unlisted]:
-    """Yield each site once. with_subsites: whether the subsites of those that are not personal are wanted, too.
+def find_sites(
+    graph: GraphSession,
+    *,
+    with_subsites: bool,
+    skip: Callable[[FoundSite], bool] = lambda site: False,
+    held: Iterable[FoundSite] = (),
+) -> Iterator[FoundSite | Unlisted]:
+    """Yield each site once. with_subsites: whether the subsites of those that are not personal are wanted, too. skip: says of a
+    collection that nobody wants it. held: sites of the store: of one that is not listed the subsites are asked for all the same.
 
-    Raises: SourceError, ItemError if the collections cannot be listed (to their end); RunError.
+    Raises: SourceError, ItemError if the collections cannot be listed to their end, after what was listed; RunError.
     """
-    finder = _Finder(graph)
-    with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="lastcopy-sites") as pool:
+    finder, listed, failure = _Finder(graph), list[FoundSite | Unlisted](), None
+    try:  # all pages first: the copies of what the first one lists may take days, and links do not last
         for page in graph.pages("/sites/getAllSites", cost=Cost.LISTING):
-            found = finder.new(page)
-            yield from found
+            listed += [one for one in finder.new(page) if isinstance(one, Unlisted) or not skip(one)]
+    except (ItemError, SourceError) as error:
+        failure = error
+    with ThreadPoolExecutor(ASKED_AT_ONCE, thread_name_prefix="lastcopy-sites") as pool:
+        for first in range(0, len(listed), TOGETHER):
+            some = listed[first : first + TOGETHER]
+            yield from some
             if with_subsites:
-                yield from finder.below(pool, [one for one in found if isinstance(one, FoundSite)])
+                yield from finder.below(pool, [one for one in some if isinstance(one, FoundSite)])
+        if with_subsites:
+            yield from finder.below(pool, [one for one in held if not finder.knows(one)])
+    if failure is not None:
+        raise failure
 
 
 def site_of_drive(drive_id: str) -> str | None:
@@ -102,6 +120,10 @@ class _Finder:
                 self._seen.add(site.id.lower())
                 found.append(site)
         return found
+
+    def knows(self, site: FoundSite) -> bool:
+        """Whether a site was met."""
+        return site.id.lower() in self._seen
 
     def below(self, pool: ThreadPoolExecutor, sites: list[FoundSite]) -> Iterator[FoundSite | Unlisted]:
         """All subsites of these sites, level by level."""

@@ -59,6 +59,19 @@ class Context:
 
         return load(self.config_file)
 
+    def take_now(self, config: "Config", *, only_rehearsed: bool) -> None:
+        """Go by the time of --now, where it is given. only_rehearsed: the verb sends, records or signs. Raises: UsageError."""
+        if self.args.now is None:
+            return
+        from retention.rehearsed import ShiftedClock, is_rehearsed, told_time
+
+        if only_rehearsed and not is_rehearsed(config, self.clock):
+            raise UsageError(
+                f"--now is not for `{self.args.verb}`: it sends or records, and this state was not made by a rehearsal",
+                "Leave it out: it exists on timeline, status, plan and sweep --dry-run alone.",
+            )
+        self.clock = ShiftedClock(told_time(self.args.now, config.settings.retention.time_zone))
+
 
 def common_options(*, suppress: bool) -> Parser:
     """The options of every verb. suppress: leave no default (they may stand before or after the verb)."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exporters.bag.catalogue import Catalogue
-from exporters.discovery import Undiscovered
+from exporters.discovery import Undiscovered, discover
 from exporters.sharepoint.finding import DEEPEST, site_guids, site_of_drive
 from exporters.sources import Source, SourceKind
 from tests.unit.discovery_desk import Desk, desk_at
@@ -100,6 +100,14 @@ def test_q003_pages_that_overlap_give_each_site_once(desk: Desk) -> None:
     assert len(paths) == 3 and paths[1].endswith("/sites/oneDrive.getAllSites")  # the next link, as it is
 
 
+def test_q011_all_pages_are_read_before_the_first_site_is_copied(desk: Desk) -> None:
+    """Its copy may take days, and a link does not last so long."""
+    desk.client.control("POST", "settings", {"sites_page": 1})
+    first = next(iter(discover(desk.graph, Catalogue(desk.store), desk.clock, desk.state, [SITE])))
+    assert isinstance(first, Source)
+    assert sum("getAllSites" in row["path"] for row in desk.requests()) == len(LISTED) + 2
+
+
 def test_a_subsite_that_is_listed_with_the_collections_comes_once(desk: Desk) -> None:
     """getAllSites may list subsites: nobody says that it never does."""
     row = {"id": site_id("/sites/wall/data").upper(), "webUrl": "https://rehearsal.sharepoint.example/sites/wall/data"}
@@ -174,6 +182,13 @@ def test_a_listing_that_breaks_off_keeps_what_it_gave(desk: Desk) -> None:
     found = {one.label: one for one in desk.found(SITE)}
     assert isinstance(found["sharepoint/sites"], Undiscovered)
     assert isinstance(found["sharepoint/sites!wall!data!root!Documents"], Source)
+
+
+def test_a_site_that_the_list_leaves_out_is_asked_for_new_subsites(desk: Desk) -> None:
+    """We hold it, and it answers: what came below it since is no less a source."""
+    desk.hold(desk.sources(SITE)["sharepoint/sites!wall"])
+    desk.fault(fault="edit", route=ALL_SITES, edits=[{"at": "value/1", "drop": True}])
+    assert {"sharepoint/sites!wall", "sharepoint/sites!wall!data!root"} <= desk.sources(SITE).keys()
 
 
 def test_a_site_that_is_gone_stays_a_source(desk: Desk) -> None:

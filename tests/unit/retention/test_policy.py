@@ -1,5 +1,6 @@
 """The policy: every sentence has its source, and files of one's own protect no less (retention-domain §2.2 to §2.4)."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
@@ -244,6 +245,14 @@ def test_what_does_not_hold_together_is_refused(text: str, word: str, laid_over:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"gone\.yaml"):
         load_policy([tmp_path / "gone.yaml"])
+
+
+def test_the_file_in_the_guide_is_right(laid_over: Callable[..., Policy]) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "operating.md").read_text(encoding="utf-8")
+    (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL) if "policy_id" in block]
+    found = laid_over(text).window("direct", "cancel")
+    assert found is not None
+    assert found.windows.protected_days == 60
 
 
 def test_windows_may_be_split_by_term_or_segment(laid_over: Callable[..., Policy]) -> None:

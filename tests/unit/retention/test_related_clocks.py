@@ -7,7 +7,7 @@ import pytest
 
 from retention.events import Event, EventError, read_time
 from retention.policy import load_policy
-from retention.related_clocks import Covering, Marks, Together, object_marks, read_object_event, together
+from retention.related_clocks import Covering, Marks, Together, loss_of, object_marks, read_object_event, together
 from retention.timeline import Purchase, draw
 
 POLICY = load_policy()
@@ -168,6 +168,32 @@ class TestSeveralSubscriptions:
             "b": covering("enterprise", ("cancel", "2026-03-01T00:00Z")),
         }
         assert self.found(subscriptions).flags == ("policy_fallback", "uncertain_start")
+
+    def test_what_each_source_is_planned_by(self) -> None:
+        subscriptions = {
+            "suite": covering("direct", ("cancel", "2026-03-01T10:15Z")),
+            "mail": covering("direct", services=frozenset({"exchange"})),
+        }
+        found = self.found(subscriptions, u=["suite", "mail"], v=["suite"])
+        asked = [
+            ("mail", "u"),
+            ("mail", "v"),
+            ("mail", None),
+            ("onedrive", "u"),
+            ("sharepoint", None),
+            ("directory", None),
+        ]
+        planned = {(kind, owner): text(loss_of(found, kind, owner)) for kind, owner in asked}
+        assert planned == {
+            ("mail", "u"): None,
+            ("mail", "v"): "2026-03-31",
+            ("mail", None): None,
+            ("onedrive", "u"): "2026-03-31",
+            ("sharepoint", None): "2026-03-31",
+            ("directory", None): None,
+        }
+        ended = {**subscriptions, "mail": covering("direct", ("cancel", "2026-04-01T00:00Z"))}
+        assert text(loss_of(self.found(ended), "directory", None)) == "2026-05-01"
 
     def test_a_user_of_an_unknown_subscription_is_refused(self) -> None:
         with pytest.raises(EventError):

@@ -14,6 +14,7 @@ from retention.reminders import (
     adjusted,
     decide,
     moved,
+    object_thresholds,
     scheduled,
     severity_of,
 )
@@ -157,6 +158,22 @@ def test_a_long_interval_that_jumps_the_night_sends_it_before() -> None:
     assert due(
         decide({"at_risk_from": at}, now=now, known_at=LONG_AGO, every=12 * HOUR, quiet=NIGHT, settled=SENT)
     ) == [("at_risk_from", 14)]
+
+
+def test_marks_of_objects_have_thresholds_of_their_own() -> None:
+    marks = {"mailbox_at_risk_from": AT, "onedrive_archived_from": None, "package_expires": AT}
+    found = scheduled(marks, known_at=LONG_AGO, thresholds=object_thresholds(marks))
+    assert [(one.boundary, one.threshold_days, one.severity) for one in found] == [
+        ("mailbox_at_risk_from", 30, "notice"),
+        ("mailbox_at_risk_from", 7, "high"),
+        ("package_expires", 7, "high"),
+        ("package_expires", 3, "critical"),
+        ("mailbox_at_risk_from", 1, "critical"),
+        ("package_expires", 1, "critical"),
+        ("mailbox_at_risk_from", 0, "critical"),
+    ]
+    sweep = decide(marks, now=AT - 6 * DAY, known_at=LONG_AGO, every=HOUR, thresholds=object_thresholds(marks))
+    assert due(sweep) == [("mailbox_at_risk_from", 7), ("package_expires", 7)]
 
 
 def test_moves_of_an_hour_are_told() -> None:

@@ -239,6 +239,25 @@ class TestPartners:
         assert [phase.state for phase in timeline.phases] == ["Active", "Suspended", "Disabled", "Disabled", "Deleted"]
         assert timeline.trigger == "term_end_suspended"
 
+    def test_a_second_end_is_no_part_of_the_suspension(self) -> None:
+        timeline = drawn(
+            "csp_nce",
+            ("suspend", "2026-07-20T12:00Z"),
+            ("term_end", "2026-08-15T00:00Z"),
+            ("term_end", "2026-08-20T00:00Z"),
+        )
+        assert timeline.flags == ("duplicate_trigger_ignored", "partner_suspended")
+
+    def test_deleted_while_suspended(self) -> None:
+        timeline = drawn(
+            "csp_nce",
+            ("suspend", "2026-07-20T12:00Z"),
+            ("delete_subscription", "2026-08-01T00:00Z"),
+            ("term_end", "2026-08-15T00:00Z"),
+        )
+        assert timeline.flags == ("partner_suspended", "sharepoint_onedrive_deleted_at_once")
+        assert (at(timeline, "access_ends"), at(timeline, "deletable_from")) == ("2026-07-20T12:00", "2026-08-01T00:00")
+
     def test_a_suspension_in_expired_locks_users_out(self) -> None:
         timeline = drawn("csp_nce", ("term_end", "2026-08-15T00:00Z"), ("suspend", "2026-08-20T00:00Z"))
         assert (at(timeline, "access_ends"), at(timeline, "at_risk_from")) == ("2026-08-20T00:00", "2026-09-14T00:00")

@@ -4,7 +4,6 @@ Source: data/retention/README.md (how instants and lists are compared).
 """
 
 import json
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from retention.policy import load_policy
 from retention.timeline_cases import answer, answers
 
 HERE = Path(__file__).parent
-SHARED = Path(os.environ.get("LASTCOPY_SHARED") or HERE.parents[3] / "shared") / "data" / "retention"
+SHARED = HERE.parents[3] / "shared" / "data" / "retention"
 OWN = json.loads((HERE / "timeline-cases.json").read_text(encoding="utf-8"))["cases"]
 POLICY = load_policy()
 
