@@ -14,7 +14,6 @@ from exporters.export import REFUSALS
 from exporters.outcomes import ExceptionCode
 from exporters.results import (
     ARCHIVE_UNREADABLE,
-    LISTS_NOT_LISTED,
     NOT_REACHABLE,
     PST_FAILED,
     PST_INCOMPLETE,
@@ -43,11 +42,9 @@ REASONS = {
     PST_READ_BACK: "its PST was not as it was written when it was read back; the originals are whole: run `lastcopy compose`",
     "fasttransfer_unavailable": "the second capture that was asked for cannot be had, or not in full; the copy as MIME and JSON"
     " does not need it",
-    LISTS_NOT_LISTED: "some of its lists, or their columns, could not be read: what is new in them is missing",
-    "listing_incomplete": "a listing of one of its lists left out items that the service has; nothing was marked gone for it",
     "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "libraries_refused": "some of its libraries could not be copied to their end: what is new in them is missing",
-    "lists_not_listed": "some of its lists could not be read to their end: what is new in them is missing",
+    "lists_not_listed": "some of its lists, or their columns, could not be read to their end: what is new in them is missing",
     "pages_not_listed": "its pages could not be listed: what is new among them is missing",
     "listing_incomplete": "a listing left out what another one has: nothing of that was marked gone",
     "moving": "it changed while it was read; run the export again",
@@ -59,8 +56,6 @@ CONTENT = frozenset(
         ARCHIVE_UNREADABLE,
         PST_INCOMPLETE,
         "folders_not_listed",
-        LISTS_NOT_LISTED,
-        "listing_incomplete",
         "content_differs",
         "count_unavailable",
         "item_without_id",
