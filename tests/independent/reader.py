@@ -404,7 +404,8 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
         if row["kind"] not in ("folder", "package") or row["outcome"] == "gone" or row.get("code") == "vanished":
             continue
         facts = bag.listed.get(spot, row)
-        expected = facts.get("service", {}).get("childCount")
+        service = facts.get("service", {})
+        expected = service.get("totalItemCount", service.get("childCount"))  # of a list, which holds no folders
         if facts.get("deleted"):
             continue
         if not isinstance(expected, int):
