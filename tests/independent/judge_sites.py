@@ -180,6 +180,7 @@ def _nothing_else(bag: SiteBag, site: SiteTruth, found: Differences) -> None:
             found.check("nothing else", where, scope in places or scope == item_id)
     scopes = {
         "site",
+        "web",
         *places,
         *site.lists,
         *site.gone_lists,
