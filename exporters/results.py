@@ -16,13 +16,11 @@ from exporters.copied import CopyResult
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
-from exporters.outcomes import ExceptionCode
 from exporters.sources import Source, SourceKind
 
 COVERED, IN_PART, NOT_REACHABLE = "covered", "in part", "not reachable"
 NOT_ASKED, NEVER = "not asked", "never possible"
 ARCHIVE_UNREADABLE = "archive_unreadable"
-LISTS_NOT_LISTED = "lists_not_listed"
 PST_INCOMPLETE, PST_FAILED, PST_READ_BACK = "pst_incomplete", "pst_failed", "pst_read_back"
 _OF_NO_CLASS = frozenset({ARCHIVE_UNREADABLE, "fasttransfer_unavailable", PST_INCOMPLETE, PST_FAILED, PST_READ_BACK})
 """Problems that say nothing of the originals of the mailbox itself."""
@@ -182,7 +180,7 @@ def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, parti
 
 _OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
 """Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
-_PROBLEMS_OF_NO_LIBRARY = frozenset({LISTS_NOT_LISTED, "listing_incomplete", "pages_not_listed"})
+_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "listing_incomplete", "pages_not_listed"})
 
 
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
@@ -191,24 +189,7 @@ def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObje
     problems = set(result.problems) - _PROBLEMS_OF_NO_LIBRARY
     partial = bool(failed or problems or result.pending or not result.reconciled)
     yield from _of_files(result, settings, "libraries", partial=partial)
-    is_less = result.excepted_kinds.get("list_item") or result.pending or LISTS_NOT_LISTED in result.problems
-    yield _row("lists", IN_PART if is_less else COVERED)
-    yield _list_attachments(result)
     yield from result.told
-
-
-def _list_attachments(result: SourceResult) -> JsonObject:
-    """Files attached to list items: SharePoint gives them to an app that signs in with a certificate alone (Q-062)."""
-    code = ExceptionCode.ATTACHMENTS_NEED_CERTIFICATE
-    if number := result.exceptions.get(code):
-        reason = (
-            f"{number:,} items of lists have files, which are given only to an app that signs in with a certificate"
-        )
-        return _row(
-            "list_attachments", NOT_REACHABLE, reason, code=code, alternative="tenant.credential: {certificate: file:…}"
-        )
-    is_less = result.excepted_kinds.get("attachment") or LISTS_NOT_LISTED in result.problems
-    return _row("list_attachments", IN_PART if is_less else COVERED)
 
 
 # ---------------------------------------------------------------------------------------------------- mailboxes

@@ -226,6 +226,28 @@ def test_q062_where_sharepoint_refuses_the_app_few_items_are_enough_to_know(tena
         desk.checked()
 
 
+def test_q062_no_files_listed_where_the_item_has_some_is_an_exception(desk: ListDesk) -> None:
+    body = {"value": []}
+    desk.faults(
+        {
+            "host": "sharepoint",
+            "route": "re:items\\(2\\)/AttachmentFiles$",
+            "fault": "status",
+            "status": 200,
+            "body": body,
+        }
+    )
+    desk.run()
+    assert {name: row.get("code") for name, row in desk.of("attachment").items()} == {
+        "2/*": "not_found_while_listed",
+        "5/plan.pdf": None,
+    }
+    desk.faults()
+    desk.change("modify", id="2", fields={"Title": "news"})
+    desk.run()
+    desk.checked()
+
+
 def test_q062_one_file_that_cannot_be_had_leaves_the_others(desk: ListDesk) -> None:
     desk.faults({"host": "sharepoint", "route": "re:items%282%29.*plan.pdf|items\\(2\\).*plan.pdf", "fault": "403"})
     desk.run()

@@ -325,7 +325,9 @@ def check_row(row: Row, where: str, wrong: list[str]) -> None:
     else:
         wrong.append(f"{here}: outcome {row['outcome']!r}")
     is_graded = row["kind"] == "file" or (
-        row["kind"] == "version" and "/pages/" not in str(row.get("key")) and not is_entry(str(row.get("key")))
+        row["kind"] == "version"
+        and not re.match("data/(changed/[^/]+/)?(pages|lists)/", str(row.get("key")))
+        and not is_entry(str(row.get("key")))
     )
     if is_graded and row["outcome"] == "copied" and row.get("agreement") not in (
         "match", "unhashed", "rewritten", "differs"
