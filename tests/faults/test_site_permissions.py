@@ -1,9 +1,10 @@
 """Who can see a site, its lists and items: what is asked, at which price, and what is said where that cannot be told."""
 
 import json
+import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from exporters.copied import Progress
 from exporters.drive.settings import DriveSettings
 from exporters.sharepoint.settings import SiteSettings
+from exporters.store.folder import FolderStore
+from exporters.store.protocol import Stored
 from tests.faults.mail_desk import TurnedClock
 from tests.faults.site_desk import SiteDesk, make_site
 from tests.independent import tiny_sites
@@ -292,6 +295,45 @@ def test_a_stopped_run_is_gone_on_with(lab: SiteDesk) -> None:
     lab.run(stop=stop, progress=Stopping())
     lab.run()
     assert len([spot for spot in told(lab) if spot[0] == list_ids(lab)["Tasks"]]) == 3
+    assert reads(lab, lab.run) == {}
+
+
+class CutOffError(BaseException):
+    """The machine is gone."""
+
+
+class Mortal(FolderStore):
+    """A folder whose machine goes down just before or just after a write to a place like `pattern`."""
+
+    pattern, is_after, was_cut = "", True, False
+
+    def put(self, key: str, content: bytes | Iterable[bytes], **options: Any) -> Stored:
+        if self.was_cut:
+            raise CutOffError
+        self.was_cut = re.search(self.pattern, key) is not None
+        if self.was_cut and not self.is_after:
+            raise CutOffError
+        stored = super().put(key, content, **options)
+        if self.was_cut:
+            raise CutOffError
+        return stored
+
+
+@pytest.mark.parametrize("is_after", [False, True])
+@pytest.mark.parametrize("pattern", ["data/site/site-00002", "lastcopy/permissions"])
+def test_cut_off_where_permissions_are_written_the_next_run_makes_it_whole(
+    lab: SiteDesk, pattern: str, *, is_after: bool
+) -> None:
+    store = Mortal(lab.folder)
+    store.pattern, store.is_after = pattern, is_after
+    with pytest.raises(CutOffError):
+        lab.run(store=store)
+    store.close()
+    lab.run(take_over=True)
+    found, tasks = told(lab), list_ids(lab)["Tasks"]
+    assert {spot for spot in found if spot[0] == tasks} == {(tasks, tasks), (tasks, "2"), (tasks, "5")}
+    bag = lab.bag(leftovers=True)
+    assert [row["id"] for row in bag.of("site", "group")] == ["3", "4", "5"]
     assert reads(lab, lab.run) == {}
 
 
