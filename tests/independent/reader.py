@@ -69,7 +69,6 @@ CODES = {
     "too_large",
     "not_exported",
     "stream_unavailable",
-    "attachments_need_certificate",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SEGMENT = re.compile(r"(\d{9})\.jsonl")
