@@ -68,6 +68,7 @@ CODES = {
     "attachment_unreadable",
     "too_large",
     "not_exported",
+    "stream_unavailable",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SEGMENT = re.compile(r"(\d{9})\.jsonl")
