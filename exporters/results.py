@@ -16,6 +16,7 @@ from exporters.copied import CopyResult
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
+from exporters.sharepoint.coverage import TEAM_FILES
 from exporters.sources import Source, SourceKind
 
 COVERED, IN_PART, NOT_REACHABLE = "covered", "in part", "not reachable"
@@ -188,8 +189,9 @@ def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObje
     failed = any(number for kind, number in result.excepted_kinds.items() if kind not in _OF_NO_LIBRARY)
     problems = set(result.problems) - _PROBLEMS_OF_NO_LIBRARY
     partial = bool(failed or problems or result.pending or not result.reconciled)
-    yield from _of_files(result, settings, "libraries", partial=partial)
-    yield from result.told
+    rows = list(_of_files(result, settings, "libraries", partial=partial))
+    yield from rows
+    yield from ({**row, "state": rows[0]["state"]} if row["class"] == TEAM_FILES else row for row in result.told)
 
 
 # ---------------------------------------------------------------------------------------------------- mailboxes

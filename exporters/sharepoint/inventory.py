@@ -91,6 +91,10 @@ class Inventory:
         if drive is not None:
             self.libraries.append(_library(drive, one))
 
+    def addresses(self) -> dict[str, str]:
+        """{drive id: address of the library}, as far as it is told."""
+        return {one.drive_id: url for one in self.libraries if (url := text_of(one.served.get("webUrl")))}
+
     def served(self) -> Iterator[tuple[str, str, JsonObject]]:
         """All that was served, as (what it is, id, JSON)."""
         yield "site", str(self.site["id"]), self.site

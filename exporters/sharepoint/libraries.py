@@ -44,6 +44,8 @@ class Libraries:
         open_scopes = run.writer.heads.scopes
         libraries = sorted(self._inventory.libraries, key=lambda one: (one.drive_id not in open_scopes, one.drive_id))
         there = {one.drive_id for one in libraries}
+        for drive in open_scopes - there:  # before another round ends it
+            self._drive_copy(drive, "").give_up_round()
         for library in libraries:
             if run.stop.is_set():
                 return did

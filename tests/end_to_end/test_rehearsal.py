@@ -11,7 +11,9 @@ import pytest
 
 from retention.cli.main import main
 from tests.end_to_end.driving import COMMAND, wait_for
+from tests.independent.differences import Differences
 from tests.independent.reader import read_store
+from tests.independent.site_bag import read_site_bag
 
 VERBS = ("init", "check", "export", "verify", "accept", "fold", "restore", "rehearse")
 
@@ -32,7 +34,8 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     stores = [path.parent for path in tmp_path.rglob("lastcopy.json")]
     assert len(stores) == 1
     reading = read_store(stores[0])
-    of_drives = [line for line in reading.differences if not line.startswith("mail/")]  # mail has a judge of its own
+    own_readers = ("mail/", "sharepoint/")  # mail and sites have readers of their own
+    of_drives = [line for line in reading.differences if not line.startswith(own_readers)]
     assert of_drives == [], of_drives[:10]
     assert sum(name.startswith("onedrive/") for name in reading.bags) >= 8
     mailboxes = [name for name in reading.bags if name.startswith("mail/")]
@@ -40,6 +43,10 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "A mailbox has become a PST" in result.stdout
     sites = {name for name in reading.bags if name.startswith("sharepoint/")}
     assert sites == {"sharepoint/root", "sharepoint/sites!harbour-wall", "sharepoint/sites!harbour-wall!survey"}
+    of_sites = Differences()
+    for name in sites:
+        read_site_bag(stores[0], name, of_sites)
+    assert not of_sites.found and of_sites.agreed["payload"] > 100
     assert "A site has become plain files" in result.stdout and "sites!harbour-wall-2026 " in result.stdout
     assert any(row["outcome"] == "gone" for bag in reading.bags.values() for row in bag.rows.values()), "no second run"
     for name in reading.bags:

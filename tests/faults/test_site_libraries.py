@@ -9,8 +9,11 @@ import pytest
 
 from exporters.copied import Progress
 from exporters.drive.copying import DriveCopy
+from exporters.drive.listing import Listing
+from exporters.drive.settings import DriveSettings
 from exporters.errors import SourceError
 from exporters.sharepoint import columns
+from exporters.sharepoint.settings import SiteSettings
 from tests.faults.site_desk import DRIVES, SiteDesk, make_site, plain, site_desk
 from tests.independent import tiny_sites
 from tests.independent.site_bag import SiteBag
@@ -179,6 +182,33 @@ def test_q001_a_library_that_refuses_in_the_middle_of_a_full_round_is_listed_fro
     lab.faults()
     assert lab.run().problems == []
     assert outcomes(lab.checked(), drives[PLANS][0])["gone"] == 6
+
+
+def test_q009_wider_settings_outlive_a_cursor_that_is_lost(lab: SiteDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was cut off between the start of a full round and its first page leaves no cursor, and no word of settings."""
+    lab.settings = SiteSettings(DriveSettings(versions="current", permissions="none"))
+    drive, plans = library(lab, PLANS)
+    content = library_content(lab, PLANS, "file 004.txt")
+    lab.change({"drive": PLANS, "id": plans["file 003.txt"], "op": "modify", "_c": content})
+    lab.run()
+    lab.checked()
+    lab.settings = SiteSettings(DriveSettings(versions="all", permissions="shared"))
+    lab.faults(rule("410", drive, count=1, location=None))
+
+    keep = Listing._cursor
+
+    def cut(self: Listing, kind: str, link: str) -> None:
+        if drive in self._writer.heads.scopes:
+            self._writer.flush()
+            raise KeyboardInterrupt
+        keep(self, kind, link)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Listing, "_cursor", cut)
+        with pytest.raises(KeyboardInterrupt):
+            lab.run()
+    lab.run(take_over=True)
+    lab.checked()
 
 
 def test_a_round_that_was_stopped_goes_on_first(lab: SiteDesk) -> None:
@@ -524,5 +554,6 @@ def test_a_stop_among_contents_leaves_columns_for_later(lab: SiteDesk) -> None:
     stopped = lab.run(stop=stop, progress=Stopping())
     assert "covered" not in {row["state"] for row in stopped.coverage}
     lab.bag(settled=False, whole=False)
-    assert {row["state"] for row in lab.run().coverage} == {"covered"}
+    states = {row["class"]: row["state"] for row in lab.run().coverage}
+    assert {states[name] for name in ("lists", "list_attachments", "pages")} == {"covered"}
     lab.checked()

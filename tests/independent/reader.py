@@ -61,6 +61,7 @@ CODES = {
     "download_failed",
     "refused",
     "store_refused",
+    "attachments_need_certificate",
     "unknown_kind",
     "mime_refused",
     "item_unreadable",

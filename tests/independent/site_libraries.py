@@ -21,13 +21,15 @@ Row = dict[str, Any]
 
 @dataclass
 class Asked:
-    """What was asked of the export. unreachable: {id of a drive item: code} that a fault kept back; leftovers: of a kill."""
+    """What was asked of the export. unreachable: {id of a drive item: code} that a fault kept back; leftovers: of a kill; grants:
+    the application has full control of sites, so that it is told what was granted to applications."""
 
     versions: str | int = "current"
     permissions: str = "shared"
     certificate: bool = True
     leftovers: bool = False
     unreachable: dict[str, str] = field(default_factory=dict)
+    grants: bool = False
 
 
 class LibraryJudge:

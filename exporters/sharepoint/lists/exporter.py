@@ -23,6 +23,7 @@ from exporters.sharepoint.lists.one_list import OPEN, ListCopy
 from exporters.sharepoint.lists.places import Places
 from exporters.sharepoint.lists.schemas import SchemaReader
 from exporters.sharepoint.lists.tables import make_tables
+from exporters.sharepoint.permissions import note_permissions_due
 from exporters.sharepoint.run import SiteList, SiteRun
 
 CLOSING_ROUNDS = 3
@@ -81,6 +82,7 @@ class Lists:
             is_owed = run.writer.has_unfinished_work_of(one.id)
             if not (news or extra or is_changed or is_owed or anew):
                 break
+            note_permissions_due(run.writer, one.id)
             did = copy.round(extra=extra, is_changed=is_changed)
             did_any = did_any or news or did > 0
             extra = is_changed = anew = False
