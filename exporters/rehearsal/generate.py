@@ -15,6 +15,7 @@ from pathlib import Path
 
 from exporters.clock import timestamp
 from exporters.rehearsal.content import ContentReader
+from exporters.rehearsal.directory_making import make_directory, make_groups
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.drive_making import DriveMaker
 from exporters.rehearsal.lively import DRIVES, INITIAL_DOMAIN, NOW, PEOPLE, SPECIALS, VANITY_DOMAIN
@@ -131,14 +132,9 @@ class _Maker:
         self.counts.update({"mailboxes": 1, "messages": len(box.messages)})
 
     def groups(self) -> None:
-        """One group that writes to each other, and one that only opens doors."""
-        members = [user["id"] for user in self.users[:4]]
-        unified = {"displayName": "Harbour wall", "mail": f"harbour.wall@{VANITY_DOMAIN}", "groupTypes": ["Unified"]}
-        plain: Row = {"displayName": "Door keys", "mail": None, "groupTypes": []}
-        rows = [
-            {"id": guid(self.seed, "group", n), **row, "_members": members} for n, row in enumerate((unified, plain))
-        ]
-        self.lines("groups.jsonl", rows)
+        """Groups of all kinds, and what the directory has beside them."""
+        self.lines("groups.jsonl", make_groups(self.seed, self.users))
+        (self.folder / "directory.json").write_bytes(render(make_directory(self.seed, self.users)))
 
     def content(self, recipe: str, length: int) -> Row:
         """A content reference for a recipe."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from exporters.rehearsal.content import ContentReader
+from exporters.rehearsal.directory_truth import DirectoryTruth
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.mailboxes import Mailbox, Mailboxes
@@ -45,6 +46,7 @@ class Tenant:
         self.users: list[Row] = list(self._rows("users.jsonl"))
         self.sites: list[Row] = list(self._rows("sites.jsonl"))
         self.groups: list[Row] = list(self._rows("groups.jsonl"))
+        self.directory = DirectoryTruth(folder, self.id, self.users)
         self.subscription_status = "Enabled"
         self.changes_applied = 0
         self._by_name: dict[str, Row] = {}
