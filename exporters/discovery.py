@@ -29,6 +29,7 @@ USER_SELECT = "id,userPrincipalName,userType,accountEnabled,assignedLicenses"
 GROUP_SELECT = "id,mail,mailNickname,groupTypes"
 UNIFIED = "groupTypes/any(c:c eq 'Unified')"
 PAGE = "999"
+OF_USERS = frozenset({SourceKind.ONEDRIVE, SourceKind.MAIL})
 GROUPS = "groups"
 """What stands for all group mailboxes where the groups cannot be listed."""
 
@@ -84,10 +85,10 @@ def discover(
     absences: Absences,
     kinds: Collection[SourceKind] = (SourceKind.ONEDRIVE,),
 ) -> Iterator[Discovered]:
-    """Yield every source of these kinds (OneDrives, mailboxes) once: those of each user, in one pass; the mailboxes of groups;
-    then those in the store whose owner is listed no more, or has another by now; then users of whom the service only said that
-    the tenant has no licence, unless it says so of all; last what stands in `sources/` and cannot be read. Users and groups
-    without a mailbox are named as well.
+    """Yield every source of these kinds once: the directory; OneDrives and mailboxes of each user, in one pass; the mailboxes of
+    groups; then those in the store whose owner is listed no more, or has another by now; then users of whom the service only
+    said that the tenant has no licence, unless it says so of all; last what stands in `sources/` and cannot be read. Users and
+    groups without a mailbox are named as well.
 
     Raises: RunError, SourceError if the users cannot be listed.
     """
@@ -113,16 +114,36 @@ class _Discovery:
 
     def all(self) -> Iterator[Discovered]:
         """See `discover`."""
-        yield from self._of_users()
+        if SourceKind.DIRECTORY in self._kinds:
+            yield from self._first(self._directory())
+        if OF_USERS & self._kinds:
+            yield from self._of_users()
         if SourceKind.MAIL in self._kinds:
             yield from self._of_groups()
         yield from self._of_the_store()
         if self._has_drives:
             yield from self._unlicensed
-        untold = SourceKind.ONEDRIVE if SourceKind.ONEDRIVE in self._kinds else SourceKind.MAIL
+        untold = SourceKind.ONEDRIVE if SourceKind.ONEDRIVE in self._kinds else next(iter(OF_USERS & self._kinds), None)
+        if untold is None:
+            return
         for key in self._catalogue.damaged():
             if key not in self._found:  # those say it themselves
                 yield _undiscovered(key, EntryDamagedError(key), untold)
+
+    def _directory(self) -> Discovered:
+        """The one of the tenant; a store holds no more than one."""
+        kind = SourceKind.DIRECTORY
+        held = (record["id"] for record in self._catalogue.records() if record["kind"] == kind)
+        tenant = next(held, None)
+        try:
+            if tenant is None:
+                pages = self._graph.pages("/organization", params={"$select": "id"}, cost=Cost.DIRECTORY)
+                tenant = next((identifier_of(row.get("id")) for page in pages for row in page), None)
+        except (ItemError, SourceError) as error:
+            return _undiscovered(kind.value, error, kind)
+        if tenant is None:
+            return _undiscovered(kind.value, _odd("The service does not say whose directory it is."), kind)
+        return Source(kind, tenant, kind.value)
 
     def _of_users(self) -> Iterator[Discovered]:
         users = 0
@@ -130,7 +151,7 @@ class _Discovery:
             for user in page:
                 users += 1
                 for kind in FINDABLE:
-                    if kind in self._kinds:
+                    if kind in self._kinds & OF_USERS:
                         yield from self._first(self._of_user(kind, user))
         if not users:
             raise SourceError(

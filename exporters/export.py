@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import structlog
 
@@ -20,7 +20,9 @@ from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagDamagedError, BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
-from exporters.copied import Progress
+from exporters.copied import CopyResult, Progress
+from exporters.directory.exporter import CURSOR as DIRECTORY_CURSOR
+from exporters.directory.exporter import DirectoryExporter
 from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter
@@ -43,7 +45,7 @@ from exporters.mail.settings import MailSettings
 from exporters.metering import UnitMeter
 from exporters.results import SourceResult, coverage_of
 from exporters.scratch import scratch_error
-from exporters.sources import Source, SourceKind
+from exporters.sources import FINDABLE, Source, SourceKind
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.segments import Position, ReplacedError
@@ -85,6 +87,8 @@ class ExportSettings:
 
     def at_once(self, kind: SourceKind) -> int:
         """How many sources of a kind are copied side by side: they do not share their limits, so neither waits for the other."""
+        if kind is SourceKind.DIRECTORY:
+            return 1
         return self.mailboxes_at_once if kind is SourceKind.MAIL else self.drives_at_once
 
 
@@ -133,7 +137,7 @@ class _Places:
         self._copying, self._settings = copying, copying.settings
         self._pools = {
             kind: ThreadPoolExecutor(self._settings.at_once(kind), thread_name_prefix=f"lastcopy-{kind}")
-            for kind in (SourceKind.ONEDRIVE, SourceKind.MAIL)
+            for kind in FINDABLE
         }
         self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
 
@@ -264,9 +268,7 @@ class Copying:
                     result.take_pst(writer.heads.cursors.get(CURSOR), composing.error)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
 
-    def _exporter(
-        self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]
-    ) -> DriveExporter | MailExporter:
+    def _exporter(self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]) -> "Exporter":
         def accepts_removals(digest: str) -> bool:
             return self.settings.accepts_removals(source, digest)
 
@@ -283,6 +285,16 @@ class Copying:
                 is_group=source.is_group,
                 compose=compose,
             )
+        if source.kind is SourceKind.DIRECTORY:
+            return DirectoryExporter(
+                source,
+                self.graph,
+                writer,
+                self.run.clock,
+                progress=self.progress,
+                stop=self.stop,
+                accepts_removals=accepts_removals,
+            )
         return DriveExporter(
             source,
             self.graph,
@@ -294,6 +306,16 @@ class Copying:
             stop=self.stop,
             accepts_removals=accepts_removals,
         )
+
+
+class Exporter(Protocol):
+    """Copies one source into its bag. result: what came of it so far."""
+
+    result: CopyResult
+
+    def run(self) -> CopyResult:
+        """Copy, and close the bag. Raises: SourceError, RunError, errors of the store."""
+        ...
 
 
 class _Composing:
@@ -319,6 +341,8 @@ def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> boo
     """Whether an earlier run listed a source to the end, by the cursors of its bag (docs/formats.md)."""
     if source.kind is SourceKind.MAIL:
         return ("threads" if source.is_group else "folders") in cursors
+    if source.kind is SourceKind.DIRECTORY:
+        return DIRECTORY_CURSOR in cursors
     return cursors.get(source.id, {}).get("kind") == "delta"
 
 
@@ -342,7 +366,11 @@ def _only_this_source(error: LastcopyError) -> bool:
 
 
 def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
-    kept: Mapping[str, Any] = settings.mail.as_kept() if source.kind is SourceKind.MAIL else settings.drive.as_kept()
+    kept: Mapping[str, Any] = settings.drive.as_kept()
+    if source.kind is SourceKind.MAIL:
+        kept = settings.mail.as_kept()
+    elif source.kind is SourceKind.DIRECTORY:
+        kept = {}
     if source.is_group:
         kept = {**kept, "group": True}  # by this a later run knows it that no longer finds it in the directory
     return {

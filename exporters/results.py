@@ -124,7 +124,7 @@ def main_class(source_kind: SourceKind, *, is_group: bool = False) -> str:
     """The class of content that a source is there for: its row of coverage comes first."""
     if source_kind is SourceKind.MAIL:
         return "group_conversations" if is_group else "primary_mailbox"
-    return "files"
+    return "directory" if source_kind is SourceKind.DIRECTORY else "files"
 
 
 def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) -> list[JsonObject]:
@@ -133,6 +133,8 @@ def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) 
     if problem is not None:
         name = main_class(source.kind, is_group=source.is_group)
         return [_row(name, NOT_REACHABLE, str(problem), code=problem.code)]
+    if source.kind is SourceKind.DIRECTORY:
+        return result.told or [_row("directory", IN_PART, "the run ended before it was listed to the end")]
     return list(_of_mailbox(result, mail) if source.kind is SourceKind.MAIL else _of_drive(result, drive))
 
 

@@ -18,7 +18,7 @@ NOT_BUILT = "not_in_this_version"
 NOT_FOUND = "source_not_found"
 UNRECONCILED = "not_reconciled"
 MASS = "mass_disappearance"
-CLASSES = ("sharepoint", "directory")
+CLASSES = ("sharepoint",)
 REFUSED = frozenset(
     {
         *("access_denied", "drive_not_found", "locked", "no_drive", "no_mailbox", "not_found"),

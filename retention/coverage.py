@@ -28,9 +28,9 @@ def not_built(config: Config) -> list[JsonObject]:
     """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
     sources = config.settings.sources
     rows: list[JsonObject] = []
-    for name, wanted in (("sharepoint", sources.sharepoint != "none"), ("directory", sources.directory)):
+    for name, wanted in (("sharepoint", sources.sharepoint != "none"),):
         if wanted:
-            reason = "This version copies OneDrives and mailboxes; it does not copy this yet."
+            reason = "This version copies OneDrives, mailboxes and the directory; it does not copy this yet."
             asked = name in sources.model_fields_set
             rows.append({"class": name, "state": NOT_REACHABLE, "code": NOT_BUILT, "reason": reason, "asked": asked})
     return rows

@@ -82,6 +82,8 @@ def unknown_source(name: str, known: list[str]) -> ConfigurationError:
 
 def chosen(settings: SourcesSettings, kind: SourceKind) -> str | list[str]:
     """What the configuration says of a kind of source: all, none, or a list of names."""
+    if kind is SourceKind.DIRECTORY:
+        return "all" if settings.directory else "none"
     choice: str | list[str] = settings.mail if kind is SourceKind.MAIL else settings.onedrive
     return choice
 

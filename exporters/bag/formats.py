@@ -46,7 +46,7 @@ PAGES = "data/pages"
 OBJECT = rf"(?:{ORIGINALS}[a-z]+|{LISTS}/[^/]+/(?:items|columns)|data/site/site)-[0-9]{{5,}}\.(?:zip|jsonl)"
 """Pattern of the keys of objects that hold entries."""
 
-DIRECTORY_KINDS = frozenset({"user", "group", "licence", "subscription", "domain", "organization", "term"})
+DIRECTORY_KINDS = frozenset({"user", "group", "licence", "subscription", "domain", "organization", "role", "term"})
 """Kinds of rows of the bag of the directory; all are entries of objects."""
 
 LISTED_KINDS = frozenset(

@@ -56,6 +56,8 @@ Body = bytes | Mapping[str, Any] | None
 # Area of a path → application permission (graph.md 2.1). First match counts.
 _PERMISSIONS: tuple[tuple[str, str], ...] = (
     (r"/permissions\b|expand=permissions", "Files.Read.All (complete sharing data: Sites.FullControl.All)"),
+    (r"/termStore", "TermStore.Read.All"),
+    (r"/deletedItems/microsoft\.graph\.group", "Group.Read.All"),
     (r"/sites/[^/]+/lists|/lists/|/pages|getAllSites|^/sites", "Sites.Read.All"),
     (r"^/drives/|/drives?(/|$|\?)", "Files.Read.All"),
     (r"/exportItems", "MailboxItem.Export.All"),

@@ -28,7 +28,7 @@ def apply_to_directory(tenant: Tenant, change: Row, op: str, at: str) -> bool:
             row.update(change["set"])
         elif op == "members" and not is_user:
             row["_members"] = list(change["set"])
-            row["_owners"] = list(change.get("owners", row.get("_owners", ())))
+            row["_owners"] = list(change.get("owners") or row.get("_owners") or ())
         elif op == "purge":
             deleted.remove(row)
         elif op == "delete":
