@@ -95,9 +95,12 @@ def kinds_asked(settings: SourcesSettings) -> list[SourceKind]:
 
 def kinds_of(name: str, settings: SourcesSettings) -> list[SourceKind]:
     """The kinds that a name means: that of kind/NAME; of NAME alone, those that the configuration asks for (a user's drive and
-    mailbox have one name), or any if it asks for none."""
+    mailbox have one name), or any if it asks for none. The directory has no name but its own."""
+    if folded(name) == SourceKind.DIRECTORY:
+        return [SourceKind.DIRECTORY]
     said = [kind for kind in FINDABLE if folded(name).startswith(f"{kind}/")]
-    return said or kinds_asked(settings) or list(FINDABLE)
+    named = [kind for kind in FINDABLE if kind is not SourceKind.DIRECTORY]
+    return said or [kind for kind in kinds_asked(settings) if kind in named] or named
 
 
 def is_asked(labels: frozenset[str], settings: SourcesSettings, kind: SourceKind = SourceKind.ONEDRIVE) -> bool:

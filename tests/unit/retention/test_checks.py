@@ -8,7 +8,7 @@ import pytest
 from exporters.errors import ConfigurationError, RunError
 from retention.checks import Check, _clock, _permissions, _versioning, failed, verdict
 from retention.config import Config, parse
-from retention.permissions import BASE, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
+from retention.permissions import BASE, DIRECTORY, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
 from retention.verdicts import Exit
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -85,13 +85,20 @@ def needs(text: str, cloud: str = "worldwide") -> set[str]:
 
 def test_permissions_follow_what_is_asked_for_and_what_the_cloud_has() -> None:
     base = {"User.Read.All", "Organization.Read.All"}
-    assert needs("sources: {mail: none}") == base | {"Files.Read.All"}
-    assert needs("sources: {onedrive: none}") == base | MAIL_ROLES
-    assert needs("sources: {mail: none, onedrive: none}") == base
+    assert needs("sources: {mail: none, directory: off}") == base | {"Files.Read.All"}
+    assert needs("sources: {directory: off, onedrive: none}") == base | MAIL_ROLES
+    assert needs("sources: {mail: none, onedrive: none, directory: off}") == base
     export = {need.name for need in EXPORT_API}
-    assert needs("sources: {onedrive: none, archive: none}\nmail: {fasttransfer: off}") == base | MAIL_ROLES - export
-    assert needs("sources: {onedrive: none}", "usgov_l4") == base | MAIL_ROLES - export
-    assert needs("sources: {onedrive: none}", "china") == base | MAIL_ROLES - export - {"Tasks.Read.All"}
+    assert (
+        needs("sources: {directory: off, onedrive: none, archive: none}\nmail: {fasttransfer: off}")
+        == base | MAIL_ROLES - export
+    )
+    assert needs("sources: {directory: off, onedrive: none}", "usgov_l4") == base | MAIL_ROLES - export
+    assert needs("sources: {directory: off, onedrive: none}", "china") == base | MAIL_ROLES - export - {
+        "Tasks.Read.All"
+    }
+    directory = {need.name for need in DIRECTORY}
+    assert needs("sources: {mail: none, onedrive: none}") == base | directory
 
 
 @pytest.mark.parametrize(

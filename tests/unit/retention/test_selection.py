@@ -99,6 +99,8 @@ def test_what_the_configuration_asks_for_of_mailboxes(settings: dict[str, object
         ("mail/anna@contoso.com", {"mail": "none"}, ["mail"]),
         ("MAIL/anna@contoso.com", {}, ["mail"]),
         ("onedrive/anna@contoso.com", {}, ["onedrive"]),
+        ("Directory", {}, ["directory"]),
+        ("directory/directory", {}, ["directory"]),
     ],
 )
 def test_a_name_alone_means_the_kinds_that_are_asked_for(
@@ -106,4 +108,4 @@ def test_a_name_alone_means_the_kinds_that_are_asked_for(
 ) -> None:
     found = SourcesSettings.model_validate(settings)
     assert [str(kind) for kind in kinds_of(name, found)] == kinds
-    assert set(kinds_asked(found)) <= {SourceKind.ONEDRIVE, SourceKind.MAIL}
+    assert SourceKind.DIRECTORY in kinds_asked(found)
