@@ -99,7 +99,7 @@ def kinds_of(name: str, settings: SourcesSettings) -> list[SourceKind]:
     if folded(name) == SourceKind.DIRECTORY:
         return [SourceKind.DIRECTORY]
     said = [kind for kind in FINDABLE if folded(name).startswith(f"{kind}/")]
-    named = [kind for kind in FINDABLE if kind is not SourceKind.DIRECTORY]
+    named: list[SourceKind] = [kind for kind in FINDABLE if kind is not SourceKind.DIRECTORY]
     return said or [kind for kind in kinds_asked(settings) if kind in named] or named
 
 

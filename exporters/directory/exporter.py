@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from exporters.bag.about import name_source
-from exporters.bag.formats import JsonObject, load_json
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.reconcile import difference_of, reconcile
 from exporters.clock import Clock, timestamp
@@ -60,6 +61,7 @@ class DirectoryExporter:
         self._listed: set[str] = set()
         self._refused: dict[str, LastcopyError] = {}
         self._absent: set[str] = set()
+        self._unsettled: set[str] = set()
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
@@ -85,6 +87,7 @@ class DirectoryExporter:
                 waiting = [folder for folder in waiting if not self._list(folder)]
                 if not waiting:
                     break
+            self._unsettled = {folder.id for folder in waiting}
         except BaseException as error:
             self._writer.orphans_possible = True
             if isinstance(error, GraphError | StoppedError):  # the store is well: what was listed is kept
@@ -97,7 +100,7 @@ class DirectoryExporter:
         self.result.has_answered = True
         if self._decide_removals():
             self._writer.emit("round", {**_ROUND, "state": "ended", "link": None})
-            self._tables.put(self._writer, self._clock, self._listed)
+            self._tables.put(self._writer, self._clock, self._listed - self._unsettled)
         if CURSOR not in self._writer.heads.cursors:
             self._writer.emit("cursor", {"scope": CURSOR, "kind": "listed", "link": "", "settings": {}})
 
@@ -152,7 +155,7 @@ class DirectoryExporter:
     def _decide_removals(self) -> bool:
         """Mark as gone what is listed no more. False, and nothing is marked, if too much would vanish at once."""
         state = self._writer.state
-        find_removed(state, self._listed - self._listing.nameless)
+        find_removed(state, self._listed - self._listing.nameless - self._unsettled)
         if is_mass(state) and not self._accepts_removals(digest := digest_of_removed(state)):
             self.result.problems.append("mass_disappearance")
             self.result.digests["mass_disappearance"] = digest
@@ -170,6 +173,11 @@ class DirectoryExporter:
         name_source(writer, self._source, self._clock)
         if self._listing.nameless:
             self.result.problems.append("item_without_id")
+        if (
+            self._unsettled
+        ):  # the service counts others than it lists: what it left out may have changed, and is not gone
+            self.result.problems.append("folders_not_listed")
+            self.result.digests["folders_not_listed"] = Hashed.of(dump_json({"folders": sorted(self._unsettled)}))
         reconciliation = reconcile(writer.state)
         self._take_counts(reconciliation, map(load_json, writer.state.rows("outcome = 'excepted'")))
         at = timestamp(self._clock.now())

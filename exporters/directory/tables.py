@@ -10,7 +10,7 @@ import csv
 import io
 import sqlite3
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from typing import IO, Any
 
 from exporters.bag.digests import Hashed
@@ -20,6 +20,7 @@ from exporters.clock import Clock, timestamp
 from exporters.directory.folders import DELETED_GROUPS, DELETED_USERS, GROUPS, USERS
 from exporters.directory.items import Item
 from exporters.graph.answers import identifier_of, objects_of
+from exporters.outcomes import Outcome
 
 CURSOR = "tables"
 """Scope of the cursor that says whether the tables are as the rows are: {"kind": "derived" or "deriving"}."""
@@ -76,7 +77,7 @@ class Tables:
             if folder not in listed:
                 continue
             if kind:
-                self._add_gone(writer, kind, name, columns)
+                self._add_unlisted(writer, kind, name, columns)
             with tempfile.TemporaryFile() as file:
                 hashed = Hashed(self._content(name, columns))
                 for piece in hashed:
@@ -94,7 +95,7 @@ class Tables:
     # -- lines ------------------------------------------------------------------------------------------------------
 
     def _add_user(self, folder: str, item: Item) -> None:
-        graph, state = item.graph, "active" if folder == USERS.id else "deleted"
+        graph, state = item.graph, _state_in(folder)
         skus = (str(one.get("skuId")) for one in objects_of(graph.get("assignedLicenses")))
         licences = [self._licences.get(sku, sku) for sku in skus]
         cells: list[Any] = [item.id, state, *(graph.get(name) for name in _USER)]
@@ -102,7 +103,7 @@ class Tables:
         self._add_line("users.csv", item.id, folder, item.name, cells)
 
     def _add_group(self, folder: str, item: Item) -> None:
-        graph, state = item.graph, "active" if folder == GROUPS.id else "deleted"
+        graph, state = item.graph, _state_in(folder)
         numbers = {part.name: len(part.rows) for part in item.parts if part.rows is not None}
         cells: list[Any] = [item.id, state, *(graph.get(name) for name in _GROUP), _joined(graph.get("groupTypes"))]
         cells += [_joined(graph.get("proxyAddresses")), numbers.get("members"), numbers.get("owners")]
@@ -118,28 +119,32 @@ class Tables:
         cells += [row.get(name) for name in ("displayName", "userPrincipalName", "mail")]
         self._add_line("members.csv", f"{group.id} {role} {member_id}", folder, group.name, cells)
 
-    def _add_gone(self, writer: BagWriter, kind: str, table: str, columns: Iterable[str]) -> None:
-        """What is not listed any more, by what its row says."""
-        for row in map(load_json, writer.state.rows("kind = ? AND outcome = 'gone'", (kind,))):
-            told: Mapping[str, Any] = {
-                **row["service"],
-                "id": row["id"],
-                "state": "gone",
-                "createdDateTime": row.get("created"),
-            }
-            self._add_line(table, str(row["id"]), "", str(row["name"]), [told.get(name) for name in columns])
+    def _add_unlisted(self, writer: BagWriter, kind: str, table: str, columns: Iterable[str]) -> None:
+        """What is held and was not listed now, by what its row says: what is gone, and what could not be asked for."""
+        for row in map(load_json, writer.state.rows("kind = ?", (kind,))):
+            state = "gone" if row["outcome"] == Outcome.GONE else _state_in(str(row["parent"]))
+            told = {**row["service"], "id": row["id"], "state": state, "createdDateTime": row.get("created")}
+            cells = [told.get(name) for name in columns]
+            self._add_line(table, str(row["id"]), "", str(row["name"]), cells, conflict="IGNORE")
 
-    def _add_line(self, table: str, line_id: str, folder: str, order: str, cells: Iterable[object]) -> None:
+    def _add_line(
+        self, table: str, line_id: str, folder: str, order: str, cells: Iterable[object], conflict: str = "REPLACE"
+    ) -> None:
         out = io.StringIO()
         csv.writer(out, lineterminator="\r\n").writerow([_cell(cell) for cell in cells])
         line = out.getvalue().encode("utf-8", "replace")
         keys = [text.encode("utf-8", "surrogatepass") for text in (line_id, order)]
-        self._db.execute("INSERT OR REPLACE INTO lines VALUES (?, ?, ?, ?, ?)", (table, keys[0], folder, keys[1], line))
+        query = f"INSERT OR {conflict} INTO lines VALUES (?, ?, ?, ?, ?)"  # noqa: S608 - one of two words
+        self._db.execute(query, (table, keys[0], folder, keys[1], line))
 
     def _content(self, table: str, columns: Iterable[str]) -> Iterator[bytes]:
         yield _BOM + ",".join(columns).encode() + b"\r\n"
         query = "SELECT line FROM lines WHERE name = ? ORDER BY sort, id"
         yield from (line for (line,) in self._db.execute(query, (table,)))
+
+
+def _state_in(folder: str) -> str:
+    return "deleted" if folder in {DELETED_USERS.id, DELETED_GROUPS.id} else "active"
 
 
 def _cell(value: object) -> str:

@@ -104,7 +104,7 @@ class DirectoryDesk(Desk):
         """Apply changes to the tenant, and to what is expected."""
         self.tenant.control("POST", "changes", b"\n".join(json.dumps(row).encode() for row in rows))
         for row in rows:
-            _apply(self.expected, row)
+            apply(self.expected, row)
 
     def copy(self, code: int = 0, *arguments: str) -> Row:
         """Export, and judge what lies in the store then; its document."""
@@ -139,7 +139,8 @@ class DirectoryDesk(Desk):
         self.tenant.settings(roles=sorted(DEFAULT_ROLES - {*roles}))
 
 
-def _apply(expected: Expected, row: Row) -> None:
+def apply(expected: Expected, row: Row) -> None:
+    """Apply one change to what is expected."""
     of_users = row["kind"] == "user"
     live = expected.users if of_users else expected.groups
     deleted = expected.deleted_users if of_users else expected.deleted_groups

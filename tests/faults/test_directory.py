@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.desk import problems, rule
 from tests.faults.directory_desk import (
+    AT,
     DOMAIN,
     ODD_NAMES,
     DirectoryDesk,
+    apply,
     directory_desk,
     group,
+    guid,
     make,
     user,
 )
@@ -170,3 +174,177 @@ def test_what_may_not_be_read_is_an_exception_that_says_what_to_grant(
         desk.check_bag()
         if number:
             assert len(desk.rows("part")) == number
+
+
+# ------------------------------------------------------------------------------------------------- whole and proven
+
+
+def test_a_user_that_a_page_leaves_out_is_found_by_the_count(desk: DirectoryDesk) -> None:
+    """Listed again at once; nobody is missing, and nobody is called gone."""
+    desk.tenant.faults(rule("missing-row", "users", index=3, count=1))
+    desk.copy()
+    assert desk.asked()["users"] == 2
+    desk.check_bag()
+    desk.tenant.faults(rule("missing-row", "users", index=3, count=1))
+    desk.copy()
+    assert desk.rows("version") == {}
+
+
+def test_a_listing_that_never_has_all_is_no_whole_copy(desk: DirectoryDesk) -> None:
+    """The service counts one more, however often it is asked: exit 3, until the counts agree."""
+    desk.tenant.faults(rule("missing-row", "users", index=3))
+    result = desk.run("export", "--json", code=3)
+    assert problems(result.document) == {"not_reconciled", "folders_not_listed"}
+    assert desk.asked()["users"] == 3
+    assert not desk.run("verify", "--json", code=3).document["reconciled"]
+    desk.tenant.faults()
+    desk.copy()
+    desk.check_bag()
+
+
+def test_who_is_left_out_by_a_listing_is_not_gone(desk: DirectoryDesk) -> None:
+    """The count says that the listing is not the whole: what we hold stays, and the run says that it may have changed."""
+    desk.copy()
+    held = desk.objects()
+    desk.tenant.faults(rule("missing-row", "users", index=3))
+    document = desk.run("export", "--json", code=3).document
+    assert problems(document) == {"folders_not_listed"}
+    assert desk.objects() == held and document["totals"]["gone"] == 0
+    desk.tenant.faults()
+    desk.copy()
+    desk.check_bag()
+
+
+def test_a_count_that_is_refused_is_said_and_no_finding(desk: DirectoryDesk) -> None:
+    desk.tenant.faults(rule("status", "re:count$", status=400, code="Request_UnsupportedQuery"))
+    desk.copy()
+    told = json.loads((desk.store / "directory/lastcopy/reconciliation.json").read_bytes())["independent"]
+    assert told[0]["unavailable"] == {"folder": 10} and told[0]["verdict"] == "unavailable"
+    desk.check_bag()
+
+
+def test_a_big_group_comes_in_pages_and_is_counted(tmp_path: Path) -> None:
+    data = make(tmp_path / "tenant", people=6, big=2_500)
+    with directory_desk(data, tmp_path / "product") as desk:
+        desk.copy()
+        asked = desk.asked()
+        assert asked["groups/{group}/members"] == len(desk.expected.groups) + 2
+        assert asked["groups/{group}/members/$count"] == 1  # of the one that has several pages
+        line = line_of(desk.store / "directory", desk.rows("group")[guid("group", 5)])
+        assert len(line["members"]) == 2_500
+        desk.tenant.faults(rule("missing-row", "groups/{group}/members", index=3, after=5))
+        document = desk.run("export", "--json", code=3).document
+        assert document["exceptions"] == {"content_unstable": 1}
+        desk.tenant.faults()
+        desk.copy()
+        desk.check_bag()
+
+
+def test_very_many_that_vanish_at_once_are_not_called_gone(tmp_path: Path) -> None:
+    data = make(tmp_path / "tenant", people=130)
+    with directory_desk(data, tmp_path / "product") as desk:
+        desk.copy()
+        held = desk.objects()
+        left = [one["id"] for one in desk.expected.users[:105]]
+        desk.change(*({"kind": "user", "op": op, "id": one} for one in left for op in ("delete", "purge")))
+        document = desk.run("export", "--json", code=3).document
+        assert {"mass_disappearance", "not_reconciled"} <= problems(document)
+        assert document["totals"]["gone"] == 0 and len(desk.rows("user")) == 131
+        assert desk.objects()["directory/users.csv"] == held["directory/users.csv"]
+        for code in ("mass_disappearance", "not_reconciled"):
+            desk.run("accept", code, "--source", "directory", "--by", "Ada", "--reason", "they left", code=0)
+        document = desk.copy()
+        assert document["totals"]["gone"] == 105
+        desk.check_bag()
+
+
+# ------------------------------------------------------------------------------------------------ odd tenants, odd clouds
+
+
+def test_a_cloud_that_knows_fewer_properties_gives_what_it_has(desk: DirectoryDesk) -> None:
+    desk.tenant.faults(
+        rule("status", "users", count=1, **BAD_PROPERTY), rule("status", "groups", count=1, **BAD_PROPERTY)
+    )
+    document = desk.run("export", "--json", code=0).document
+    (row,) = [one for one in document["sources"][0]["coverage"] if one["class"] == "directory"]
+    assert row["state"] == "covered" and "groups, users" in row["reason"]
+    assert len(desk.rows("user")) == 31
+
+
+def test_what_a_cloud_does_not_have_is_no_exception(desk: DirectoryDesk) -> None:
+    missing = {"status": 400, "code": "BadRequest", "message": "Resource not found for the segment 'termStore'."}
+    desk.tenant.faults(rule("status", "sites/{site}/termStore", **missing), rule("status", "directoryRoles", **missing))
+    document = desk.copy()
+    states = {one["class"]: one["state"] for one in document["sources"][0]["coverage"]}
+    assert states == {"directory": "covered", "term_store": "never possible", "directory_roles": "never possible"}
+    desk.check_bag()
+    desk.tenant.faults()
+    desk.copy()
+    assert len(desk.rows("term")) == 8
+
+
+def test_roles_are_taken_where_they_may_be_read(desk: DirectoryDesk) -> None:
+    desk.lacks("RoleManagement.Read.Directory")
+    document = desk.copy()
+    states = {one["class"]: one["state"] for one in document["sources"][0]["coverage"]}
+    assert states["directory_roles"] == "not reachable" and states["directory"] == "covered"
+    desk.lacks()
+    desk.copy()
+    desk.lacks("RoleManagement.Read.Directory")  # what was once read, and is refused now, is a finding
+    desk.run("export", "--json", code=3)
+    assert desk.rows("role") and all(row["outcome"] == "copied" for row in desk.rows("role").values())
+    desk.check_bag()
+
+
+def test_one_thing_that_fails_does_not_stop_the_others(desk: DirectoryDesk) -> None:
+    """Members of one group end in errors, the domains cannot be listed at all."""
+    broken = desk.expected.groups[1]["id"]
+    desk.tenant.faults(
+        rule("500", f"groups/{broken}/members"),
+        rule("status", "domains", status=403, code="Authorization_RequestDenied"),
+    )
+    desk.expected.hidden = {broken}
+    document = desk.run("export", "--json", code=3).document
+    assert document["exceptions"] == {"access_denied": 1, "download_failed": 1}
+    assert len(desk.rows("user")) == 31 and len(desk.rows("term")) == 8
+    desk.tenant.faults()
+    desk.expected.hidden = set()
+    desk.copy()
+    desk.check_bag()
+
+
+def test_a_user_who_is_deleted_while_the_directory_is_listed_stands_where_it_went(desk: DirectoryDesk) -> None:
+    left = desk.expected.users[4]["id"]
+    change = {"kind": "user", "op": "delete", "id": left}
+    desk.tenant.faults(rule("change", "groups", count=1, changes=[change]))
+    desk.run("export", "--json")
+    desk.change({"kind": "user", "op": "update", "id": desk.expected.users[5]["id"], "set": {}})
+    apply(desk.expected, change)
+    desk.tenant.faults()
+    desk.copy()
+    assert desk.rows("user")[left]["parent"] == "deleted_users"
+    desk.check_bag()
+
+
+def test_cells_that_look_like_formulas_are_text(desk: DirectoryDesk) -> None:
+    desk.copy()
+    users = {row["id"]: row for row in table(desk.store / "directory", "users.csv")}
+    for number, name in enumerate(ODD_NAMES):
+        cell = users[guid("user", number)]["displayName"]
+        told = name.encode("utf-8", "replace").decode()
+        assert cell == (f"'{told}" if name[0] in "=+-@\t\r" else told)
+    assert users[guid("user", 0)]["createdDateTime"] == AT and users[guid("user", 0)]["licences"] == "SPE_E3"
+    groups = {row["id"]: row for row in table(desk.store / "directory", "groups.csv")}
+    assert groups[guid("group", 1)]["displayName"] == "'=HYPERLINK(1)"
+    assert (groups[guid("group", 1)]["members"], groups[guid("group", 1)]["owners"]) == ("8", "1")
+
+
+def test_it_is_restored_folded_and_named_alone(desk: DirectoryDesk, tmp_path: Path) -> None:
+    desk.copy(0, "--source", "directory/directory")
+    desk.run("fold", "--json", code=0)
+    desk.run("restore", "--to", str(tmp_path / "out"), "--source", "directory", "--json", code=0)
+    out = tmp_path / "out/directory"
+    person = json.loads((out / f"users/p7@{DOMAIN}.json").read_bytes())
+    assert person["graph"]["displayName"] == ODD_NAMES[7]
+    assert (out / "users.csv").read_bytes() == desk.objects()["directory/users.csv"]
+    assert len(list((out / "groups").iterdir())) == len(desk.expected.groups)
