@@ -68,9 +68,14 @@ class DirectoryTruth:
 
 
 def _below(terms: list[Row]) -> Iterator[Row]:
-    for term in terms:
-        yield term
-        yield from _below(term.get("_children", []))
+    """Each term once, though one may stand below itself."""
+    waiting, seen = list(terms), set[str]()
+    while waiting:
+        term = waiting.pop()
+        if term["id"] not in seen:
+            seen.add(term["id"])
+            yield term
+            waiting += term.get("_children", [])
 
 
 def _made(tenant_id: str, *parts: object) -> str:

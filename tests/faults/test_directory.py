@@ -348,3 +348,21 @@ def test_it_is_restored_folded_and_named_alone(desk: DirectoryDesk, tmp_path: Pa
     assert person["graph"]["displayName"] == ODD_NAMES[7]
     assert (out / "users.csv").read_bytes() == desk.objects()["directory/users.csv"]
     assert len(list((out / "groups").iterdir())) == len(desk.expected.groups)
+
+
+def test_verify_against_the_tenant_tells_what_is_not_as_it_was(desk: DirectoryDesk) -> None:
+    desk.copy()
+    (told,) = desk.run("verify", "--against-tenant", "--json", code=0).document["against_tenant"]
+    assert told["listed"] == 50 and not (told["missing"] or told["changed"] or told["unexpected"]), told
+    desk.change(
+        {"kind": "user", "op": "update", "id": desk.expected.users[1]["id"], "set": {"jobTitle": "Diver"}},
+        {"kind": "user", "op": "create", "user": user(70)},
+        {"kind": "group", "op": "delete", "id": desk.expected.groups[2]["id"]},
+        {"kind": "group", "op": "purge", "id": desk.expected.groups[2]["id"]},
+        {"kind": "group", "op": "members", "id": desk.expected.groups[3]["id"], "set": [guid("user", 3)]},
+    )
+    (told,) = desk.run("verify", "--against-tenant", "--json", code=3).document["against_tenant"]
+    assert (told["missing"], told["changed"], told["unexpected"]) == (1, 3, 1), told  # and a licence is in use
+    desk.lacks("Group.Read.All")
+    (told,) = desk.run("verify", "--against-tenant", "--json", code=3).document["against_tenant"]
+    assert "Group.Read.All" in told["problem"]
