@@ -40,7 +40,7 @@ from exporters.graph.errors import (
 )
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.exporter import MailExporter
-from exporters.mail.compose.composer import CURSOR, compose_bag, needs_composing
+from exporters.mail.originals import PST_CURSOR
 from exporters.mail.settings import MailSettings
 from exporters.metering import UnitMeter
 from exporters.results import SourceResult, coverage_of
@@ -265,7 +265,7 @@ class Copying:
             finally:
                 result.take(exporter.result)
                 if source.kind is SourceKind.MAIL:
-                    result.take_pst(writer.heads.cursors.get(CURSOR), composing.error)
+                    result.take_pst(writer.heads.cursors.get(PST_CURSOR), composing.error)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
 
     def _exporter(self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]) -> "Exporter":
@@ -327,6 +327,8 @@ class _Composing:
 
     def __call__(self, writer: BagWriter) -> None:
         """Raises: RunError, errors of the store."""
+        from exporters.mail.compose.composer import compose_bag, needs_composing  # a third of a second
+
         if not needs_composing(writer):
             return
         copying = self._copying

@@ -4,11 +4,13 @@ Rules of this file: fixtures that make data, none that fakes our own code. Each 
 """
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import structlog
 
@@ -20,6 +22,11 @@ SMALL = [
     *("--users", "5", "--drive-items", "30", "--many-small", "20", "--large-file-mb", "3", "--file-scale", "0.1"),
     *("--messages", "0", "--sites", "0", "--changes", "60"),
 ]
+
+hypothesis.settings.register_profile("ci", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("soak", max_examples=1000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("LASTCOPY_EXAMPLES", "ci"))
+"""How many examples a property gets that says no number of its own. `LASTCOPY_EXAMPLES=soak` for many."""
 
 
 @pytest.fixture(scope="session")

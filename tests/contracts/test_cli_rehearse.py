@@ -16,33 +16,6 @@ from retention.cli.main import main
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every step is a command that works afterwards too; the folder can be used again, and nobody else's is touched."""
-    folder = tmp_path / "rehearsal"
-    assert main(["rehearse", "--in", str(folder)]) == 0
-    shown = capsys.readouterr().out
-    steps = [line.removeprefix("$ ") for line in shown.splitlines() if line.startswith("$ lastcopy ")]
-    assert [step.split()[1] for step in steps if "accept" not in step] == [
-        "check",
-        "export",
-        "export",
-        "export",
-        "verify",
-        "restore",
-    ]
-    assert "(exit 3)" in shown
-    assert len(list((folder / "copy" / "runs").iterdir())) >= 3
-    config = ["--config", str(folder / "lastcopy.yaml")]
-    assert main(["verify", "--level", "stored", *config]) == 0
-    assert main(["restore", "--to", str(folder / "all"), *config]) == 0
-    capsys.readouterr()
-    assert main(["rehearse", "--in", str(folder), "--json"]) == 2, (
-        "a folder with something of ours that no rehearsal made"
-    )
-    assert json.loads(capsys.readouterr().out)["error"]["code"] == "target_not_empty"
-    assert (folder / "all").is_dir()
-
-
 def test_a_folder_of_somebody_else_is_not_touched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "precious").write_text("mine")

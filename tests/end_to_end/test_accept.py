@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.driving import Product, Row, Tenant
+from tests.end_to_end.driving import Row, Tenant
+from tests.faults.desk import InProcess
 from tests.independent import tiny
 from tests.independent.reader import read_store
 from tests.independent.truth import DriveTruth
@@ -34,7 +35,7 @@ def test_what_is_found_later_is_open_again(tenant: Tenant, tmp_path: Path) -> No
     with tenant:
         (drive,) = tenant.truth.drives.values()
         first, second, *_ = files(drive)
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         tenant.faults(refused(first))
         assert product.export()["exceptions"] == {"malware": 1}
         accepted = product.run("accept", "malware", *BY, "--json", code=0).document
@@ -58,7 +59,7 @@ def test_other_bytes_of_an_accepted_file_are_open_again(tenant: Tenant, tmp_path
     with tenant:
         (drive,) = tenant.truth.drives.values()
         first, *_ = files(drive)
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         tenant.faults(refused(first))
         product.export()
         product.run("accept", "malware", *BY, code=0)
@@ -73,7 +74,7 @@ def test_a_failure_that_stays_costs_no_row_and_stays_accepted(tenant: Tenant, tm
     with tenant:
         (drive,) = tenant.truth.drives.values()
         first, *_ = files(drive)
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         tenant.faults({"fault": "423", "route": f"drives/*/items/{first}/content"})
         assert product.export()["exceptions"] == {"locked": 1}
         product.run("accept", "locked", *BY, code=0)
@@ -93,7 +94,7 @@ def test_another_difference_of_the_counts_is_open_again(tenant: Tenant, tmp_path
     with tenant:
         (drive,) = tenant.truth.drives.values()
         tenant.settings(odd_delta=False)
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         tenant.faults({"fault": "missing-row", "route": "drives/*/root/delta", "index": 3})
         assert "not_reconciled" in product.run("export", "--json", code=3).out
         product.run("accept", "not_reconciled", *BY, code=0)
@@ -116,7 +117,7 @@ def test_another_difference_of_the_counts_is_open_again(tenant: Tenant, tmp_path
 def test_a_drive_that_refuses_is_accepted_as_long_as_it_refuses(tenant: Tenant, tmp_path: Path) -> None:
     """Nothing is marked gone; once a person accepts it, later runs are complete; when it answers again, that is over."""
     with tenant:
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         product.export(code=0)
         before = read_store(product.store)
         tenant.faults({"fault": "404", "route": "drives/*/root/delta"})

@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import make_tenant_data
 from tests.end_to_end.changes import lively_changes, renames_alone
 from tests.end_to_end.driving import Product, Row, Tenant, assert_same, bytes_of, rows_of
+from tests.faults.desk import InProcess
 from tests.independent.judge import Settings, judge
 from tests.independent.reader import read_store
 
@@ -44,7 +45,7 @@ def assert_sums(document: Row) -> None:
 def test_an_odd_tenant_is_in_the_store_item_by_item(tiny_data: Path, tmp_path: Path) -> None:
     """(b) Every file with its SHA-256 under its key, or an exception with its code; nothing else; (d) no news costs nothing."""
     with Tenant(tiny_data) as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         document = product.export()
         assert document["exceptions"] == {"irm_protected": 1, "malware": 1, "not_found_while_listed": 1}
         assert_sums(document)
@@ -72,7 +73,7 @@ def test_an_odd_tenant_is_in_the_store_item_by_item(tiny_data: Path, tmp_path: P
 
 def test_a_tenant_that_can_be_copied_whole_ends_with_0(plain_data: Path, tmp_path: Path) -> None:
     with Tenant(plain_data) as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         assert product.export(code=0)["exceptions"] == {}
         assert_right(product)
 
@@ -82,10 +83,10 @@ def test_fewer_versions_are_copied_when_fewer_are_asked_for(
     tiny_data: Path, tmp_path: Path, versions: str | int
 ) -> None:
     with Tenant(tiny_data) as tenant:
-        product = Product(tmp_path, tenant, versions=versions)
+        product = InProcess(tmp_path, tenant, versions=versions)
         product.export()
         assert_right(product)
-        widened = Product(tmp_path, tenant, versions="all")
+        widened = InProcess(tmp_path, tenant, versions="all")
         tenant.forget_requests()
         widened.export()
         asked = [row["route"] for row in tenant.requests() if row["route"].endswith("/content")]
@@ -96,7 +97,7 @@ def test_fewer_versions_are_copied_when_fewer_are_asked_for(
 def test_five_users_and_their_changes(five_users: Path, tmp_path: Path) -> None:
     """(b) and (d) with data that the product's authors did not make."""
     with Tenant(five_users) as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         assert_sums(product.export())
         assert_right(product)
         before = read_store(product.store)
@@ -120,7 +121,7 @@ def test_the_tenant_of_our_own_generator(tmp_path: Path) -> None:
     from exporters.rehearsal.generate import generate
 
     with Tenant(generate(tmp_path / "tenant")) as tenant:
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         assert_sums(product.export(code=None))
         assert_right(product)
 
@@ -128,7 +129,7 @@ def test_the_tenant_of_our_own_generator(tmp_path: Path) -> None:
 def test_a_second_run_equals_the_new_truth_and_keeps_what_was_deleted(tiny_data: Path, tmp_path: Path) -> None:
     """(d) Swaps, chains, moves, edits, deletions, re-used names, all at once."""
     with Tenant(tiny_data) as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         product.export()
         before, held = read_store(product.store), bytes_of(product.store)
         changes, downloads = lively_changes(tenant.truth)
@@ -148,7 +149,7 @@ def test_a_second_run_equals_the_new_truth_and_keeps_what_was_deleted(tiny_data:
 def test_names_cost_no_download_and_write_no_payload(tiny_data: Path, tmp_path: Path) -> None:
     """(d) Renames, swaps, chains and moves of files and of whole folders change rows alone."""
     with Tenant(tiny_data) as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         product.export()
         before, held = read_store(product.store), bytes_of(product.store)
         tenant.change(*renames_alone(tenant.truth))
@@ -163,7 +164,7 @@ def test_names_cost_no_download_and_write_no_payload(tiny_data: Path, tmp_path: 
 def test_users_renamed_in_the_last_week_are_known(tiny_data: Path, tmp_path: Path) -> None:
     """(d) Removing the custom domain renames everybody: no new bag, nothing downloaded again."""
     with Tenant(tiny_data) as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         product.export()
         before, held = read_store(product.store), bytes_of(product.store)
         tenant.control("POST", "rename-users", b'{"domain": "contoso.onmicrosoft.example"}')
@@ -185,7 +186,7 @@ def test_users_renamed_in_the_last_week_are_known(tiny_data: Path, tmp_path: Pat
 def test_the_state_database_may_be_lost(tiny_data: Path, tmp_path: Path) -> None:
     """The store is the record: without the database the next run is as it would have been with it."""
     with Tenant(tiny_data) as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         product.export()
         before = read_store(product.store)
         for path in tmp_path.glob("lastcopy.db*"):
@@ -200,7 +201,7 @@ def test_nothing_secret_is_written_or_logged(tiny_data: Path, tmp_path: Path) ->
     """(e) No write verb is ever sent; no secret, token or pre-authenticated URL in any log at any level, nor in the store."""
     tenant_up = Tenant(tiny_data)
     with tenant_up as tenant:
-        product = Product(tmp_path, tenant)
+        product = InProcess(tmp_path, tenant)
         said = ""
         for verb in (["export"], ["export", "--json"], ["verify"], ["check"]):
             result = product.run("-vvv", *verb)
@@ -234,7 +235,7 @@ def test_five_users_in_full_size(tmp_path: Path) -> None:
         tmp_path / "tenant", ["--users", "5", "--messages", "0", "--sites", "0", "--changes", "200"]
     )
     with Tenant(data) as tenant:
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         product.run("export", "--json", code=3, seconds=1200)
         assert_right(product)
 

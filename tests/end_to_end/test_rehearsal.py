@@ -9,16 +9,24 @@ from pathlib import Path
 import bagit
 import pytest
 
+from retention.cli.main import main
 from tests.end_to_end.driving import COMMAND, wait_for
 from tests.independent.reader import read_store
 
 VERBS = ("init", "check", "export", "verify", "accept", "fold", "restore", "rehearse")
 
 
-def test_the_whole_story(tmp_path: Path) -> None:
-    """`lastcopy rehearse`: tenant up, check, export, second run after changes, verify, restore; then what to try next."""
+def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`lastcopy rehearse`: tenant up, check, export, second run after changes, verify, restore; then what to try next. Every step
+    is a command that works afterwards too; the folder can be used again, and nobody else's is touched."""
+    folder = tmp_path / "rehearsal"
     result = subprocess.run(
-        [*COMMAND, "rehearse"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [*COMMAND, "rehearse", "--in", str(folder)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     stores = [path.parent for path in tmp_path.rglob("lastcopy.json")]
@@ -34,6 +42,17 @@ def test_the_whole_story(tmp_path: Path) -> None:
     for name in reading.bags:
         assert bagit.Bag(str(stores[0] / name)).validate()
     assert "lastcopy" in result.stdout and "Traceback" not in result.stderr
+    steps = [line.removeprefix("$ ") for line in result.stdout.splitlines() if line.startswith("$ lastcopy ")]
+    verbs = [step.split()[1] for step in steps if "accept" not in step]
+    assert verbs == ["check", "export", "export", "export", "verify", "restore"]
+    assert "(exit 3)" in result.stdout and len(list((folder / "copy" / "runs").iterdir())) >= 3
+    config = ["--config", str(folder / "lastcopy.yaml")]
+    assert main(["verify", "--level", "stored", *config]) == 0
+    assert main(["restore", "--to", str(folder / "all"), *config]) == 0
+    capsys.readouterr()
+    assert main(["rehearse", "--in", str(folder), "--json"]) == 2, "a folder with something that no rehearsal made"
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "target_not_empty"
+    assert (folder / "all").is_dir()
 
 
 def test_the_tenant_alone_says_how_it_is_reached(tmp_path: Path, plain_data: Path) -> None:

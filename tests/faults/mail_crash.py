@@ -18,10 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from exporters.clock import SystemClock
 from tests.end_to_end.driving import COMMAND, Product, Result, Row, Tenant
 from tests.faults import busy_mailbox, strict_disk
-from tests.faults.desk import Desk
 from tests.faults.strict_disk import Trap
 
 ROOT = Path(__file__).parents[2]
@@ -226,12 +224,6 @@ def assert_whole(scene: Scene, product: Product, *, is_thorough: bool = False) -
 
 
 # -- kills ----------------------------------------------------------------------------------------------------------
-
-
-class InProcess(Desk):
-    """Commands that nobody disturbs run in this process, by the machine's clock: the start of one takes a second and more."""
-
-    clock = SystemClock()
 
 
 class Fetched:

@@ -49,6 +49,12 @@ class TurnedClock(HurriedClock):
     def advance(self, seconds: float) -> None:
         self._turned += seconds
 
+    def hurry(self, speed: float) -> None:
+        """Go so many times as fast from now on."""
+        now = self.monotonic()
+        self._speed = speed
+        self.advance(now - self.monotonic())
+
     def turn(self, time: timedelta) -> None:
         """Move it on."""
         self.advance(time.total_seconds())

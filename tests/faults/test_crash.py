@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.changes import lively_changes
-from tests.end_to_end.driving import Product, Tenant, assert_same, rows_of, wait_for
-from tests.faults.desk import DELTA, rule
+from tests.end_to_end.driving import Tenant, assert_same, rows_of, wait_for
+from tests.faults.desk import DELTA, InProcess, rule
 from tests.independent import tiny
 from tests.independent.judge import Settings, judge
 from tests.independent.reader import read_store
@@ -26,12 +26,12 @@ def crash_everywhere(data: Path, folder: Path, points: int, seed: int) -> None:
     """Kill exports at drawn request numbers, each followed by a new run; some without the state database."""
     draw = random.Random(seed)
     with Tenant(data) as tenant:
-        reference = Product(folder / "undisturbed", tenant)
+        reference = InProcess(folder / "undisturbed", tenant)
         tenant.forget_requests()
         reference.export()
         total = len(tenant.requests())
         for attempt in range(points):
-            product = Product(folder / f"killed{attempt}", tenant)
+            product = InProcess(folder / f"killed{attempt}", tenant)
             at = draw.randrange(1, total)
             note = f"killed at request {at} of {total} (seed {seed}, attempt {attempt})"
             tenant.forget_requests()
@@ -65,7 +65,7 @@ def test_killed_in_the_second_run(tiny_data: Path, tmp_path: Path) -> None:
     draw = random.Random(SEED)
     for attempt in range(3):
         with Tenant(tiny_data) as tenant:
-            product = Product(tmp_path / str(attempt), tenant)
+            product = InProcess(tmp_path / str(attempt), tenant)
             product.export()
             before = read_store(product.store)
             changes, _ = lively_changes(tenant.truth)
@@ -79,10 +79,10 @@ def test_killed_in_the_second_run(tiny_data: Path, tmp_path: Path) -> None:
 def test_killed_while_the_store_is_folded(tiny_data: Path, tmp_path: Path) -> None:
     """A fold that was cut off is healed: by `fold` from the store alone, as by the next run."""
     with Tenant(tiny_data) as tenant:
-        reference = Product(tmp_path / "undisturbed", tenant)
+        reference = InProcess(tmp_path / "undisturbed", tenant)
         reference.export()
         for attempt, name in enumerate(("lastcopy/head.json", "lastcopy/items.jsonl", "manifest-sha256.txt")):
-            product = Product(tmp_path / str(attempt), tenant)
+            product = InProcess(tmp_path / str(attempt), tenant)
             process = product.start("export", "--json")
             end = time.monotonic() + 30
             while process.poll() is None and not list(product.store.glob(f"onedrive/*/{name}")):
@@ -101,9 +101,9 @@ def test_killed_while_the_store_is_folded(tiny_data: Path, tmp_path: Path) -> No
 def test_a_run_that_is_told_to_stop_goes_on_later(tiny_data: Path, tmp_path: Path) -> None:
     """SIGTERM: what is under way is finished, the bags are folded and closed; the next run ends as if nothing had been."""
     with Tenant(tiny_data) as tenant:
-        reference = Product(tmp_path / "undisturbed", tenant)
+        reference = InProcess(tmp_path / "undisturbed", tenant)
         reference.export()
-        product = Product(tmp_path / "stopped", tenant)
+        product = InProcess(tmp_path / "stopped", tenant)
         process = product.start("export", "--json")
         tenant.at_request(60, lambda: os.killpg(process.pid, signal.SIGTERM))
         out, err = process.communicate(timeout=60)
@@ -118,9 +118,9 @@ def test_a_run_that_is_told_to_stop_goes_on_later(tiny_data: Path, tmp_path: Pat
 def test_a_run_that_is_told_to_stop_does_not_list_to_the_end(tiny_data: Path, tmp_path: Path, again: bool) -> None:
     """A million items have thousands of pages: the round stays unfinished, the next run goes on with it, and nothing is gone."""
     with Tenant(tiny_data) as tenant:
-        reference = Product(tmp_path / "undisturbed", tenant)
+        reference = InProcess(tmp_path / "undisturbed", tenant)
         reference.export()
-        product = Product(tmp_path / "stopped", tenant)
+        product = InProcess(tmp_path / "stopped", tenant)
         if again:
             product.export()
         tenant.settings(delta_page=4)
@@ -146,9 +146,9 @@ def test_a_run_that_is_told_to_stop_does_not_list_to_the_end(tiny_data: Path, tm
 def test_a_stopped_writer_that_wakes_up_changes_nothing(tiny_data: Path, tmp_path: Path) -> None:
     """A zombie: stopped, replaced with --take-over, continued. It touches no key that a row names."""
     with Tenant(tiny_data) as tenant:
-        reference = Product(tmp_path / "undisturbed", tenant)
+        reference = InProcess(tmp_path / "undisturbed", tenant)
         reference.export()
-        product = Product(tmp_path / "shared", tenant)
+        product = InProcess(tmp_path / "shared", tenant)
         process = product.start("export", "--json")
         stopped = threading.Event()
 
@@ -158,7 +158,7 @@ def test_a_stopped_writer_that_wakes_up_changes_nothing(tiny_data: Path, tmp_pat
 
         tenant.at_request(80, stop)
         assert stopped.wait(30)
-        elsewhere = Product(tmp_path / "elsewhere", tenant, store={"url": f"file:{product.store}"})
+        elsewhere = InProcess(tmp_path / "elsewhere", tenant, store={"url": f"file:{product.store}"})
         elsewhere.export("--take-over")
         os.killpg(process.pid, signal.SIGCONT)
         process.communicate(timeout=60)
@@ -173,7 +173,7 @@ def test_what_a_kill_costs_in_downloads(tmp_path: Path) -> None:
     """Files downloaded twice: at most 1,000 and those in flight; here far fewer, since a segment is written at once a minute."""
     data = tiny.make(tmp_path / "tenant", drives=1, files=200, odd=False)
     with Tenant(data) as tenant:
-        product = Product(tmp_path / "work", tenant)
+        product = InProcess(tmp_path / "work", tenant)
         tenant.forget_requests()
         assert product.killed_at(250)
         product.export(code=0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.desk import rule
+from tests.faults.desk import InProcess, rule
 from tests.faults.mail_crash import (
     ADA,
     IN_FLIGHT,
@@ -21,7 +21,6 @@ from tests.faults.mail_crash import (
     SEGMENT,
     STREAMS,
     Fetched,
-    InProcess,
     Scene,
     assert_whole,
     ended_with,

@@ -5,7 +5,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.end_to_end.driving import Product, Row, Tenant
+from tests.end_to_end.driving import Row, Tenant
+from tests.faults.desk import InProcess
 from tests.independent import tiny
 from tests.independent.judge import Settings, judge
 from tests.independent.reader import read_store
@@ -72,7 +73,7 @@ def test_a_drive_changed_while_it_is_copied(tmp_path: Path) -> None:
         tenant.settings(delta_page=20)
         (drive,) = tenant.truth.drives.values()
         throughout = {i for i, row in drive.items.items() if "file" in row}
-        product = Product(tmp_path / "work", tenant, versions="current")
+        product = InProcess(tmp_path / "work", tenant, versions="current")
         process = product.start("export", "--json")
         changed = 0
         while process.poll() is None and changed < 500:
@@ -106,7 +107,7 @@ def test_a_drive_that_seems_to_empty_itself(tmp_path: Path) -> None:
     """Over 10 % and 100 items vanish at once: nothing is marked gone until a person accepts it by name."""
     with Tenant(busy_tenant(tmp_path / "tenant")) as tenant:
         (drive,) = tenant.truth.drives.values()
-        product = Product(tmp_path / "work", tenant, versions="current")
+        product = InProcess(tmp_path / "work", tenant, versions="current")
         product.export(code=0)
         folders = [i for i, row in drive.items.items() if "folder" in row and "root" not in row]
         tenant.change(*[{"kind": "driveItem", "drive": drive.folder, "id": i, "op": "delete"} for i in folders[:8]])
@@ -128,7 +129,7 @@ def test_a_drive_that_refuses_after_it_once_answered(tmp_path: Path) -> None:
     """The site is gone (404 on everything): its bag stays as it is, and the run ends partial."""
     with Tenant(busy_tenant(tmp_path / "tenant")) as tenant:
         (drive,) = tenant.truth.drives.values()
-        product = Product(tmp_path / "work", tenant, versions="current")
+        product = InProcess(tmp_path / "work", tenant, versions="current")
         product.export(code=0)
         before = read_store(product.store)
         owner = drive.owner["id"]

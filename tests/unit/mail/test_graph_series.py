@@ -106,7 +106,7 @@ def as_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-@settings(deadline=None, max_examples=250)
+@settings(deadline=None, max_examples=60)
 @given(
     recurrences(), st.sampled_from(sorted(ZONES)), st.integers(0, 1439), st.integers(0, 4000), st.booleans(), st.data()
 )
@@ -140,6 +140,8 @@ def test_blob_expands_to_the_instants_of_the_pattern(
             if all_day
             else moved + timedelta(hours=1)
         )
+        for at in (moved, end):  # the blob has wall times: of an hour that comes twice it means the first
+            assume(at.astimezone(zone).fold == 0)
         wanted.append((moved, end))
         exceptions.append({
             "id": f"X{number}", "type": "exception", "originalStart": as_utc(original) + "Z", "subject": "Review",
