@@ -19,7 +19,7 @@ from exporters.rehearsal.service import DEFAULT_ROLES
 from exporters.rehearsal.service import Settings as TenantSettings
 from tests.end_to_end.driving import Tenant
 from tests.faults.desk import CLOCK, Desk
-from tests.independent.judge_directory import Expected, judge, rows_of
+from tests.independent.judge_directory import Expected, judge, read, rows_of
 
 Row = dict[str, Any]
 SOURCES = {"mail": "none", "onedrive": "none", "sharepoint": "none", "directory": True}
@@ -160,16 +160,6 @@ def apply(expected: Expected, row: Row) -> None:
     elif row["op"] == "purge":
         deleted.remove(thing)
         expected.gone.add(thing["id"])
-
-
-def read(data: Path) -> Expected:
-    """The truth of a tenant's folder."""
-    rows = {
-        name: [json.loads(line) for line in (data / f"{name}.jsonl").read_text().splitlines()]
-        for name in ("users", "groups")
-    }
-    more = json.loads((data / "directory.json").read_text()) if (data / "directory.json").exists() else {}
-    return Expected(rows["users"], rows["groups"], more.get("deletedUsers", []), more.get("deletedGroups", []))
 
 
 @contextmanager

@@ -15,8 +15,8 @@ import pytest
 from exporters.clock import SystemClock
 from tests.end_to_end.driving import VOLATILE, Tenant
 from tests.faults.desk import Desk, rule
-from tests.faults.directory_desk import SOURCES, make, read
-from tests.independent.judge_directory import judge, line_of, rows_of
+from tests.faults.directory_desk import SOURCES, make
+from tests.independent.judge_directory import judge, line_of, read, rows_of
 
 SEED = 7
 Row = dict[str, Any]

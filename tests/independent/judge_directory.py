@@ -29,6 +29,16 @@ class Expected:
     hidden: set[str] = field(default_factory=set)  # ids of groups whose members could not be read
 
 
+def read(data: Path) -> Expected:
+    """The truth of a tenant's folder."""
+    rows = {
+        name: [json.loads(line) for line in (data / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("users", "groups")
+    }
+    more = json.loads((data / "directory.json").read_text()) if (data / "directory.json").exists() else {}
+    return Expected(rows["users"], rows["groups"], more.get("deletedUsers", []), more.get("deletedGroups", []))
+
+
 def rows_of(bag: Path) -> list[Row]:
     """The rows of a bag."""
     return [json.loads(line) for line in (bag / "lastcopy/items.jsonl").read_bytes().splitlines()]
