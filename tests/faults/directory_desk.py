@@ -83,7 +83,7 @@ def make(folder: Path, *, people: int = 30, big: int = 0) -> Path:
     if big:
         groups.append(group(5, [guid("device", n) for n in range(big)]))
     info = {"format": 1, "tenantId": guid("tenant"), "domain": DOMAIN, "now": "2026-01-01T00:00:00Z", "timeZones": {}}
-    deleted = {**user(900, "Former"), "deletedDateTime": AT}
+    deleted = {**user(900_000, "Former"), "deletedDateTime": AT}
     _write(folder / "tenant.json", [info])
     _write(folder / "users.jsonl", users)
     _write(folder / "groups.jsonl", groups)
