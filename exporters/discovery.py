@@ -1,10 +1,11 @@
-"""Which sources there are: asks the directory, and the store for what it knows already.
+"""Which sources there are: asks the directory, the list of all sites, and the store for what it knows already.
 
-Rules of this file: one pass over the users, whatever is asked for; a user is asked for a drive or a mailbox once, not in every
-run (Q-046); "there is none" is a normal result where the service says so (Q-056, Q-057), a plain 404 is not: it would leave a
-source out for a week; nobody is passed over for being disabled, unlicensed or a guest: the service says who has what. What we
-hold stays a source when its owner is gone, and a drive when its owner has another: then both are sources.
-Source: design §4 (names of bags), graph.md §3.1, §5.1.
+Rules of this file: one pass over the users, and one over the sites, whatever is asked for; a user is asked for a drive or a
+mailbox once, not in every run (Q-046); "there is none" is a normal result where the service says so (Q-056, Q-057), a plain 404
+is not: it would leave a source out for a week; nobody is passed over for being disabled, unlicensed or a guest: the service says
+who has what. A personal site is no source, the drive in it is: of users, and of people who left or lost their licence. What we
+hold stays a source when its owner is gone or it is listed no more, and a drive when its owner has another: then both are sources.
+Source: design §4 (names of bags), graph.md §3.1, §5.1, §5.5.
 """
 
 import hashlib
@@ -17,21 +18,27 @@ from typing import Any, Protocol
 from exporters.bag.catalogue import Catalogue, EntryDamagedError, is_group_mailbox
 from exporters.clock import Clock
 from exporters.errors import ItemError, LastcopyError, SourceError
-from exporters.graph.answers import identifier_of, objects_of, text_of
+from exporters.graph.answers import identifier_of, object_of, objects_of, text_of
 from exporters.graph.calls import JsonObject, segment
 from exporters.graph.errors import GraphError, NoDriveError, NoLicenceError, NotFoundError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.presence import has_mailbox
+from exporters.sharepoint.finding import FoundSite, Unlisted, find_sites, site_guids, site_of_drive
+from exporters.sharepoint.refusals import explained, not_listed
 from exporters.sources import FINDABLE, Source, SourceKind
 
 USER_SELECT = "id,userPrincipalName,userType,accountEnabled,assignedLicenses"
 GROUP_SELECT = "id,mail,mailNickname,groupTypes"
 UNIFIED = "groupTypes/any(c:c eq 'Unified')"
 PAGE = "999"
-OF_USERS = frozenset({SourceKind.ONEDRIVE, SourceKind.MAIL})
 GROUPS = "groups"
 """What stands for all group mailboxes where the groups cannot be listed."""
+SITES = "sites"
+"""What stands for all sites, or all drives of people who left, where the sites cannot be listed."""
+_NAMELESS = "The directory lists a user without an id."
+OF_USERS = (SourceKind.ONEDRIVE, SourceKind.MAIL)
+"""Kinds of which each user may have one."""
 
 
 class Absences(Protocol):
@@ -60,7 +67,7 @@ class Without:
 
 
 class Undiscovered(SourceError):
-    """A user whose drive or mailbox could not be asked for. `name`: the user principal name."""
+    """A user whose drive or mailbox could not be asked for, or a site. `name`: as that of a source."""
 
     name = ""
     kind = SourceKind.ONEDRIVE
@@ -85,10 +92,10 @@ def discover(
     absences: Absences,
     kinds: Collection[SourceKind] = (SourceKind.ONEDRIVE,),
 ) -> Iterator[Discovered]:
-    """Yield every source of these kinds once: the directory; OneDrives and mailboxes of each user, in one pass; the mailboxes of
-    groups; then those in the store whose owner is listed no more, or has another by now; then users of whom the service only
-    said that the tenant has no licence, unless it says so of all; last what stands in `sources/` and cannot be read. Users and
-    groups without a mailbox are named as well.
+    """Yield every source of these kinds once: the directory; those of each user, in one pass; the mailboxes of groups; the sites,
+    and the drives of personal sites that are no listed user's; then those in the store whose owner is listed no more, or has
+    another by now; then users of whom the service only said that the tenant has no licence, unless it says so of all; last what
+    stands in `sources/` and cannot be read. Users and groups without a mailbox are named as well.
 
     Raises: RunError, SourceError if the users cannot be listed.
     """
@@ -109,23 +116,33 @@ class _Discovery:
         self._graph, self._catalogue, self._clock, self._absences = graph, catalogue, clock, absences
         self._kinds = kinds
         self._found: set[str] = set()
-        self._has_drives = False
+        self._drive_sites: set[str] = set()
+        """Personal sites whose drive is a source of this run, or of an earlier one."""
+        self._owners: set[str | None] = set()
+        """Users whose drive was found."""
+        self._names: dict[str, str] = {}
+        """Of all listed users, by their ids."""
+        self._unasked: dict[str, Undiscovered] = {}
+        """Those who could not be asked for it: a finding, unless the list of sites leads to it."""
         self._unlicensed: list[Undiscovered] = []
 
     def all(self) -> Iterator[Discovered]:
         """See `discover`."""
         if SourceKind.DIRECTORY in self._kinds:
             yield from self._first(self._directory())
-        if OF_USERS & self._kinds:
+        if not self._kinds.isdisjoint(OF_USERS):
             yield from self._of_users()
         if SourceKind.MAIL in self._kinds:
             yield from self._of_groups()
+        if not self._kinds.isdisjoint({SourceKind.ONEDRIVE, SourceKind.SHAREPOINT}):
+            yield from self._of_sites()
         yield from self._of_the_store()
-        if self._has_drives:
+        for user_id, problem in self._unasked.items():
+            if user_id not in self._owners:
+                yield from self._first(problem)
+        if self._owners:
             yield from self._unlicensed
-        untold = SourceKind.ONEDRIVE if SourceKind.ONEDRIVE in self._kinds else next(iter(OF_USERS & self._kinds), None)
-        if untold is None:
-            return
+        untold = next((kind for kind in FINDABLE if kind in self._kinds), SourceKind.ONEDRIVE)
         for key in self._catalogue.damaged():
             if key not in self._found:  # those say it themselves
                 yield _undiscovered(key, EntryDamagedError(key), untold)
@@ -150,9 +167,10 @@ class _Discovery:
         for page in self._graph.pages("/users", params={"$select": USER_SELECT, "$top": PAGE}, cost=Cost.USERS):
             for user in page:
                 users += 1
-                for kind in FINDABLE:
-                    if kind in self._kinds & OF_USERS:
-                        yield from self._first(self._of_user(kind, user))
+                if SourceKind.ONEDRIVE in self._kinds:
+                    yield from self._first(self._drive_of(user))
+                if SourceKind.MAIL in self._kinds:
+                    yield from self._first(self._mailbox_of_user(user))
         if not users:
             raise SourceError(
                 "The directory lists no users at all, which no tenant is without.",
@@ -165,37 +183,41 @@ class _Discovery:
         if isinstance(found, _Unlicensed):
             self._unlicensed.append(found)
         elif isinstance(found, Source):
-            self._has_drives = self._has_drives or found.kind is SourceKind.ONEDRIVE
+            if found.kind is SourceKind.ONEDRIVE:
+                self._drive_sites.add(site_of_drive(found.id) or "")
+                self._owners.add(found.owner)
             if found.key not in self._found:
                 self._found.add(found.key)
                 yield found
         elif found is not None:
             yield found
 
-    def _of_user(self, kind: SourceKind, user: Mapping[str, Any]) -> Discovered | None:
-        user_id = identifier_of(user.get("id"))
-        name = identifier_of(user.get("userPrincipalName")) or user_id or "(a user without id)"
+    def _drive_of(self, user: Mapping[str, Any]) -> Discovered | None:
+        user_id, name = _identity(user)
         if user_id is None:
-            return _undiscovered(name, _odd("The directory lists a user without an id."), kind)
-        if kind is SourceKind.ONEDRIVE:
-            return self._drive_of(user_id, name, _licences(user))
-        return self._mailbox_of(Source(kind, user_id, name), _licences(user))
-
-    def _drive_of(self, user_id: str, name: str, licences: str) -> Discovered | None:
+            return _undiscovered(name, _odd(_NAMELESS))
+        self._names[user_id] = name
         known = self._catalogue.drive_of(user_id)
         if known is not None:
             return Source(SourceKind.ONEDRIVE, known["id"], name, user_id)
+        licences = _licences(user)
         if self._absences.known(user_id, licences, self._clock.now()):
             return None
         try:
             drive = _ask(self._graph, user_id)
         except (ItemError, SourceError) as error:
             if isinstance(error, NoLicenceError) or not isinstance(error, NoDriveError):
-                return _undiscovered(name, error)
-            if error.status == HTTPStatus.NOT_FOUND:
+                self._unasked[user_id] = _undiscovered(name, error)
+            elif error.status == HTTPStatus.NOT_FOUND:
                 self._absences.remember(user_id, licences, self._clock.now())
             return None
         return Source(SourceKind.ONEDRIVE, drive["id"], name, user_id, text_of(drive.get("webUrl")))
+
+    def _mailbox_of_user(self, user: Mapping[str, Any]) -> Discovered:
+        user_id, name = _identity(user)
+        if user_id is None:
+            return _undiscovered(name, _odd(_NAMELESS), SourceKind.MAIL)
+        return self._mailbox_of(Source(SourceKind.MAIL, user_id, name), _licences(user))
 
     def _mailbox_of(self, source: Source, licences: str) -> Discovered:
         if self._catalogue.knows(source):
@@ -231,6 +253,58 @@ class _Discovery:
         if isinstance(kinds, list) and "Unified" not in kinds:  # a service that does not filter
             return None
         return self._mailbox_of(Source(SourceKind.MAIL, group_id, name, is_group=True), GROUPS)
+
+    def _of_sites(self) -> Iterator[Discovered]:
+        for record in self._catalogue.records():  # a drive that we hold need not be asked for through its site
+            if record["kind"] == SourceKind.ONEDRIVE:
+                self._drive_sites.add(site_of_drive(record["id"]) or "")
+        has_sites, wants_sites = False, SourceKind.SHAREPOINT in self._kinds
+
+        def skip(site: FoundSite) -> bool:
+            return self._is_known(site) if site.is_personal else not wants_sites
+
+        try:
+            for site in find_sites(self._graph, with_subsites=wants_sites, skip=skip, held=self._held_sites()):
+                has_sites = has_sites or isinstance(site, Unlisted) or not site.is_personal
+                yield from self._first(self._of_site(site))
+            if wants_sites and not has_sites:
+                yield _undiscovered(SITES, _no_sites(), SourceKind.SHAREPOINT)
+        except (ItemError, SourceError) as error:  # those that we know are asked for themselves
+            for kind in (SourceKind.ONEDRIVE, SourceKind.SHAREPOINT):
+                if kind in self._kinds:
+                    yield from self._first(_undiscovered(SITES, not_listed(error), kind))
+
+    def _held_sites(self) -> Iterator[FoundSite]:
+        for record in self._catalogue.records():
+            if record["kind"] == SourceKind.SHAREPOINT:
+                yield FoundSite(record["id"], record["names"][-1]["name"], None)
+
+    def _of_site(self, site: FoundSite | Unlisted) -> Discovered | None:
+        if isinstance(site, Unlisted):
+            kind = SourceKind.SHAREPOINT if SourceKind.SHAREPOINT in self._kinds else SourceKind.ONEDRIVE
+            return _undiscovered(site.name, site.error, kind)
+        if site.is_personal:
+            return None if self._is_known(site) else self._of_personal_site(site)
+        return Source(SourceKind.SHAREPOINT, site.id, site.name, web_url=site.web_url)
+
+    def _is_known(self, site: FoundSite) -> bool:
+        """Whether the drive of a personal site is a source that is known, or is not asked for."""
+        return SourceKind.ONEDRIVE not in self._kinds or site_guids(site.id) in self._drive_sites
+
+    def _of_personal_site(self, site: FoundSite) -> Discovered | None:
+        """The drive of a site that is no known drive's: its owner left, has no licence, or has another drive as well."""
+        name = site.name.rpartition("!")[2]
+        try:
+            params = {"$select": "id,webUrl,owner"}
+            drive = self._graph.get(f"/sites/{segment(site.id)}/drive", params=params, cost=Cost.SINGLE)
+        except (ItemError, SourceError) as error:
+            return _undiscovered(name, explained(self._graph, site.id, error))
+        drive_id = identifier_of(drive.get("id"))
+        if drive_id is None:
+            return _undiscovered(name, _odd("The service names a drive without an id."))
+        owner = identifier_of(object_of(object_of(drive.get("owner")).get("user")).get("id"))
+        name = self._names.get(owner or "", name)  # who has a second one, or had none by the way of the user
+        return Source(SourceKind.ONEDRIVE, drive_id, name, owner, text_of(drive.get("webUrl")))
 
     def _of_the_store(self) -> Iterator[Discovered]:
         for record in self._catalogue.records():
@@ -306,6 +380,20 @@ def _not_found(graph: GraphSession, path: str, error: GraphError) -> GraphError:
     if error.service_code.lower() == "resourcenotfound":  # of a user who is there: it is the site that is not
         return NoDriveError(str(error), code="no_drive", status=error.status)
     return NotFoundError(str(error), code="not_found", action="Run the export again.", status=error.status)
+
+
+def _no_sites() -> SourceError:
+    return SourceError(
+        "The service lists no sites at all, which no tenant with SharePoint is without.",
+        code="no_sites",
+        action="Run again; if it stays, look at the tenant's SharePoint licences. If it has none: `sources.sharepoint: none`.",
+    )
+
+
+def _identity(user: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Id, and name for people."""
+    user_id = identifier_of(user.get("id"))
+    return user_id, identifier_of(user.get("userPrincipalName")) or user_id or "(a user without id)"
 
 
 def _odd(text: str) -> SourceError:

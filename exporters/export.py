@@ -27,7 +27,7 @@ from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter
 from exporters.drive.settings import DriveSettings
-from exporters.errors import ConfigurationError, LastcopyError, RunError, SourceError
+from exporters.errors import LastcopyError, RunError, SourceError
 from exporters.graph.errors import (
     AccessDeniedError,
     LockedError,
@@ -45,12 +45,16 @@ from exporters.mail.settings import MailSettings
 from exporters.metering import UnitMeter
 from exporters.results import SourceResult, coverage_of
 from exporters.scratch import scratch_error
+from exporters.sharepoint.described import CURSOR as SITE_CURSOR
+from exporters.sharepoint.exporter import SiteExporter
+from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import FINDABLE, Source, SourceKind
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
-from exporters.store.segments import Position, ReplacedError
+from exporters.store.segments import ReplacedError
 
 DRIVES_AT_ONCE = 4
+SITES_AT_ONCE = 4
 MAILBOXES_AT_ONCE = 8
 """Each with up to four requests in flight: as many as Exchange lets one application have of one mailbox."""
 AHEAD = 64
@@ -73,22 +77,27 @@ REFUSALS = (
 class ExportSettings:
     """What is asked of a run. cloud: its name, kept in the bag. accepts_removals: whether a person accepted that this mass of
     a source (its digest) is gone. gives_way: whether, after this error of one source, the whole run ends for another run's sake.
-    waits_for: whether the run with this id gives way to ours."""
+    waits_for: whether the run with this id gives way to ours. has_certificate: whether the sign-in is by one."""
 
     cloud: str
     drive: DriveSettings = field(default_factory=DriveSettings)
     mail: MailSettings = field(default_factory=MailSettings)
+    has_certificate: bool = False
     take_over: bool = False
     accepts_removals: Callable[[Source, str], bool] = lambda source, digest: False
     gives_way: Callable[[LastcopyError], bool] = lambda error: False
     waits_for: Callable[[str], bool] = lambda run: False
     drives_at_once: int = DRIVES_AT_ONCE
+    sites_at_once: int = SITES_AT_ONCE
     mailboxes_at_once: int = MAILBOXES_AT_ONCE
 
     def at_once(self, kind: SourceKind) -> int:
-        """How many sources of a kind are copied side by side: they do not share their limits, so neither waits for the other."""
+        """How many sources of a kind are copied side by side: mail does not share its limits with the others, so neither waits
+        for the other."""
         if kind is SourceKind.DIRECTORY:
             return 1
+        if kind is SourceKind.SHAREPOINT:
+            return self.sites_at_once
         return self.mailboxes_at_once if kind is SourceKind.MAIL else self.drives_at_once
 
 
@@ -140,9 +149,13 @@ class _Places:
             for kind in FINDABLE
         }
         self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
+        self._given: set[str] = set()
 
     def give(self, source: Source) -> None:
-        """Have a source copied as soon as there is a place."""
+        """Have a source copied as soon as there is a place; once: what took the place of another may be listed as well."""
+        if source.key in self._given:
+            return
+        self._given.add(source.key)
         future = self._pools[source.kind].submit(self._copying.copy_unless_stopped, source)
         self.under_way[future] = source.kind
 
@@ -199,7 +212,7 @@ class Copying:
         except LastcopyError as error:
             damage = self._damage(error, result)
             if isinstance(error, RunError) and (
-                self.settings.gives_way(error) or not (damage or _only_this_source(error))
+                self.settings.gives_way(error) or not (damage or only_this_source(error))
             ):
                 raise
             result.problem = damage or error
@@ -223,7 +236,7 @@ class Copying:
 
     def _damage(self, error: LastcopyError, result: SourceResult) -> BagDamagedError | None:
         """The damage of this one bag that an error tells of: an object of it is missing, and the store itself is there."""
-        return None if result.bag is None else _damage_of(error, self.store, result.bag, result.source.key)
+        return None if result.bag is None else damage_of(error, self.store, result.bag, result.source.key)
 
     def _successor(self, lost: Source) -> Source | None:
         try:
@@ -295,6 +308,18 @@ class Copying:
                 stop=self.stop,
                 accepts_removals=accepts_removals,
             )
+        if source.kind is SourceKind.SHAREPOINT:
+            return SiteExporter(
+                source,
+                self.graph,
+                writer,
+                SiteSettings(self.settings.drive, has_certificate=self.settings.has_certificate),
+                self.run.clock,
+                crew=self.crew,
+                progress=self.progress,
+                stop=self.stop,
+                accepts_removals=accepts_removals,
+            )
         return DriveExporter(
             source,
             self.graph,
@@ -345,10 +370,13 @@ def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> boo
         return ("threads" if source.is_group else "folders") in cursors
     if source.kind is SourceKind.DIRECTORY:
         return DIRECTORY_CURSOR in cursors
+    if source.kind is SourceKind.SHAREPOINT:
+        return SITE_CURSOR in cursors
     return cursors.get(source.id, {}).get("kind") == "delta"
 
 
-def _damage_of(error: LastcopyError, store: Store, bag: str, entry: str | None = None) -> BagDamagedError | None:
+def damage_of(error: LastcopyError, store: Store, bag: str, entry: str | None = None) -> BagDamagedError | None:
+    """The damage of one bag that an error of its store tells of; None for another error, or if the whole store is gone."""
     if not isinstance(error, ObjectMissingError):
         return None
     inside = error.key.removeprefix(f"{bag}/")
@@ -363,7 +391,8 @@ def _place(error: BaseException) -> str:
     return " < ".join(f"{PurePath(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
 
 
-def _only_this_source(error: LastcopyError) -> bool:
+def only_this_source(error: LastcopyError) -> bool:
+    """Whether a RunError concerns one bag alone."""
     return isinstance(error, ReplacedError) or error.code in {"another_writer", "segment_damaged"}
 
 
@@ -383,32 +412,3 @@ def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
         "name": source.name,
         "settings": dict(kept),
     }
-
-
-def fold_bags(
-    store: Store, bags: Iterable[str], clock: Clock, *, run_id: str, take_over: bool
-) -> Iterator[tuple[str, Position | LastcopyError | None]]:
-    """Close and fold the bags that are open; yield (bag, its newest segment if it was folded now, or why this one cannot be).
-
-    Needs no tenant. Raises: RunError of the store itself, which concerns every bag.
-    """
-    run = Run(run_id, clock, UnitMeter(None).take, take_over)
-    for bag in bags:
-        try:
-            folded = _fold_bag(store, bag, run)
-        except LastcopyError as error:
-            damage = _damage_of(error, store, bag)
-            if isinstance(error, (RunError, ConfigurationError)) and not (damage or _only_this_source(error)):
-                raise
-            yield bag, damage or error
-        else:
-            yield bag, folded
-
-
-def _fold_bag(store: Store, bag: str, run: Run) -> Position | None:
-    with open_bag(store, bag, {"bag": bag}, run) as writer:
-        if not writer.needs_fold:
-            return None
-        writer.load()
-        writer.close("folded")
-        return writer.position

@@ -52,6 +52,7 @@ class ExceptionCode(StrEnum):
     TOO_LARGE = "too_large"
     NOT_EXPORTED = "not_exported"
     STREAM_UNAVAILABLE = "stream_unavailable"
+    ATTACHMENTS_NEED_CERTIFICATE = "attachments_need_certificate"
 
 
 CAUSES: dict[ExceptionCode, Cause] = {
@@ -92,4 +93,9 @@ CAUSES: dict[ExceptionCode, Cause] = {
     ExceptionCode.TOO_LARGE: Cause("It is larger than the service gives or Lastcopy takes.", True),
     ExceptionCode.NOT_EXPORTED: Cause("The service leaves it out of its answers, asked for alone as well.", False),
     ExceptionCode.STREAM_UNAVAILABLE: Cause("The export API does not give its stream.", False),
+    ExceptionCode.ATTACHMENTS_NEED_CERTIFICATE: Cause(
+        "Files are attached to this item, which SharePoint gives only to an app that signs in with a certificate: set"
+        " tenant.credential to {certificate: file:…}, grant Sites.Read.All of SharePoint, and run again (Q-062).",
+        False,
+    ),
 }

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from exporters.bag.formats import ENTRY_KINDS
+from exporters.bag.formats import ENTRY_KINDS, entry_of
 from exporters.bag.verify_rows import AsOf, PathRow, PathRows
 from exporters.bag.verify_segments import is_entry
 from exporters.entries import Later, Written, write_entries
@@ -37,7 +37,7 @@ WORKERS = 4
 TASK_FILES = 64
 TASK_BYTES = 4 << 20
 
-_WITH_BYTES: Final = frozenset({"file", "version", "derived", "attachment"}) | (ENTRY_KINDS - {"stream"})
+_WITH_BYTES: Final = frozenset({"file", "version", "derived", "attachment", "page"}) | (ENTRY_KINDS - {"stream"})
 """Kinds of rows that become files. A stream is a second capture of what is restored by its own row."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -171,7 +171,7 @@ def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later) -> Iterator[_Job]:
         if row.kind == "folder":
             tree.make_folder(row)
         elif row.key is not None and is_entry(row.kind, row.key):
-            holder, _, entry = row.key.partition("!")
+            holder, entry = entry_of(row.key) or (row.key.partition("!")[0], row.key.partition("!")[2])
             place = tree.make_file(_as_file(row, entry))
             later.add(WantedEntry(holder, entry, row.sha256, row.path, place, row.modified))
         elif row.key is not None:
@@ -181,8 +181,11 @@ def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later) -> Iterator[_Job]:
 def _as_file(row: PathRow, entry: str) -> PathRow:
     """The row under the name of its file: that of its entry; of a line its own, with `.json`."""
     is_line = "/" not in entry and entry.isdigit()
-    above = row.path.removesuffix("/" + row.name) if row.name else row.path.rpartition("/")[0]
-    name = f"{row.name or row.kind}.json" if is_line else entry.rpartition("/")[2]
+    if row.name and row.path.endswith("/" + row.name):
+        above, own = row.path.removesuffix("/" + row.name), row.name
+    else:  # an item of a list is named by its id, and not by its title
+        above, _, own = row.path.rpartition("/")
+    name = f"{own or row.kind}.json" if is_line else entry.rpartition("/")[2]
     return row._replace(path=f"{above}/{name}", name=name)
 
 

@@ -124,7 +124,8 @@ def main_class(source_kind: SourceKind, *, is_group: bool = False) -> str:
     """The class of content that a source is there for: its row of coverage comes first."""
     if source_kind is SourceKind.MAIL:
         return "group_conversations" if is_group else "primary_mailbox"
-    return "directory" if source_kind is SourceKind.DIRECTORY else "files"
+    names = {SourceKind.SHAREPOINT: "libraries", SourceKind.DIRECTORY: "directory"}
+    return names.get(source_kind, "files")
 
 
 def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) -> list[JsonObject]:
@@ -133,9 +134,11 @@ def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) 
     if problem is not None:
         name = main_class(source.kind, is_group=source.is_group)
         return [_row(name, NOT_REACHABLE, str(problem), code=problem.code)]
+    if source.kind is SourceKind.MAIL:
+        return list(_of_mailbox(result, mail))
     if source.kind is SourceKind.DIRECTORY:
         return result.told or [_row("directory", IN_PART, "the run ended before it was listed to the end")]
-    return list(_of_mailbox(result, mail) if source.kind is SourceKind.MAIL else _of_drive(result, drive))
+    return list(_of_site(result, drive) if source.kind is SourceKind.SHAREPOINT else _of_drive(result, drive))
 
 
 def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative: str = "") -> JsonObject:
@@ -146,9 +149,10 @@ def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative
 # ------------------------------------------------------------------------------------------------------- drives
 
 
-def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
+def _of_drive(result: SourceResult, settings: DriveSettings, name: str = "files") -> Iterable[JsonObject]:
+    """name: of the class of its files."""
     partial = result.is_partial
-    files = _row("files", IN_PART if partial else COVERED)
+    files = _row(name, IN_PART if partial else COVERED)
     if result.agreements:
         files["agreement"] = result.agreements
     yield files
@@ -169,6 +173,15 @@ def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObj
     asked = IN_PART if failed or partial else COVERED
     yield _row("permissions", NOT_ASKED if settings.permissions == "none" else asked)
     yield _row("recycle_bin", NEVER, "Graph does not list deleted files.")
+
+
+# -------------------------------------------------------------------------------------------------------- sites
+
+
+def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
+    """Its libraries as drives are; what the parts of its copy told of lists, pages and refusals."""
+    yield from _of_drive(result, settings, "libraries")
+    yield from result.told
 
 
 # ---------------------------------------------------------------------------------------------------- mailboxes

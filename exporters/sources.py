@@ -17,15 +17,15 @@ class SourceKind(StrEnum):
     DIRECTORY = "directory"
 
 
-FINDABLE = (SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.DIRECTORY)
+FINDABLE = (SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT, SourceKind.DIRECTORY)
 """The kinds that can be found in a tenant so far, and copied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One unit of the copy. `id`: Graph id (drive id for a OneDrive; of the user or group whose mailbox it is). `name`: as
-    served today (user principal name, mail address of a group, site path). `owner`: user id of a drive, else None. `web_url`:
-    for people. `is_group`: whether it is the mailbox of a group, which has another way in."""
+    served today (user principal name, mail address of a group, path of a site with `!` for `/`). `owner`: user id of a drive,
+    else None. `web_url`: for people. `is_group`: whether it is the mailbox of a group, which has another way in."""
 
     kind: SourceKind
     id: str

@@ -18,11 +18,11 @@ NOT_BUILT = "not_in_this_version"
 NOT_FOUND = "source_not_found"
 UNRECONCILED = "not_reconciled"
 MASS = "mass_disappearance"
-CLASSES = ("sharepoint",)
+CLASSES: tuple[str, ...] = ()
 REFUSED = frozenset(
     {
-        *("access_denied", "drive_not_found", "locked", "no_drive", "no_mailbox", "not_found"),
-        *("permission_missing", "site_locked"),
+        *("access_denied", "drive_not_found", "locked", "no_drive", "no_mailbox", "no_sites", "not_found"),
+        *("permission_missing", "site_archived", "site_locked"),
     }
 )
 """Codes with which a source that is there says no: a run that hears one has heard of the others that they are over."""

@@ -15,12 +15,14 @@ from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, LastcopyError
 from exporters.graph.limits import licence_class
 from exporters.graph.session import GraphSession
+from exporters.sources import SourceKind
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.config import Config
 from retention.opening import configured_store, read_root, refuse_foreign
 from retention.permissions import BASE, DRIVES, LICENCE_ROLES, Need, Weight, may_write, needs_of
 from retention.references import open_to_others
+from retention.selection import kinds_asked
 from retention.tenants import cloud_of, licences_of, sign_in, tenant_of
 from retention.verdicts import Exit
 
@@ -74,6 +76,7 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
         else:
             yield Check("sign-in", "good", "the application has a token")
             yield from _permissions(roles, needs_of(config))
+            yield from _attachments(config)
             identity = yield from _tenant(graph)
             yield from _clock("clock, beside Microsoft's", graph.service_date)
         try:
@@ -134,6 +137,21 @@ def _permissions(roles: frozenset[str], needs: Sequence[Need] = (*BASE, *DRIVES)
             f"the application may also write ({told})",
             "Lastcopy only reads: take these away.",
         )
+
+
+def _attachments(config: Config) -> Iterator[Check]:
+    """Attachments of list items are not in Graph: only SharePoint's own API has them, and that takes certificates alone."""
+    if SourceKind.SHAREPOINT not in kinds_asked(config.settings.sources):
+        return
+    if config.tenant.credential.certificate is None:
+        yield Check(
+            "list attachments",
+            "doubtful",
+            "the credential is a secret: what is attached to items of lists cannot be read, and each export names it",
+            "Sign in with a certificate, and give the application the permission Sites.Read.All of SharePoint as well.",
+        )
+    else:
+        yield Check("list attachments", "good", "the credential is a certificate, as SharePoint's own API wants it")
 
 
 def _tenant(graph: GraphSession) -> Generator[Check, None, JsonObject | None]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from exporters.errors import ConfigurationError
 from retention.references import path_of
 from retention.settings import Settings, StoreSettings, TenantSettings
+from retention.unique_keys import UniqueKeys
 
 DEFAULT_FILE = "lastcopy.yaml"
 ENVIRONMENT = "LASTCOPY_CONFIG"
@@ -117,7 +118,7 @@ def load(file: Path) -> Config:
 def parse(text: str, name: str = DEFAULT_FILE) -> Settings:
     """The settings that a YAML text holds. name: of the file, for errors. Raises: ConfigError."""
     try:
-        document = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        document = yaml.load(text, Loader=UniqueKeys)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -180,23 +181,3 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models(part)]
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice: YAML lets the last one win, silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict) or key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"the key {key!r} stands there twice" if key in seen else "a key must be a word",
-                    key_node.start_mark,
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)

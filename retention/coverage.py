@@ -1,5 +1,5 @@
-"""What the configuration asks for, and what of that no run can bring: names, kinds of which nobody has one, classes not built,
-and what no application can read.
+"""What the configuration asks for, and what of that no run can bring: names, kinds of which nobody has one, and
+what no application can read.
 
 Rules of this file: no I/O; rows of coverage, as they stand in the record of a run. Source: design §7, retention-domain §4,
 docs/decisions/0008, 0030.
@@ -7,9 +7,8 @@ docs/decisions/0008, 0030.
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import SourceError
-from exporters.results import EDISCOVERY, NEVER, NOT_REACHABLE
+from exporters.results import EDISCOVERY, NEVER
 from exporters.sources import SourceKind
-from retention.acceptance import NOT_BUILT
 from retention.config import Config
 from retention.selection import chosen, kinds_asked
 
@@ -22,18 +21,6 @@ def listed_names(config: Config) -> list[tuple[SourceKind, str]]:
 
 def _listed(choice: str | list[str]) -> list[str]:
     return [] if isinstance(choice, str) else list(choice)
-
-
-def not_built(config: Config) -> list[JsonObject]:
-    """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
-    sources = config.settings.sources
-    rows: list[JsonObject] = []
-    for name, wanted in (("sharepoint", sources.sharepoint != "none"),):
-        if wanted:
-            reason = "This version copies OneDrives, mailboxes and the directory; it does not copy this yet."
-            asked = name in sources.model_fields_set
-            rows.append({"class": name, "state": NOT_REACHABLE, "code": NOT_BUILT, "reason": reason, "asked": asked})
-    return rows
 
 
 def never_reached(config: Config) -> list[JsonObject]:
@@ -61,7 +48,19 @@ def never_reached(config: Config) -> list[JsonObject]:
 
 def nothing_of(kind: SourceKind) -> SourceError:
     """The finding of a run that asks for a kind of source and finds not one."""
+    if kind is SourceKind.SHAREPOINT:
+        return no_sites()
     return no_mailboxes() if kind is SourceKind.MAIL else no_drives()
+
+
+def no_sites() -> SourceError:
+    """As `no_drives`, of sites."""
+    return SourceError(
+        "The service lists no site, and the store holds none: no site was copied",
+        code="no_sites",
+        action="If the tenant is to have sites, look at its SharePoint licences and run the export again. If it has none:"
+        " `sources.sharepoint: none`, or lastcopy accept no_sites --source sharepoint/sharepoint --by NAME --reason TEXT",
+    )
 
 
 def no_mailboxes() -> SourceError:

@@ -43,6 +43,7 @@ REASONS = {
     "fasttransfer_unavailable": "the second capture that was asked for cannot be had, or not in full; the copy as MIME and JSON"
     " does not need it",
     "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
+    "libraries_refused": "some of its libraries could not be copied to their end: what is new in them is missing",
     "moving": "it changed while it was read; run the export again",
 }
 """By code: one sentence on a finding about a whole source that could be copied."""
@@ -56,6 +57,7 @@ CONTENT = frozenset(
         "count_unavailable",
         "item_without_id",
         "parts_not_listed",
+        "libraries_refused",
     }
 )
 """Codes that tell of what a source holds: true as long as no later run has looked at it and found otherwise."""

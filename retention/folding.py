@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock
 from exporters.errors import LastcopyError
-from exporters.export import fold_bags
+from exporters.folding import fold_bags
 from exporters.store.protocol import Store
 from retention.journal import Journal
 

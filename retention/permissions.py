@@ -52,6 +52,15 @@ DRIVES = (
         "read their OneDrives",
     ),
 )
+SITES = (
+    Need(
+        "Sites.Read.All",
+        frozenset({"Sites.ReadWrite.All", "Sites.FullControl.All", "Sites.Manage.All"}),
+        "find the sites, and read their libraries, lists and pages",
+        "wanted",
+    ),
+)
+LOST_DRIVES = (SITES[0]._replace(purpose="find the OneDrives of people who left or have no licence"),)
 MAIL = (
     Need("Mail.Read", frozenset({"Mail.ReadWrite"}), "read their mail"),
     Need("MailboxSettings.Read", frozenset({"MailboxSettings.ReadWrite"}), "read rules and categories", "wanted"),
@@ -109,6 +118,10 @@ def needs_of(config: Config) -> list[Need]:
     sources = config.settings.sources
     kinds, cloud = kinds_asked(sources), config.tenant.cloud.strip().lower().replace("-", "_")
     needs = [*BASE, *(DRIVES if SourceKind.ONEDRIVE in kinds else ())]
+    if SourceKind.SHAREPOINT in kinds:
+        needs += SITES
+    elif SourceKind.ONEDRIVE in kinds:
+        needs += LOST_DRIVES
     if SourceKind.MAIL in kinds:
         needs += [*MAIL, *(() if cloud in CHINA else (TASKS,)), GROUPS]
         second = config.settings.mail.fasttransfer

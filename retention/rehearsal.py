@@ -6,6 +6,7 @@ design §1 (`rehearse`).
 """
 
 import contextlib
+import csv
 import io
 import json
 import shlex
@@ -137,7 +138,7 @@ tenant:
   client_id: {info["client_id"]}
   credential: {{certificate: file:./server/{Path(info["certificate"]).name}}}
 store: {{url: file:./copy}}
-sources: {{mail: all, onedrive: all, sharepoint: none, directory: on}}
+sources: {{mail: all, onedrive: all, sharepoint: all, directory: on}}
 drive: {{versions: all, permissions: shared}}
 """
 
@@ -146,8 +147,8 @@ def _first_copy(story: Story) -> None:
     story.chapter("Can it work?")
     story.run("check")
     story.chapter(
-        "Copy every OneDrive and every mailbox. Some items cannot be copied by anyone, and nothing is passed over in silence:"
-        " exit 3"
+        "Copy every OneDrive, every mailbox and every site. Some items cannot be copied by anyone, and nothing is passed over"
+        " in silence: exit 3"
     )
     story.run("export", expect=(3,))
     story.chapter("A person looks at them, and accepts them by name: that goes on record in the store")
@@ -158,7 +159,8 @@ def _first_copy(story: Story) -> None:
 
 def _second_copy(story: Story, info: dict[str, Any]) -> None:
     story.chapter(
-        "People go on working: files are changed, renamed, moved and deleted, mail comes, is read and thrown away"
+        "People go on working: files are changed, renamed, moved and deleted, mail comes, is read and thrown away, a site gets"
+        " another address"
     )
     changes = (story.folder / "tenant" / "changes.jsonl").read_bytes()
     applied = _control(info, "POST", "changes", changes)
@@ -178,6 +180,7 @@ def _from_the_store_alone(story: Story) -> None:
     story.chapter("The tenant is gone now. Is every byte there, and is everything there?")
     story.run("verify")
     _show_pst(story)
+    _show_site(story)
     story.chapter("Get one person's files back, under the names that they had")
     bag = sorted(path.name for path in (story.folder / "copy" / "onedrive").iterdir())[0]
     story.run("restore", "--to", str(story.folder / "restored"), "--source", f"onedrive/{bag}")
@@ -205,6 +208,23 @@ def _show_pst(story: Story) -> None:
     story.say(
         "  The mails themselves, as they came, lie beside it in data/originals/*.zip: any unzip opens those.", "weak"
     )
+
+
+def _show_site(story: Story) -> None:
+    """The largest site, as anybody finds it in the store. Raises: RunError if there is none."""
+    bags = list((story.folder / "copy" / "sharepoint").iterdir())
+    if not bags:
+        raise RunError("no site was copied", code="rehearsal_failed", action="Run the export by itself with -v.")
+    data = max(bags, key=lambda bag: sum(1 for _ in bag.rglob("*"))) / "data"
+    story.chapter(f"A site has become plain files in {data}: what is in it")
+    for library in sorted((data / "libraries").glob("*")):
+        story.say(f"  {sum(path.is_file() for path in library.rglob('*')):>5,} files  libraries/{library.name}", "")
+    for table in sorted((data / "lists").glob("*/items.csv")):
+        with table.open(encoding="utf-8", newline="") as lines:
+            story.say(f"  {sum(1 for _ in csv.reader(lines)) - 1:>5,} items  lists/{table.parent.name}/items.csv", "")
+    pages = sorted((data / "pages").glob("*.html"))
+    if pages:
+        story.say(f"  {len(pages):>5,} pages  pages/*.html, safe to open: no scripts, nothing from elsewhere", "")
 
 
 def _what_next(story: Story) -> None:

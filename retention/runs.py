@@ -32,7 +32,7 @@ from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.acceptance import MASS, NOT_FOUND, Acceptances
 from retention.config import Config
-from retention.coverage import listed_names, never_reached, not_built, nothing_of
+from retention.coverage import listed_names, never_reached, nothing_of
 from retention.findings import COUNTS, OTHER_WRITERS, Found, for_journal, found_of, unreached
 from retention.journal import Journal
 from retention.opening import ROOT, claim_root, configured_store, opened_state, read_root, refuse_foreign
@@ -272,6 +272,7 @@ class _Run:
             cloud=self._config.tenant.cloud,
             drive=DriveSettings(drive.versions, drive.permissions, self._request.refresh_permissions),
             mail=mail_settings(self._config),
+            has_certificate=self._config.tenant.credential.certificate is not None,
             take_over=self._request.take_over,
             accepts_removals=self._accepts_mass,
             gives_way=self._rivals.outrank,
@@ -326,14 +327,14 @@ class _Run:
             self._uncovered(missing.name, missing.code, str(missing), missing, missing.kind)
         if wanted is None and not stop.is_set():
             for kind, name in sorted(self._unseen):
-                what = "mailbox" if kind is SourceKind.MAIL else "OneDrive"
+                what = {SourceKind.MAIL: "mailbox", SourceKind.SHAREPOINT: "site"}.get(kind, "OneDrive")
                 reason = f"No {what} has, or has had, this name."
                 self._uncovered(name.removeprefix(f"{kind}/"), NOT_FOUND, reason, None, kind)
             for kind in kinds_asked(self._config.settings.sources):
                 if not self._has_any(kind):
                     nothing = nothing_of(kind)
                     self._uncovered(kind.value, nothing.code, str(nothing), nothing, kind)
-            rows = [*not_built(self._config), *never_reached(self._config)]
+            rows = never_reached(self._config)
             self._outcome.coverage = [self._with_names(row) for row in rows]
             self._saw_all = True
 

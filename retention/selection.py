@@ -65,7 +65,16 @@ class Names:
 def means(name: str, labels: Iterable[str]) -> bool:
     """Whether `name` (kind/NAME, or NAME alone) is one of `labels`."""
     wanted = folded(name)
-    return any(wanted in (folded(label), folded(label.partition("/")[2])) for label in labels)
+    return any(wanted in _spellings(folded(label)) for label in labels)
+
+
+def _spellings(label: str) -> Iterator[str]:
+    """What a person may type for kind/NAME. The `!` of a site's name stands for `/` of its path."""
+    kind, _, name = label.partition("/")
+    yield from (label, name)
+    if kind == SourceKind.SHAREPOINT and "!" in name:
+        path = name.replace("!", "/")
+        yield from (f"{kind}/{path}", path)
 
 
 def unknown_source(name: str, known: list[str]) -> ConfigurationError:
@@ -84,7 +93,7 @@ def chosen(settings: SourcesSettings, kind: SourceKind) -> str | list[str]:
     """What the configuration says of a kind of source: all, none, or a list of names."""
     if kind is SourceKind.DIRECTORY:
         return "all" if settings.directory else "none"
-    choice: str | list[str] = settings.mail if kind is SourceKind.MAIL else settings.onedrive
+    choice: str | list[str] = getattr(settings, kind.value)
     return choice
 
 
@@ -95,12 +104,15 @@ def kinds_asked(settings: SourcesSettings) -> list[SourceKind]:
 
 def kinds_of(name: str, settings: SourcesSettings) -> list[SourceKind]:
     """The kinds that a name means: that of kind/NAME; of NAME alone, those that the configuration asks for (a user's drive and
-    mailbox have one name), or any if it asks for none. The directory has no name but its own."""
+    mailbox have one name), or any if it asks for none. A name with an @ is no site's: to look for sites costs a request each. The
+    directory has no name but its own."""
     if folded(name) == SourceKind.DIRECTORY:
         return [SourceKind.DIRECTORY]
     said = [kind for kind in FINDABLE if folded(name).startswith(f"{kind}/")]
-    named: list[SourceKind] = [kind for kind in FINDABLE if kind is not SourceKind.DIRECTORY]
-    return said or [kind for kind in kinds_asked(settings) if kind in named] or named
+    possible = [kind for kind in FINDABLE if kind is not SourceKind.SHAREPOINT or "@" not in name]
+    possible = [kind for kind in possible if kind is not SourceKind.DIRECTORY]
+    asked = [kind for kind in kinds_asked(settings) if kind in possible]
+    return said or asked or possible
 
 
 def is_asked(labels: frozenset[str], settings: SourcesSettings, kind: SourceKind = SourceKind.ONEDRIVE) -> bool:

@@ -15,7 +15,7 @@ from exporters.bag.spent import spent_units
 from exporters.clock import Clock
 from exporters.drive.crew import BIG_AT_ONCE, SMALL_AT_ONCE
 from exporters.errors import ItemError, RunError, SourceError
-from exporters.export import DRIVES_AT_ONCE, MAILBOXES_AT_ONCE
+from exporters.export import DRIVES_AT_ONCE, MAILBOXES_AT_ONCE, SITES_AT_ONCE
 from exporters.graph.answers import identifier_of, number_of, object_of, objects_of
 from exporters.graph.budget import Budget
 from exporters.graph.calls import Observer
@@ -27,6 +27,7 @@ from exporters.graph.limits import MAILBOX_CONCURRENT, Cost, licence_class
 from exporters.graph.session import GraphSession
 from exporters.graph.sharing import History
 from exporters.graph.signin import Credential, SignIn
+from exporters.sharepoint.finding import ASKED_AT_ONCE
 from exporters.store.protocol import Store
 from retention.config import Config
 from retention.opening import ROOT
@@ -35,8 +36,11 @@ from retention.references import read_bytes, read_secret
 from retention.state.database import State
 from retention.state.spending import SharedBudget
 
-CONNECTIONS = SMALL_AT_ONCE + BIG_AT_ONCE + DRIVES_AT_ONCE + MAILBOXES_AT_ONCE * (MAILBOX_CONCURRENT + 1) + 4
-"""Open at once, at most: one for each thread that may ask (drives and their crew, mailboxes with theirs, discovery)."""
+_OF_SITES = SITES_AT_ONCE + ASKED_AT_ONCE
+CONNECTIONS = (
+    SMALL_AT_ONCE + BIG_AT_ONCE + DRIVES_AT_ONCE + _OF_SITES + MAILBOXES_AT_ONCE * (MAILBOX_CONCURRENT + 1) + 4
+)
+"""Open at once, at most: one for each thread that may ask (drives and sites and their crew, mailboxes with theirs, discovery)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 import structlog
 
-from tests.independent import tiny
+from tests.independent import tiny, tiny_sites
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
@@ -33,6 +33,14 @@ hypothesis.settings.load_profile(os.environ.get("LASTCOPY_EXAMPLES", "ci"))
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tenant of two small drives, one of which holds every oddity, and a user without a drive."""
     return tiny.make(tmp_path_factory.mktemp("tiny") / "tenant")
+
+
+@pytest.fixture(scope="session")
+def site_tenant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny tenant with three sites, lists of odd names, and pages. Nobody changes its files."""
+    folder = tmp_path_factory.mktemp("sites") / "tenant"
+    tiny_sites.make(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

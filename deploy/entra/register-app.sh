@@ -1,5 +1,5 @@
 #!/bin/sh
-# Registers Lastcopy in a tenant with the least permissions that copying OneDrives and mailboxes needs, all of them
+# Registers Lastcopy in a tenant with the least permissions that copying OneDrives, mailboxes and sites needs, all of them
 # read-only, and a certificate of its own. Needs the Azure CLI (az), openssl, and an administrator who may give consent.
 #
 #   deploy/entra/register-app.sh TENANT [CLOUD] [FOLDER]
@@ -12,6 +12,7 @@ set -eu
 
 NAME="Lastcopy (read-only export)"
 GRAPH=00000003-0000-0000-c000-000000000000 # the application id of Microsoft Graph, alike in all clouds
+SHAREPOINT=00000003-0000-0ff1-ce00-000000000000 # and of SharePoint, whose own API alone has attachments of list items
 
 if [ $# -lt 1 ] || [ $# -gt 3 ]; then
     sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
@@ -105,16 +106,20 @@ fi
 # The certificate's public half only; what is registered already stays.
 az ad app credential reset --id "$app" --cert "@$public" --append --output none
 
-echo "$permissions" | while read -r permission role; do
-    [ -n "$permission" ] || continue
+ask_for() { # application id of the API, name of the permission, its role
     held=$(az ad app show --id "$app" \
-        --query "requiredResourceAccess[?resourceAppId=='$GRAPH'].resourceAccess[] | [?id=='$role'] | length(@)" \
-        --output tsv)
+        --query "requiredResourceAccess[?resourceAppId=='$1'].resourceAccess[] | [?id=='$3'] | length(@)" \
+        --output tsv </dev/null)
     if [ "${held:-0}" = 0 ]; then
-        az ad app permission add --id "$app" --api "$GRAPH" --api-permissions "$role=Role" --output none
-        echo "Asked for: $permission"
+        az ad app permission add --id "$app" --api "$1" --api-permissions "$3=Role" --output none </dev/null
+        echo "Asked for: $2"
     fi
+}
+
+echo "$permissions" | while read -r permission role; do
+    [ -z "$permission" ] || ask_for "$GRAPH" "$permission" "$role"
 done
+ask_for "$SHAREPOINT" "Sites.Read.All of SharePoint" d13f72ca-a275-4b96-b789-48ebcc4da984
 
 # A new registration takes a while to be known everywhere.
 tries=0

@@ -4,6 +4,7 @@ Rules of this file: no I/O, no decisions; constants, and JSON to bytes and back.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,7 @@ LISTS = "data/lists"
 PAGES = "data/pages"
 OBJECT = rf"(?:{ORIGINALS}[a-z]+|{LISTS}/[^/]+/(?:items|columns)|data/site/site)-[0-9]{{5,}}\.(?:zip|jsonl)"
 """Pattern of the keys of objects that hold entries."""
+_OBJECT = re.compile(OBJECT)
 
 DIRECTORY_KINDS = frozenset({"user", "group", "licence", "subscription", "domain", "organization", "role", "term"})
 """Kinds of rows of the bag of the directory; all are entries of objects."""
@@ -137,6 +139,15 @@ def segment_key(folder: str, number: int) -> str:
 def identity(row: Mapping[str, Any]) -> Identity:
     """Identity of a row of `items.jsonl`."""
     return str(row["kind"]), str(row["scope"]), str(row["id"])
+
+
+def entry_of(key: str) -> tuple[str, str] | None:
+    """(key of the object, name or line) of a key that names an entry; None if it names none. A list may be called anything, so
+    that its part of the key holds a `!` of its own."""
+    found = _OBJECT.match(key)
+    if found is None or key[found.end() : found.end() + 1] != "!":
+        return None
+    return found[0], key[found.end() + 1 :]
 
 
 def manifest_line(sha256: str, path: str) -> bytes:

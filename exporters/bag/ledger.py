@@ -136,6 +136,14 @@ class BagWriter:
             return True
         return any(True for _ in self._fold.lines(OWED)) or self._fold.is_damaged
 
+    def has_unfinished_work_of(self, scope: str) -> bool:
+        """The same of one scope of several. An open bag, or one whose fold is damaged, may owe work of any."""
+        if self.needs_fold or scope in self.heads.scopes:
+            return True
+        if self._state is not None:
+            return bool(self._state.count("SELECT EXISTS (SELECT 1 FROM owed WHERE scope = ?)", (scope,)))
+        return any(facts["scope"] == scope for facts in self._fold.lines(OWED)) or self._fold.is_damaged
+
     def exceptions(self) -> Iterable[JsonObject]:
         """Rows of the last fold that are *excepted* (nothing if there is no whole fold)."""
         return self._fold.lines(EXCEPTIONS)

@@ -61,10 +61,11 @@ def kinds(state: State) -> dict[str, dict[str, int]]:
     return table
 
 
-def folder_counts(state: State) -> Iterator[FolderCount]:
-    """Each folder and package that the service lists now, in the order of (scope, id)."""
-    query = f"SELECT kind, scope, id, row FROM rows WHERE kind IN ('folder', 'package') AND {_LIVE} ORDER BY scope, id, kind"  # noqa: S608
-    for kind, scope, item_id, data in state.db.execute(query):
+def folder_counts(state: State, of: str | None = None) -> Iterator[FolderCount]:
+    """Each folder and package that the service lists now, in the order of (scope, id). of: this scope alone."""
+    where = f"kind IN ('folder', 'package') AND {_LIVE}" + ("" if of is None else " AND scope = ?")
+    query = f"SELECT kind, scope, id, row FROM rows WHERE {where} ORDER BY scope, id, kind"  # noqa: S608 - constants of ours
+    for kind, scope, item_id, data in state.db.execute(query, () if of is None else (of,)):
         row = load_json(data)
         listed = state.listed(scope, item_id)
         if listed is not None and listed.get("deleted"):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import ENTRY_KINDS, LISTED_KINDS, PLACED_KINDS, segment_key
+from exporters.bag.formats import ENTRY_KINDS, LISTED_KINDS, ORIGINALS, PLACED_KINDS, entry_of, segment_key
 from exporters.bag.verify_segments import (
     CHILDREN,
     CODE,
@@ -59,6 +59,7 @@ CONFLICT = b"!"
 """Last fact of a key that rows name with different bytes, be it one after the other, or without size and SHA-256."""
 HOLDS_ENTRIES = b"o"
 """Last fact of a key whose object holds entries: it is read where these are looked at."""
+_ORIGINALS = ORIGINALS.encode()
 
 
 class Items(NamedTuple):
@@ -230,7 +231,7 @@ class _Taken:
         """Note a key: that of an object, or of an entry in one."""
         kind, key = fields[KIND], fields[KEY]
         if kind in _ENTRIES or (kind == b"version" and is_entry("version", key.decode("utf-8", "surrogatepass"))):
-            holder, _, name = key.partition(b"!")
+            holder, name = _parts_of(key)
             mark = NEWEST if is_newest else OLDER
             self._entries.append(b"\0".join((holder, name, fields[SEQUENCE], mark, *fields[SIZE:VERSION])))
             return
@@ -393,3 +394,12 @@ def _is_rebuilt(group: list[Fields]) -> bool:
 
 STEPS: dict[str, Any] = {step.__name__: step for step in (take_segments, newest_items, named_keys)}
 """What a process can be asked for by name."""
+
+
+def _parts_of(key: bytes) -> tuple[bytes, bytes]:
+    """Object and entry of a key."""
+    found = None if key.startswith(_ORIGINALS) else entry_of(key.decode("utf-8", "surrogatepass"))
+    if found is None:  # of a mailbox; and a key that names no entry, which other checks tell
+        holder, _, name = key.partition(b"!")
+        return holder, name
+    return found[0].encode("utf-8", "surrogatepass"), found[1].encode("utf-8", "surrogatepass")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import HEAD, ITEMS, LEDGER, ORIGINALS, TAGMANIFEST, JsonObject, dump_json, segment_key
+from exporters.bag.formats import HEAD, ITEMS, LEDGER, ORIGINALS, PAGES, TAGMANIFEST, JsonObject, dump_json, segment_key
 from exporters.bag.verify_reading import SEGMENT_NAME, Lines, loaded, read_chain
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
@@ -34,7 +34,7 @@ class AsOf(NamedTuple):
 
 class PathRow(NamedTuple):
     """What a restore needs of a row. path: what has none gets one: `/PST/…`, `/Attachments/…` (as its key goes on) and
-    `/Settings/…` of a mailbox."""
+    `/Settings/…` of a mailbox; a page is `/Site Pages/….json` beside its file."""
 
     path: str
     gone: bool
@@ -189,12 +189,18 @@ class PathRows:
 def _in_tree(row: JsonObject) -> JsonObject | None:
     """The row, with a path; None if it stands in no tree."""
     kind, key = row.get("kind"), str(row.get("key") or "")
-    for of_kind, start, folder in (("derived", _PST, "/PST/"), ("attachment", ORIGINALS, "/Attachments/")):
+    placed = (
+        ("derived", _PST, "/PST/"),
+        ("derived", f"{PAGES}/", "/Site Pages/"),
+        ("attachment", ORIGINALS, "/Attachments/"),
+    )
+    for of_kind, start, folder in placed:
         if kind == of_kind and key.startswith(start):
             below = key.removeprefix(start)
             return {**row, "path": folder + below, "name": below.rpartition("/")[2]}
     if isinstance(row.get("path"), str):
-        return row
+        is_page = kind == "page"  # beside its file, which has the same path
+        return {**row, "path": row["path"] + ".json", "name": f"{row.get('name', '')}.json"} if is_page else row
     if kind in {"rule", "category", "setting"}:
         name = str(row.get("name") or row.get("id"))
         return {**row, "path": f"/Settings/{name}", "name": name}

@@ -29,6 +29,8 @@ from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 
 RESTARTS = 1
+DROPPED = "dropped"
+"""Kind of the cursor of a round that was given up: the next one begins at its start."""
 PARAMS = {"$select": SELECT}
 LISTING_SETTINGS = {"select": SELECT}
 PARTS = 500

@@ -17,6 +17,7 @@ def settle_packages(writer: BagWriter, scope: str, at: str) -> None:
     query = (
         f"SELECT row, outcome FROM rows WHERE kind = 'package' AND scope = ? AND {has_parts} != (outcome = 'copied')"  # noqa: S608
         " AND outcome != 'gone' AND (code IS NULL OR code != 'vanished')"
+        " AND NOT EXISTS (SELECT 1 FROM owed WHERE owed.scope = rows.scope AND owed.id = rows.id)"  # its row would settle that
     )
     for data, outcome in writer.state.db.execute(query, (scope,)).fetchall():
         writer.emit("item", _judged(load_json(data), outcome != Outcome.COPIED, at, writer.run.id))

@@ -8,11 +8,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.drive.capture import asks_again
 from exporters.drive.facts import is_edited, same_content
+from exporters.drive.scope import Scope
 from exporters.drive.settings import DriveSettings
 from exporters.drive.tasks import Task
 from exporters.drive.tree import Places, Tree
@@ -28,7 +30,7 @@ PUT_ASIDE = (
 )
 """Rows whose bytes are to be read again, and perhaps a few others."""
 MOVED = 1_000_000
-"""In the order of work: after everything else."""
+"""In the order of work: after everything else; of folders that moved the deepest first."""
 DUE, SAMPLED, ATTACHED = 1, 2, 3
 """In the column `forced`: worth another try; its task has been given out already, by `sample`; what hangs on it is worth another
 try, and its bytes are not."""
@@ -38,11 +40,12 @@ BATCH = 500
 class Planner:
     """Plans the work of one round on one drive."""
 
-    def __init__(self, writer: BagWriter, drive: str, settings: DriveSettings, lock: threading.RLock) -> None:
-        self._writer, self._state, self._drive, self._settings = writer, writer.state, drive, settings
+    def __init__(self, writer: BagWriter, scope: Scope, settings: DriveSettings, lock: threading.RLock) -> None:
+        self._writer, self._state, self._settings = writer, writer.state, settings
+        self._scope, self._drive = scope, scope.drive
         self._lock = lock
-        self._tree = Tree(self._state, drive)
-        self._had_rows = self._state.has_items(drive)
+        self._tree = Tree(self._state, scope)
+        self._had_rows = self._state.has_items(scope.drive)
         self._places_made: Places | None = None
         self._has_sampled = False
         self._given_out: tuple[int, bytes, str] = (-2 * MOVED, b"", "")
@@ -59,22 +62,30 @@ class Planner:
     def _places(self) -> Places:
         """Made from all keys, when first needed."""
         if self._places_made is None:
-            self._places_made = Places(self._state, self._drive, self._writer.run.stamp)
+            self._places_made = Places(self._state, self._scope, self._writer.run.stamp)
         return self._places_made
 
     def add_owed(self) -> None:
-        """What is listed and not settled, and what lies below folders that were renamed or moved."""
+        """What is listed and not settled, and what lies below folders that were renamed or moved (or below all, of a library that
+        was renamed)."""
         db = self._state.db
         db.execute(
             "INSERT OR IGNORE INTO work SELECT id, 0, NULL, 0 FROM owed WHERE scope = ? AND deleted = 0", (self._drive,)
         )
-        for start in self._moved_folders():
+        for start in chain(self._renamed_roots(), self._moved_folders()):
             db.execute(
                 "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT tree.id FROM below JOIN tree"
                 " ON tree.scope = ? AND tree.parent = below.id WHERE tree.alive = 1)"
                 " INSERT OR IGNORE INTO work SELECT id, 0, NULL, 0 FROM below",
                 (start, self._drive),
             )
+
+    def _renamed_roots(self) -> Iterator[str]:
+        """The root of a library whose row has another name of the library: no listing tells of that."""
+        if not self._scope.is_alone:
+            query = "SELECT id FROM tree WHERE scope = ? AND parent IS NULL AND alive = 1 AND kind = 'folder'"
+            roots = self._state.db.execute(query, (self._drive,)).fetchall()
+            yield from (item_id for (item_id,) in roots if self._path_changed(item_id))
 
     def _moved_folders(self) -> Iterator[str]:
         query = (
@@ -105,9 +116,11 @@ class Planner:
         """Excepted rows that may succeed today, and bytes that were put aside until they are read again."""
         rows = map(load_json, self._state.rows("outcome = 'excepted'"))
         self._force(
-            (item_of(row), DUE if row["kind"] in LISTED_KINDS else ATTACHED) for row in rows if may_succeed(row, now)
+            (item_of(row), DUE if row["kind"] in LISTED_KINDS else ATTACHED)
+            for row in rows
+            if is_of(row, self._drive) and may_succeed(row, now)
         )
-        put_aside = map(load_json, self._state.rows(PUT_ASIDE))
+        put_aside = map(load_json, self._state.rows(f"{PUT_ASIDE} AND scope = ?", (self._drive,)))
         self._force((row["id"], DUE) for row in put_aside if asks_again(row))
 
     def add_unasked(self, *, refresh_permissions: bool) -> None:
@@ -158,7 +171,7 @@ class Planner:
         node = self._state.node(self._drive, item_id)
         depth = -MOVED + path.count("/") if node is not None and node[2] != "file" else 0
         if depth < 0 and self._path_changed(item_id):
-            depth = MOVED
+            depth = 2 * MOVED - path.count("/")
         return depth, path.encode("utf-8", "surrogatepass"), item_id
 
     def tasks(self, *, moved_folders: bool) -> Iterator[Task]:
@@ -169,7 +182,7 @@ class Planner:
         while batch := db.execute(query, (*after, BATCH)).fetchall():
             known = self._state.known(self._drive, [found[2] for found in batch])
             for depth, path, item_id, forced in batch:
-                if depth == MOVED and not moved_folders:
+                if depth >= MOVED and not moved_folders:
                     return
                 if self._is_sampled(item_id):
                     continue
@@ -199,7 +212,7 @@ class Planner:
 
     def _lost_path(self, item_id: str) -> str:
         node = self._state.node(self._drive, item_id)
-        return f"/lost~{node[0] if node else ''}/{node[1] if node else item_id}"
+        return self._tree.lost(node[0] if node else "", node[1] if node else item_id)
 
     def _task(
         self, item_id: str, path: str, forced: int, owed: JsonObject | None, row: JsonObject | None
@@ -328,6 +341,11 @@ def lacks_versions(row: JsonObject, settings: DriveSettings) -> bool:
     if row["kind"] != "file" or row.get("code") == ExceptionCode.VANISHED:
         return False
     return settings.versions_widen((row.get("asked") or {}).get("versions", "current"))
+
+
+def is_of(row: JsonObject, drive: str) -> bool:
+    """Whether a row is about something of this drive, as far as it says so: one of a version names its item alone."""
+    return row["kind"] in {"version", "versions"} or row["scope"] == drive
 
 
 def item_of(row: JsonObject) -> str:

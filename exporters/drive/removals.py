@@ -10,6 +10,7 @@ from exporters.bag.formats import LISTED_KINDS, JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.removed import add_what_lies_below, begin_removed
 from exporters.bag.state import State
+from exporters.drive.scope import Scope
 from exporters.drive.tree import Tree
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 
@@ -49,16 +50,30 @@ def _keep_folders_of_what_is_listed(state: State, scope: str) -> None:
     )
 
 
-def removal_rows(state: State, scope: str, run_id: str, at: str) -> Iterator[JsonObject]:
+def write_down_removed(writer: BagWriter, scope: str) -> None:
+    """Ids in `removed` become owed removals, as if the service had listed them so: what is decided of them later, or in another
+    run, needs no memory of this round."""
+    state, after = writer.state, ""
+    query = (
+        "SELECT id FROM removed WHERE id > ? AND NOT EXISTS (SELECT 1 FROM owed WHERE owed.scope = ? AND owed.id = removed.id"
+        " AND owed.deleted = 1) ORDER BY id LIMIT 500"
+    )
+    while batch := state.db.execute(query, (after, scope)).fetchall():
+        rows = [{**_of_node(state, scope, item_id), "deleted": True} for (item_id,) in batch]
+        writer.emit_all([("listed", row) for row in rows])
+        after = batch[-1][0]
+
+
+def removal_rows(state: State, scope: Scope, run_id: str, at: str) -> Iterator[JsonObject]:
     """The item rows that settle the ids in `removed`: *gone* if we hold something, else *vanished*."""
-    after, tree = "", Tree(state, scope)
+    after, tree, drive = "", Tree(state, scope), scope.drive
     while batch := state.db.execute("SELECT id FROM removed WHERE id > ? ORDER BY id LIMIT 500", (after,)).fetchall():
         for (item_id,) in batch:
-            row = _removal(state, scope, item_id, run_id, at)
+            row = _removal(state, drive, item_id, run_id, at)
             if row is not None:
-                row.setdefault("path", tree.path(item_id) or f"/lost~{row.get('parent')}/{row.get('name', '')}")
+                row.setdefault("path", tree.path(item_id) or tree.lost(row.get("parent"), row.get("name", "")))
                 yield row
-            yield from _hanging(state, scope, item_id, run_id, at)
+            yield from _hanging(state, drive, item_id, run_id, at)
         after = batch[-1][0]
 
 

@@ -5,11 +5,13 @@ guesses its place from the order of pages; places are held for ever. Source: des
 """
 
 import hashlib
+from collections.abc import Iterator
 from functools import lru_cache
 
-from exporters.bag.formats import CHANGED, FILES, VERSIONS
+from exporters.bag.formats import CHANGED
 from exporters.bag.keys import changed, component_for, fitted, folded
 from exporters.bag.state import State
+from exporters.drive.scope import Scope
 
 DEPTH_LIMIT = 1_000
 FOLDERS_REMEMBERED = 50_000
@@ -18,8 +20,8 @@ FOLDERS_REMEMBERED = 50_000
 class Tree:
     """Paths of one drive by its newest facts. Made anew for each round: it remembers."""
 
-    def __init__(self, state: State, scope: str) -> None:
-        self._state, self._scope = state, scope
+    def __init__(self, state: State, scope: Scope) -> None:
+        self._state, self._scope, self._top = state, scope.drive, scope.path
         self._folder = lru_cache(maxsize=20_000)(self._folder_path)
 
     def path(self, item_id: str) -> str | None:
@@ -29,7 +31,7 @@ class Tree:
             return None
         parent, name, kind, _ = node
         if parent is None:
-            return "/" if kind == "folder" else f"/{name}"
+            return (self._top or "/") if kind == "folder" else f"{self._top}/{name}"
         above = self._folder(parent)
         return None if above is None else f"{above.rstrip('/')}/{name}"
 
@@ -43,14 +45,21 @@ class Tree:
             if node[0] is not None:
                 names.append(node[1])
             at = node[0]
-        return "/" + "/".join(reversed(names))
+        inside = "/".join(reversed(names))
+        return f"{self._top}/{inside}" if inside or not self._top else self._top
+
+    def lost(self, parent: str | None, name: str) -> str:
+        """The path of an item whose place is not known."""
+        return f"{self._top}/lost~{parent}/{name}"
 
 
 class Places:
-    """Which places of a bag are held, and by what spelling. Built from all keys of the state; then kept up to date."""
+    """Which places of a drive are held in its bag, and by what spelling. Built from keys of the state; then kept up to date."""
 
-    def __init__(self, state: State, scope: str, run_stamp: str) -> None:
-        self._state, self._scope, self._stamp = state, scope, run_stamp
+    def __init__(self, state: State, scope: Scope, run_stamp: str) -> None:
+        self._state, self._scope, self._stamp = state, scope.drive, run_stamp
+        self._roots = scope.roots(state)
+        self._files = self._roots.files
         self._folder_places: dict[str, str] = {}
         self._free: set[str] = set()  # folders that are held, in their own spelling, with all above them
         db = state.db
@@ -60,20 +69,34 @@ class Places:
         )
         db.execute("DELETE FROM places")
         last = ""
-        for (key,) in db.execute("SELECT key FROM rows WHERE key IS NOT NULL AND kind != 'leftover' ORDER BY key"):
+        for key in self._keys(is_alone=scope.is_alone):
             last = self._hold(key, last)
         self._keep_places_of_refused_files()
+
+    def _keys(self, *, is_alone: bool) -> Iterator[str]:
+        """Keys of the bag, in their order; of a library those that can be in its way."""
+        query = "SELECT key FROM rows WHERE key IS NOT NULL AND kind != 'leftover'"
+        if is_alone:
+            yield from (key for (key,) in self._state.db.execute(f"{query} ORDER BY key"))
+            return
+        for folder in (CHANGED, self._files, self._roots.versions):
+            found = self._state.db.execute(
+                f"{query} AND key > ? AND key < ? ORDER BY key", (f"{folder}/", f"{folder}0")
+            )
+            yield from (key for (key,) in found)
 
     def _keep_places_of_refused_files(self) -> None:
         """A file whose bytes could not be had, but earlier versions could: its place beside them is kept for it."""
         query = (
-            "SELECT scope, min(key) FROM rows WHERE kind = 'version' AND key LIKE ? AND NOT EXISTS"
-            " (SELECT 1 FROM rows AS item WHERE item.kind = 'file' AND item.scope = ? AND item.id = rows.scope"
+            "SELECT scope, min(key) FROM rows WHERE kind = 'version' AND key > ? AND key < ? AND instr(substr(key, ?), '/') > 0"
+            " AND NOT EXISTS (SELECT 1 FROM rows AS item WHERE item.kind = 'file' AND item.scope = ? AND item.id = rows.scope"
             "  AND item.key IS NOT NULL) GROUP BY scope"
         )
-        for item_id, key in self._state.db.execute(query, (f"{VERSIONS}/%/%", self._scope)):
-            path = key[len(VERSIONS) + 1 :].rpartition("/")[0]
-            self._hold(f"{FILES}/{path}", planned_for=item_id)
+        versions = self._roots.versions
+        below = len(versions) + 1
+        found = self._state.db.execute(query, (f"{versions}/", f"{versions}0", below + 1, self._scope))
+        for item_id, key in found:
+            self._hold(f"{self._files}/{key[below:].rpartition('/')[0]}", planned_for=item_id)
 
     def _hold(self, key: str, beside: str = "", planned_for: str | None = None) -> str:
         """Hold a file's place and those of the folders above it, unless they stand above `beside` too, or are held already.
@@ -93,7 +116,7 @@ class Places:
         return (found[0], bool(found[1])) if found else None
 
     def folder(self, item_id: str) -> str:
-        """Place of a folder below `data/files`, as components joined by `/`; empty for the root."""
+        """Place of a folder below the drive's files, as components joined by `/`; empty for the root."""
         chain: list[tuple[str, str]] = []
         seen: set[str] = set()
         at = item_id
@@ -123,10 +146,10 @@ class Places:
     def _folder_below(self, above: str, name: str, item_id: str) -> str:
         component = component_for(name, item_id)
         place = f"{above}/{component}".lstrip("/")
-        held = self._held(f"{FILES}/{place}")
-        if held is not None and (held[1] or held[0] != f"{FILES}/{place}"):
+        held = self._held(f"{self._files}/{place}")
+        if held is not None and (held[1] or held[0] != f"{self._files}/{place}"):
             place = f"{above}/{changed(name, item_id)}".lstrip("/")
-        exact = f"{FILES}/{place}"
+        exact = f"{self._files}/{place}"
         self._state.db.execute("INSERT OR IGNORE INTO places VALUES (?, ?, 0, NULL)", (folded(exact), exact))
         return place
 
@@ -135,11 +158,11 @@ class Places:
         of another file are there."""
         above = self.folder(parent) if parent else ""
         path = f"{above}/{component_for(name, item_id)}".lstrip("/")
-        key = fitted(FILES, path, name, item_id)
+        key = fitted(self._files, path, name, item_id)
         held = self._held(key, item_id)
         if held is not None and held[0] != key:
             path = f"{above}/{changed(name, item_id)}".lstrip("/")
-            key = fitted(FILES, path, name, item_id)
+            key = fitted(self._files, path, name, item_id)
             held = self._held(key, item_id)
         if held is None and not self._blocked(key):
             self._hold(key, planned_for=item_id)
@@ -156,7 +179,7 @@ class Places:
         attempt = 1
         while True:
             stamp = self._stamp if attempt == 1 else f"{self._stamp}-{attempt}"
-            key = fitted(f"{CHANGED}/{stamp}", path, name, item_id)
+            key = fitted(self._roots.changed(stamp), path, name, item_id)
             if self._held(key) is None and not self._blocked(key):
                 self._hold(key)
                 return key
@@ -164,13 +187,15 @@ class Places:
 
     def version(self, item_key: str, item_id: str, version_id: str) -> str:
         """Take a place for an earlier version of the item whose bytes lie at `item_key`."""
-        path = part_of(item_key)
+        path = self._roots.part_of(item_key)
         component = component_for(version_id, f"{item_id}/{version_id}")
-        key = fitted(VERSIONS, f"{path}/{component}", f"{item_id}.{version_id}", f"{item_id}/{version_id}")
+        key = fitted(self._roots.versions, f"{path}/{component}", f"{item_id}.{version_id}", f"{item_id}/{version_id}")
         if self._held(key) is not None or self._blocked(key):
             folder, _, last = path.rpartition("/")
             path = f"{folder}/{changed(last, item_id)}".lstrip("/")
-            key = fitted(VERSIONS, f"{path}/{component}", f"{item_id}.{version_id}", f"{item_id}/{version_id}")
+            key = fitted(
+                self._roots.versions, f"{path}/{component}", f"{item_id}.{version_id}", f"{item_id}/{version_id}"
+            )
         if self._held(key) is not None or self._blocked(key):
             return self.changed(f"{path}/{component}", version_id, f"{item_id}/{version_id}")
         self._hold(key)
@@ -189,10 +214,3 @@ class Places:
                 self._free.clear()
             self._free.add(first)
         return False
-
-
-def part_of(key: str) -> str:
-    """The path part of a file's key: what stands below `data/files/` or `data/changed/<run stamp>/`."""
-    if key.startswith(f"{FILES}/"):
-        return key[len(FILES) + 1 :]
-    return key[len(CHANGED) + 1 :].partition("/")[2]

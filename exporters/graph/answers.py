@@ -27,6 +27,12 @@ def json_object(answer: Answer) -> JsonObject:
     return _object_in(answer, answer.body())
 
 
+def json_object_and_bytes(answer: Answer) -> tuple[JsonObject, bytes]:
+    """The same, and the bytes as they came, for what is kept as it was served."""
+    body = answer.body()
+    return _object_in(answer, body), body
+
+
 def _object_in(answer: Answer, body: bytes) -> JsonObject:
     document = parse_json(body)
     if not isinstance(document, dict):

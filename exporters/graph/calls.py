@@ -21,7 +21,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. url: whole address. path: without host and version, for prices, permissions and logs.
-    bearer: whether the Graph token goes with it (only ever to Graph). accept: statuses besides 2xx that are no error.
+    bearer: whether a token goes with it. audience: whose token, `graph`, or the address of a SharePoint host; it goes to nobody
+    else. accept: statuses besides 2xx that are no error.
     """
 
     url: str = field(repr=False)
@@ -32,6 +33,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     bearer: bool = True
+    audience: str = "graph"
     mailbox: str | None = None
     accept: frozenset[int] = frozenset()
     tries: Tries = API_TRIES

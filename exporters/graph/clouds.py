@@ -38,6 +38,17 @@ class Cloud:
             return True
         return _origin(url) is not None and _origin(url) == _origin(self.graph)
 
+    def sharepoint_address(self, web_url: str) -> str | None:
+        """`https://host[:port]` of SharePoint's own API for a site at `web_url`; None if the cloud does not own that host."""
+        if self.sharepoint is not None:
+            return self.sharepoint
+        origin = _origin(web_url)
+        if origin is None or origin[1] != 443:
+            return None
+        suffixes = [suffix for suffix in self.sharepoint_hosts if suffix != _MEDIA]
+        is_own = any(origin[0].endswith(suffix) and len(origin[0]) > len(suffix) for suffix in suffixes)
+        return f"https://{origin[0]}" if is_own else None
+
     def owns_download(self, url: str) -> bool:
         """True if content may be fetched from this address (without a token unless `owns_graph`)."""
         origin = _origin(url)
@@ -52,6 +63,8 @@ class Cloud:
         )
 
 
+_MEDIA = ".svc.ms"
+"""Hosts that give content and no API."""
 _START = re.compile(r"https://[^/?#]*")
 """Scheme and authority, as `urlsplit` cuts them."""
 _MICROSOFT = "https://login.microsoftonline.com"

@@ -55,6 +55,7 @@ Body = bytes | Mapping[str, Any] | None
 
 # Area of a path → application permission (graph.md 2.1). First match counts.
 _PERMISSIONS: tuple[tuple[str, str], ...] = (
+    (r"/_api/", "Sites.Read.All of SharePoint, for an app that signs in with a certificate"),
     (r"/permissions\b|expand=permissions", "Files.Read.All (complete sharing data: Sites.FullControl.All)"),
     (r"/termStore", "TermStore.Read.All"),
     (r"/deletedItems/microsoft\.graph\.group", "Group.Read.All"),
@@ -87,9 +88,9 @@ def permission_for(path: str) -> str:
     )
 
 
-_DRIVE_PATH = r"^/drives/|^/sites/|^/shares/|/drives?(/|$|\?)"
+_DRIVE_PATH = r"^/drives/|^/sites/|^/shares/|/_api/|/drives?(/|$|\?)"
 _ONE = r"/(?!delta\b|\$)[^/?]+"
-_ITEM_PATH = rf"/(items|messages|events|contacts|tasks|posts|attachments|versions){_ONE}"
+_ITEM_PATH = rf"/(items|messages|events|contacts|tasks|posts|attachments|versions|pages){_ONE}|/_api/.*/items\(\d+\)"
 _OWN_DRIVE = r"^/(users|groups)/[^/]+/drives?($|\?)|^/me/drive"
 _GRANT = "Grant {permission} (application) to the app registration, give admin consent, and run again."
 
@@ -242,7 +243,7 @@ def _sentence(text: str, answer: Said) -> str:
 
 def _read(status: int, headers: Mapping[str, str], body: Body, path: str) -> Said:
     document = _document(headers, body)
-    error = document.get("error") if isinstance(document, Mapping) else None
+    error = document.get("error") or document.get("odata.error") if isinstance(document, Mapping) else None
     codes: list[str] = []
     texts: list[str] = []
     request_id = header(headers, "request-id")

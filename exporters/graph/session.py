@@ -3,7 +3,7 @@
 Rules of this file: read-only by construction. There is no way to say PUT, PATCH or DELETE, and the only POSTs are the
 token's (MSAL's, in `signin`), `$batch` with GETs inside, and `exportItems` (in `mailbox`), which reads. Each request
 waits for the budget, carries a `client-request-id` and our User-Agent (Q-047), and ends as JSON, as a stream, or as a
-`GraphError`. The token goes to the Graph host and nowhere else.
+`GraphError`. The token goes to the host that it was made for (Graph; SharePoint's own API, in `rest`) and nowhere else.
 
     with open_session(cloud, tenant, client_id, credential, SystemClock()) as graph:
         for rows in graph.pages("/users", params={"$select": "id"}, cost=Cost.USERS): ...
@@ -269,12 +269,12 @@ class GraphSession:
     def _attempt(self, call: Call, read: Callable[[Answer], T], patience: Patience) -> T:
         if not call.bearer:
             return self._send(call, read, patience, None)
-        token = self._signin.token("graph")
+        token = self._signin.token(call.audience)
         try:
             return self._send(call, read, patience, token)
         except UnauthorizedError as error:  # once: with a token past the cache, or with the claims asked for (Q-052)
             event(logging.INFO, "renewing", kind=call.cost, claims=error.claims is not None)
-            token = self._signin.token("graph", force=True, claims=error.claims, stale=token)
+            token = self._signin.token(call.audience, force=True, claims=error.claims, stale=token)
             return self._send(call, read, patience, token)
 
     def _send(self, call: Call, read: Callable[[Answer], T], patience: Patience, token: str | None) -> T:
@@ -334,9 +334,15 @@ class GraphSession:
             "return-client-request-id": "true",
         }
         headers.pop("Authorization", None)
-        if token is not None and self.cloud.owns_graph(call.url):
+        if token is not None and self._is_for(call):
             headers["Authorization"] = f"Bearer {token}"
         return headers
+
+    def _is_for(self, call: Call) -> bool:
+        """Whether the token of a call is for the host that it goes to."""
+        if call.audience == "graph":
+            return self.cloud.owns_graph(call.url)
+        return call.audience == self.cloud.sharepoint_address(call.url) and call.url.startswith(f"{call.audience}/")
 
     def _note_date(self, answer: Answer) -> None:
         there = server_date(answer.headers)

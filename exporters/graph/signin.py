@@ -84,10 +84,11 @@ class SignIn:
         self._application: Any = None
 
     def token(
-        self, scope: TokenScope, *, force: bool = False, claims: str | None = None, stale: str | None = None
+        self, scope: TokenScope | str, *, force: bool = False, claims: str | None = None, stale: str | None = None
     ) -> str:
         """A token with at least a few minutes left.
 
+        scope: `graph`, `sharepoint` (of the configuration), or the address of a SharePoint host that the cloud owns.
         force: pass the cache by, unless another thread renewed meanwhile (the token now held is not `stale`).
         claims: of a continuous access evaluation challenge (Q-052). Raises: RunError or ConfigurationError, final.
         """
@@ -119,8 +120,8 @@ class SignIn:
     def _is_fresh(self, token: _Token) -> bool:
         return self._clock.monotonic() < token.renew_at
 
-    def _acquire(self, scope: TokenScope, *, force: bool, claims: str | None) -> _Token:
-        address = self._cloud.graph if scope == "graph" else self._sharepoint
+    def _acquire(self, scope: TokenScope | str, *, force: bool, claims: str | None) -> _Token:
+        address = {"graph": self._cloud.graph, "sharepoint": self._sharepoint}.get(scope, scope)
         if address is None:
             raise ConfigurationError(
                 "The address of SharePoint is not known, so no token can be asked for it.",
@@ -143,7 +144,8 @@ class SignIn:
                 action="Check that this machine reaches the sign-in service, then run again.",
             ) from error
         seconds = _lifetime(result.get("expires_in"))
-        event(logging.INFO, "token", scope=scope, seconds=int(seconds), forced=force or claims is not None)
+        named = scope if scope == "graph" else "sharepoint"
+        event(logging.INFO, "token", scope=named, seconds=int(seconds), forced=force or claims is not None)
         use_for = max(seconds - _RENEW_BEFORE_SECONDS, seconds / 2)  # of a token that lives for minutes, half of them
         return _Token(result["access_token"], self._clock.monotonic() + use_for)
 

@@ -13,7 +13,8 @@ tenant. Choices where the format leaves room:
 Our own operations: `move` {to}, `create` {name, parent, _c} or {…, "folder": true}, `permissions` {set}, and of kind `user`:
 `rename` {userPrincipalName}, `create` {user}, `remove-drive`, `replace-drive` {drive}: the old one is gone, and the user has
 another, whose folder the data holds already. Those of mailboxes are in `mailbox_changes`, of the directory in
-`directory_changes`.
+`directory_changes`, of sites in `site_truth`, of lists in `list_changes`, of kind `page` {site: folder below `sites`} in
+`site_pages`.
 Source: reference/tenant-data.md, "Changes".
 """
 
@@ -29,8 +30,13 @@ from exporters.clock import timestamp
 from exporters.rehearsal.directory_changes import USER_OPERATIONS, apply_to_directory
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.items import DriveTruth, Event, is_container
+from exporters.rehearsal.list_changes import KINDS as LIST_KINDS
+from exporters.rehearsal.list_changes import apply_to_lists
 from exporters.rehearsal.mailbox_changes import KINDS as MAIL_KINDS
 from exporters.rehearsal.mailbox_changes import apply_to_mailbox
+from exporters.rehearsal.site_pages import OPERATIONS as PAGE_OPERATIONS
+from exporters.rehearsal.site_pages import library_of
+from exporters.rehearsal.site_truth import apply_to_site
 from exporters.rehearsal.tenant import Tenant
 
 _MISFIT_TRAITS = {"size-hash-differ", "hash-missing", "zero-byte"}
@@ -55,6 +61,12 @@ def apply_changes(tenant: Tenant, changes: list[Row]) -> dict[str, int]:
             done[f"{kind}-{op}" if _apply_to_directory(tenant, change, op) else "skipped"] += 1
         elif kind == "user":
             done[f"user-{op}" if _apply_to_user(tenant, change, op) else "skipped"] += 1
+        elif kind == "page":
+            done[f"page-{op}" if _apply_to_page(tenant, change, op) else "skipped"] += 1
+        elif kind == "site":
+            done[f"site-{op}" if _apply_to_site(tenant, change, op) else "skipped"] += 1
+        elif kind in LIST_KINDS and "site" in change:  # mailboxes have lists too, of tasks
+            done[_apply_to_lists(tenant, change, op)] += 1
         elif kind in MAIL_KINDS:
             done[_apply_to_mail(tenant, change, op)] += 1
         else:
@@ -99,6 +111,44 @@ def _apply_to_mail(tenant: Tenant, change: Row, op: str) -> str:
 def _apply_to_directory(tenant: Tenant, change: Row, op: str) -> bool:
     try:
         return apply_to_directory(tenant, change, op, _date(tenant))
+    except KeyError as error:
+        raise ChangeError(f"there is no {op!r} of kind {change['kind']!r}, or it lacks a field: {error}") from error
+
+
+def _apply_to_page(tenant: Tenant, change: Row, op: str) -> bool:
+    """The page, and its file in the library of pages."""
+    site = next((row for row in tenant.sites if row.get("_dir") == f"sites/{change.get('site')}"), None)
+    if site is None:
+        return False
+    folder = library_of(tenant.folder, site)
+
+    def on_file(wanted: Row) -> Row | None:
+        if folder is None:
+            return None
+        drive = tenant.drive_in(folder, to_change=True)
+        drive.load()
+        parent = {"parent": drive.row(drive.root)["id"]} if wanted["op"] == "create" else {}
+        _apply_to_drive(tenant, {"drive": folder, **wanted, **parent, "n": tenant.changes_applied}, wanted["op"])
+        n = drive.count - 1 if wanted["op"] == "create" else drive.find(wanted["id"])
+        return None if n is None else drive.row(n)
+
+    try:
+        return tenant.pages.apply(site, change, op, _date(tenant), on_file)
+    except KeyError as error:
+        known = ", ".join(PAGE_OPERATIONS)
+        raise ChangeError(f"there is no {op!r} on pages (known: {known}), or it lacks a field: {error}") from error
+
+
+def _apply_to_site(tenant: Tenant, change: Row, op: str) -> bool:
+    try:
+        return apply_to_site(tenant, change, op, _date(tenant))
+    except KeyError as error:
+        raise ChangeError(f"there is no {op!r} of sites, or it lacks a field: {error}") from error
+
+
+def _apply_to_lists(tenant: Tenant, change: Row, op: str) -> str:
+    try:
+        return f"{change['kind']}-{op}" if apply_to_lists(tenant, change, op, _date(tenant)) else "skipped"
     except KeyError as error:
         raise ChangeError(f"there is no {op!r} of kind {change['kind']!r}, or it lacks a field: {error}") from error
 

@@ -15,16 +15,19 @@ from exporters.rehearsal.changes import apply_changes
 from exporters.rehearsal.faults import FaultPlan, Rule
 from exporters.rehearsal.mishaps import HINTS, damage, instead, wait_of
 from exporters.rehearsal.requests import masked
+from exporters.rehearsal.routes import sharepoint_rest
 from exporters.rehearsal.routes.answers import LAPSED, ApiError, bad_request, denied, failure, no_mailbox
 from exporters.rehearsal.routes.batch import batch
 from exporters.rehearsal.routes.downloads import download
 from exporters.rehearsal.routes.router import Call, Route, Router
 from exporters.rehearsal.routes.signin import SignIn, Token
+from exporters.rehearsal.routes.sites import by_id, refuse_closed
 from exporters.rehearsal.service import Service
 from exporters.rehearsal.throttling import Turn, Verdict
 from exporters.rehearsal.wire import Request, Response
 
 _READING = ("GET", "HEAD")
+_REST = Route("sharepoint", sharepoint_rest.answer, sharepoint_rest.COST, "sharepoint", "sharepoint")
 _DECORATED = re.compile(r"(NON)?ISV\|[^|]+\|[^|/]+/\S+$")  # the form of User-Agent that is served first (Q-047)
 _REASONS = {
     "missing": ("InvalidAuthenticationToken", "Access token is empty."),
@@ -74,7 +77,7 @@ class Dispatcher:
             call = Call(self.service, request, {})
             return self._run(call, Entry("$batch"), lambda: batch(call, self._authorise(request, "graph"), self.graph))
         known = self._routers.get(version)
-        found = known.find(rest) if known is not None else None
+        found = known.find(by_id(self.service, rest)) if known is not None else None
         if found is None:
             call = Call(self.service, request, {})
             return self._run(call, Entry("unknown"), lambda: self._unknown(call, version, rest))
@@ -84,15 +87,26 @@ class Dispatcher:
         return self._run(call, entry, lambda: self._routed(call, route, entry), route)
 
     def sharepoint(self, request: Request) -> Response:
-        """The SharePoint port: tokens are checked, nothing is served yet."""
-        call = Call(self.service, request, {})
+        """The SharePoint port: its own REST API, for tokens made with a certificate."""
+        call, entry = Call(self.service, request, {}), Entry(sharepoint_rest.route_of(request), family="sharepoint")
 
         def work() -> Response:
             self._refuse_writes(call)
-            self._authorise(request, "sharepoint")
-            raise bad_request("This rehearsal serves no SharePoint REST calls.", "-1, System.NotSupportedException")
+            token = self._authorise(request, "sharepoint")
+            try:
+                sharepoint_rest.check_token(token)
+                self._refuse_lapsed(_REST)
+                entry.cost = sharepoint_rest.COST
+                verdict = self.service.throttle.charge("sharepoint", entry.cost, _what(request))
+                if verdict.status:
+                    raise self._refusal(call, _REST, entry, verdict)
+                response = sharepoint_rest.answer(call)
+            except sharepoint_rest.RestError as error:
+                return sharepoint_rest.refusal(error, call)
+            response.headers.update(verdict.headers)
+            return response
 
-        return self._run(call, Entry("sharepoint"), work)
+        return self._run(call, entry, work, _REST)
 
     def download(self, request: Request) -> Response:
         """The download port: pre-authenticated."""
@@ -163,6 +177,8 @@ class Dispatcher:
             verdict = self._take_turn(call, mailbox) or verdict
         if verdict.status:
             raise self._refusal(call, route, entry, verdict)
+        if route.family == "sharepoint":
+            refuse_closed(call, route.template)
         response = route.action(call)
         response.headers.update(verdict.headers)
         return response

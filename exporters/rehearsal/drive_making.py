@@ -9,7 +9,7 @@ import hashlib
 import random
 from collections import Counter
 from datetime import timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 from exporters.clock import timestamp
@@ -31,15 +31,28 @@ class Maker(Protocol):
         ...
 
 
+class Library(NamedTuple):
+    """A document library, where the drive is no OneDrive. owner: as drive.json has it. is_system: shown only to who asks."""
+
+    title: str
+    url: str
+    owner: Row
+    list_id: str
+    is_system: bool = False
+
+
 class DriveMaker:
     """One drive: makes folders as paths need them."""
 
-    def __init__(self, maker: Maker, name: str, user: Row) -> None:
-        self.maker, self.name, self.user = maker, name, user
+    def __init__(self, maker: Maker, name: str, user: Row, library: Library | None = None) -> None:
+        """user: owner of a OneDrive; who wrote what is in a library."""
+        self.maker, self.name, self.user, self.library = maker, name, user, library
         digest = hashlib.sha512(f"{maker.seed}|{name}".encode()).digest()[:48]
         self.id = "b!" + base64.urlsafe_b64encode(digest).decode()
         self.random = random.Random(f"{maker.seed}|{name}")  # noqa: S311  (repeatable on purpose)
-        self.url = f"https://{HOST}/personal/{user['userPrincipalName'].replace('@', '_').replace('.', '_')}/Documents"
+        personal = f"https://{HOST}/personal/{user['userPrincipalName'].replace('@', '_').replace('.', '_')}/Documents"
+        self.url = library.url if library else personal
+        self.type = "documentLibrary" if library else "business"
         self.files: list[Row] = []
         self.containers: dict[str, Row] = {}
         self.numbers = 0
@@ -64,7 +77,7 @@ class DriveMaker:
             "eTag": f'"{{{guid(self.id, n).upper()}}},{self.random.randrange(1, 9)}"',
             "cTag": f'"c:{{{guid(self.id, n).upper()}}},{self.random.randrange(1, 9)}"',
             "webUrl": self.url + ("" if path == "/" else quote(path, safe="/._-", errors="replace")),
-            "parentReference": {"driveId": self.id, "driveType": "business"},
+            "parentReference": {"driveId": self.id, "driveType": self.type},
             "_n": n,
             "_path": path,
         }
@@ -209,12 +222,12 @@ class DriveMaker:
     def info(self, rows: list[Row]) -> Row:
         """drive.json."""
         contents: list[int] = [row["_c"]["len"] for row in rows if "_c" in row]
-        owner = {key: self.user[key] for key in ("id", "displayName")} | {"email": self.user["mail"]}
-        return {
+        owner: Row = {"user": {key: self.user[key] for key in ("id", "displayName")} | {"email": self.user["mail"]}}
+        info: Row = {
             "id": self.id,
-            "name": "OneDrive",
-            "driveType": "business",
-            "owner": {"user": owner},
+            "name": self.library.title if self.library else "OneDrive",
+            "driveType": self.type,
+            "owner": self.library.owner if self.library else owner,
             "webUrl": self.url,
             "createdDateTime": timestamp(NOW - timedelta(days=2400)),
             "lastModifiedDateTime": timestamp(NOW),
@@ -224,3 +237,6 @@ class DriveMaker:
             "_files": len(contents),
             "_bytes": sum(contents),
         }
+        if self.library:
+            info |= {"_list": self.library.list_id} | ({"system": {}} if self.library.is_system else {})
+        return info

@@ -1,5 +1,5 @@
-"""A lively little tenant in the tenant-data format: twelve people with their mail, about three hundred files, and every oddity
-of drives.
+"""A lively little tenant in the tenant-data format: twelve people with their mail, about three hundred files and every oddity
+of drives, three sites.
 
 Rules of this file: the same seed gives the same bytes; contents are recipes, so the folder stays small; the story of the
 changes (changes.jsonl) holds every kind of change once or more.
@@ -23,7 +23,8 @@ from exporters.rehearsal.lively_mail import BERLIN, FEW, LANGUAGES, LETTERS, TOK
 from exporters.rehearsal.mail_making import MailboxMaker
 from exporters.rehearsal.organizer_making import make_organizer
 from exporters.rehearsal.quickxor import quick_xor
-from exporters.rehearsal.story import Story, guid, tell_of_mail
+from exporters.rehearsal.site_making import make_sites
+from exporters.rehearsal.story import Story, guid, tell_of_mail, tell_of_sites
 
 _SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 
@@ -36,8 +37,9 @@ def generate(folder: Path, *, seed: str = "1") -> Path:
     for number in range(len(PEOPLE)):
         maker.drive(number)
         maker.mailbox(number)
-    maker.groups()
-    maker.changes()
+    sites = make_sites(maker)
+    maker.groups(sites)
+    maker.changes(sites)
     maker.finish()
     return folder
 
@@ -131,9 +133,11 @@ class _Maker:
         self.messages[number] = box.messages
         self.counts.update({"mailboxes": 1, "messages": len(box.messages)})
 
-    def groups(self) -> None:
-        """Groups of all kinds, and what the directory has beside them."""
-        self.lines("groups.jsonl", make_groups(self.seed, self.users))
+    def groups(self, sites: list[Row]) -> None:
+        """Groups of all kinds, some with a team site, and what the directory has beside them."""
+        team = {site["_group"]: site["id"] for site in sites if site["_group"]}
+        groups = [{**row, "_site": team.get(str(row["displayName"]))} for row in make_groups(self.seed, self.users)]
+        self.lines("groups.jsonl", groups)
         (self.folder / "directory.json").write_bytes(render(make_directory(self.seed, self.users)))
 
     def content(self, recipe: str, length: int) -> Row:
@@ -148,13 +152,14 @@ class _Maker:
 
     # ------------------------------------------------------------------------------------------------- changes
 
-    def changes(self) -> None:
+    def changes(self, sites: list[Row]) -> None:
         """What happens between the first export and the second."""
         written: list[Row] = []
         for name, rows in self.rows.items():
             written.extend({"kind": "driveItem", **row} for row in Story(name, rows, self.seed, self.content).tell())
         for number, messages in self.messages.items():
             written.extend(tell_of_mail(self.users[number]["userPrincipalName"], messages))
+        written.extend(tell_of_sites(sites))
         self.lines("changes.jsonl", [{"n": n, **row} for n, row in enumerate(written)])
 
     # --------------------------------------------------------------------------------------------------- files
@@ -177,7 +182,6 @@ class _Maker:
 
     def finish(self) -> None:
         """tenant.json and summary.json."""
-        self.lines("sites.jsonl", [])
         digest = hashlib.sha256(
             render(sorted((name, entry["sha256"]) for name, entry in self.files.items()))
         ).hexdigest()

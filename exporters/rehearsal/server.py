@@ -26,7 +26,7 @@ from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.faults import FaultPlan
 from exporters.rehearsal.links import Links, Tickets
 from exporters.rehearsal.requests import RequestLedger
-from exporters.rehearsal.routes import directory, drives, mail, members, sites, term_store, users
+from exporters.rehearsal.routes import directory, drives, lists, mail, members, pages, sites, term_store, users
 from exporters.rehearsal.routes.control import Control
 from exporters.rehearsal.routes.router import Router
 from exporters.rehearsal.routes.signin import SignIn
@@ -111,8 +111,8 @@ class Rehearsal:
             status=throttle_status,
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
-        of_directory = [*directory.routes(), *users.routes(), *members.routes(), *term_store.routes()]
-        router = Router([*of_directory, *drives.routes(), *sites.routes(), *mail.routes()])
+        areas = (directory, users, members, term_store, drives, sites, lists, pages, mail)
+        router = Router([route for area in areas for route in area.routes()])
         self.dispatcher = Dispatcher(self.service, signin, router, real, Router(mail.beta_routes()))
         self.dispatcher.faults = self._faults
         self._listeners: list[Listener] = []

@@ -46,6 +46,8 @@ class Settings:
     delta_page: int = 200
     children_page: int = 200
     sites_page: int = 100
+    pages_page: int = 100  # rows of a page of the pages of a site
+    lists_page: int = 200  # rows of a page of list items, if nothing else is asked
     token_seconds: int = 3599
     url_seconds: int = 3600
     roles: frozenset[str] = DEFAULT_ROLES

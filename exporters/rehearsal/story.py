@@ -98,3 +98,18 @@ def tell_of_mail(user: str, messages: list[Row]) -> list[Row]:
     if len(messages) > 8:
         told += [change(messages[3], "delete"), change(messages[7], "move", to="deleteditems")]
     return told
+
+
+def tell_of_sites(sites: list[Row]) -> list[Row]:
+    """A team gives its site another name and another address: rows of changes.jsonl without `n`."""
+    return [
+        {
+            "kind": "site",
+            "id": site["id"],
+            "op": "rename",
+            "displayName": f"{site['displayName']} (2026)",
+            "path": f"{site['_path']}-2026",
+        }
+        for site in sites
+        if site["_group"]
+    ]

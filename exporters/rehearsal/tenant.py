@@ -5,6 +5,7 @@ for, so that a tenant of ten thousand drives starts at once.
 Source: reference/tenant-data.md.
 """
 
+import base64
 import hashlib
 import threading
 import uuid
@@ -17,7 +18,9 @@ from exporters.rehearsal.content import ContentReader
 from exporters.rehearsal.directory_truth import DirectoryTruth
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
+from exporters.rehearsal.list_truth import SiteLists
 from exporters.rehearsal.mailboxes import Mailbox, Mailboxes
+from exporters.rehearsal.site_pages import SitePages
 
 _DRIVES_KEPT = 256  # unchanged drives with their rows indexed; a thousand items take 40 kB
 
@@ -47,6 +50,7 @@ class Tenant:
         self.sites: list[Row] = list(self._rows("sites.jsonl"))
         self.groups: list[Row] = list(self._rows("groups.jsonl"))
         self.directory = DirectoryTruth(folder, self.id, self.users)
+        self.pages = SitePages(folder)
         self.subscription_status = "Enabled"
         self.changes_applied = 0
         self._by_name: dict[str, Row] = {}
@@ -54,6 +58,8 @@ class Tenant:
         self._changed: dict[str, DriveTruth] = {}
         self._folders: dict[str, str] | None = None
         self._personal: list[Row] | None = None
+        self._states: dict[str, str | None] = {}  # of OneDrives that were asked for, by folder
+        self._lists: dict[str, SiteLists] = {}
         self.removed_drives: set[str] = set()
         self.index_users()
 
@@ -94,6 +100,21 @@ class Tenant:
     def mailbox(self, user: Row, *, to_change: bool = False) -> Mailbox | None:
         """The active mailbox of a user. to_change: it stays open with its changes."""
         return self.mailboxes.of(user, to_change=to_change)
+
+    # -------------------------------------------------------------------------------------------------- sites
+
+    def site(self, name: str) -> Row | None:
+        """A team site by its id, or by its folder as `sites/s0000`."""
+        wanted = name.lower()
+        return next((row for row in self.sites if wanted in (str(row["id"]).lower(), row.get("_dir"))), None)
+
+    def lists_of(self, site: Row) -> SiteLists:
+        """The lists of a site; personal ones have none here."""
+        folder = str(site.get("_dir") or f"sites/none/{site['id']}")
+        with self.lock:
+            if folder not in self._lists:
+                self._lists[folder] = SiteLists(self.folder, folder, self.content.files)
+            return self._lists[folder]
 
     # ------------------------------------------------------------------------------------------------- drives
 
@@ -140,8 +161,7 @@ class Tenant:
         drive = self._drive_info(folder)
         url = str(drive["webUrl"]).removesuffix("/Documents")
         host = url.split("/")[2]
-        collection = uuid.uuid5(uuid.NAMESPACE_URL, drive["id"] + "/collection")
-        web = uuid.uuid5(uuid.NAMESPACE_URL, drive["id"] + "/web")
+        collection, web = _guids_in(drive["id"])
         owner: dict[str, Any] = drive.get("owner", {}).get("user", {})
         return {
             "id": f"{host},{collection},{web}",
@@ -154,17 +174,50 @@ class Tenant:
             "siteCollection": {"hostname": host},
             "webUrl": url,
             "_drive": folder,
+            "_owner": owner.get("id"),
+            "_state": self.state_of_personal(folder),
         }
 
     def personal_sites(self) -> list[Row]:
-        """Of every OneDrive there is, also of those whose user has gone."""
+        """Of every OneDrive that a user has, and of those whose user is listed no more. One that the data holds for later, to
+        be given to a user who has another or none, is not there yet."""
         with self.lock:
             if self._personal is None:
                 libraries = {folder for site in self.sites for folder in site.get("_drives", ())}
                 folders = [name for name in self.drive_folders() if name not in libraries]
                 self._personal = [self.personal_site(name) for name in folders]
-            return [site for site in self._personal if site["_drive"] not in self.removed_drives]
+            given = {user.get("_drive") for user in self.users}
+            return [
+                site
+                for site in self._personal
+                if site["_drive"] not in self.removed_drives
+                and (site["_drive"] in given or self.user(str(site["_owner"])) is None)
+            ]
+
+    def state_of_personal(self, folder: str) -> str | None:
+        """Whether the site of a OneDrive is locked or archived (see `site_truth`): `_state` of its drive.json, or later news."""
+        with self.lock:
+            if folder not in self._states:
+                self._states[folder] = self._drive_info(folder).get("_state")
+            return self._states[folder]
+
+    def put_state(self, folder: str, state: str | None) -> None:
+        """The site of a OneDrive has another state from now on."""
+        with self.lock:
+            self._states[folder] = state
+            self._personal = None
 
     def close(self) -> None:
         """Close all files."""
         self.content.close()
+
+
+def _guids_in(drive_id: str) -> tuple[uuid.UUID, uuid.UUID]:
+    """Collection and web of the site of a drive: they are the first 32 bytes of its id, as in the service."""
+    try:
+        known = base64.urlsafe_b64decode(drive_id.removeprefix("b!"))
+    except ValueError:
+        known = b""
+    if len(known) != 48:
+        known = hashlib.sha512(drive_id.encode()).digest()
+    return uuid.UUID(bytes_le=known[:16]), uuid.UUID(bytes_le=known[16:32])

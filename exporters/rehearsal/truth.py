@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.items import DriveTruth
+from exporters.rehearsal.site_truth import site_truth
 from exporters.rehearsal.tenant import Tenant
 
 
@@ -60,7 +61,7 @@ def _item(drive: DriveTruth, n: int) -> Row:
 
 
 def tenant_truth(tenant: Tenant) -> Row:
-    """Users with their drives, and how many changes have been applied."""
+    """Users with their drives, sites with theirs, and how many changes have been applied."""
     users = []
     for user in tenant.users:
         drive = tenant.drive_of(user)
@@ -73,4 +74,5 @@ def tenant_truth(tenant: Tenant) -> Row:
             }
         )
     removed = sorted(tenant.removed_drives)
-    return {"tenant": tenant.id, "changes": tenant.changes_applied, "users": users, "removedDrives": removed}
+    known = {"tenant": tenant.id, "changes": tenant.changes_applied, "users": users, "removedDrives": removed}
+    return {**known, "sites": list(site_truth(tenant))}

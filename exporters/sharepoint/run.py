@@ -5,9 +5,11 @@ Rules of this file: values and the protocol only, no I/O. Source: design §4; do
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import dump_json
 from exporters.bag.ledger import BagWriter
 from exporters.clock import Clock
 from exporters.copied import CopyResult, Progress
@@ -20,7 +22,8 @@ from exporters.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class SiteRun:
-    """One run on one site. result: what parts count into. One ledger writer, used from one thread."""
+    """One run on one site. result: what parts count into. One ledger writer, used from one thread. masses: {scope: digest of
+    what would vanish at once in it}, as long as nobody accepts that: one finding of the site (see `may_remove`)."""
 
     source: Source
     graph: GraphSession
@@ -32,6 +35,30 @@ class SiteRun:
     stop: threading.Event
     accepts_removals: Callable[[str], bool]
     result: CopyResult
+    masses: dict[str, str] = field(default_factory=dict)
+
+    def may_remove(self, scope: str, mass: str | None) -> bool:
+        """Whether what a listing of `scope` lacks may be called gone. mass: its digest if it is more than happens every day, else
+        None. What may not is one finding with that of other scopes; the exporter of the site says so, and no part."""
+        self.masses.pop(scope, None)
+        if mass is None or self.accepts_removals(mass):
+            return True
+        self.masses[scope] = mass
+        return False
+
+    @property
+    def mass(self) -> str | None:
+        """One name for all that waits for a person; of a single mass its own."""
+        masses = sorted(self.masses.values())
+        if len(masses) > 1:
+            return Hashed.of(dump_json({"masses": masses}))
+        return masses[0] if masses else None
+
+    def note_masses(self) -> None:
+        """At the end of a run: what waits for a person is a problem."""
+        if (mass := self.mass) is not None:
+            self.result.problems.append("mass_disappearance")
+            self.result.digests["mass_disappearance"] = mass
 
 
 @dataclass(frozen=True, slots=True)

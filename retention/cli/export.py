@@ -25,6 +25,7 @@ EXAMPLES = """\
 examples:
   lastcopy export                                   everything that the configuration asks for; again: only what is new
   lastcopy export --source onedrive/anna@contoso.com --source mail/anna@contoso.com
+  lastcopy export --source sharepoint/sites/marketing       (the same as sharepoint/sites!marketing, its name in the store)
   lastcopy export --json > run.json                 for a scheduler: 0 complete, 3 partial
   lastcopy export --take-over                       although another writer seems to be at work (you know that it is gone)
 """
@@ -123,14 +124,18 @@ def show(outcome: Outcome, output: Output) -> None:
 
 
 def _show_not_asked(outcome: Outcome, output: Output) -> None:
-    kinds = (("onedrive", "OneDrive", "OneDrives"), ("mail", "mailbox", "mailboxes"))
+    kinds = (("onedrive", "OneDrive", "OneDrives"), ("mail", "mailbox", "mailboxes"), ("sharepoint", "site", "sites"))
     told = []
     for kind, one, many in kinds:
         number = sum(label.startswith(f"{kind}/") for label in outcome.not_asked)
         told += [f"{number:,} {one if number == 1 else many}"] if number else []
     if told:
         verb = "is" if len(outcome.not_asked) == 1 else "are"
-        output.say(f"{' and '.join(told)} {verb} not asked for by the configuration.")
+        output.say(f"{_listed(told)} {verb} not asked for by the configuration.")
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
 def _show_items(outcome: Outcome, output: Output) -> None:

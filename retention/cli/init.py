@@ -27,6 +27,8 @@ Register the application (once, by an administrator of the tenant):
   2. API permissions, Microsoft Graph, APPLICATION permissions:
        User.Read.All  Organization.Read.All  LicenseAssignment.Read.All
        for OneDrives: Files.Read.All
+       for sites, and OneDrives of people who left: Sites.Read.All (for attachments of list items also Sites.Read.All of
+                      SharePoint, and the certificate below: SharePoint's own API takes no secrets)
        for mailboxes: Mail.Read  MailboxSettings.Read  Contacts.Read  Calendars.Read  Tasks.Read.All  Group.Read.All
                       MailboxFolder.Read.All  MailboxItem.Read.All  MailboxItem.Export.All (archives, second capture)
        for the directory: Domain.Read.All  Group.Read.All  TermStore.Read.All
@@ -140,7 +142,7 @@ store: {{url: {quoted(args.store)}{region}}}
 sources:
   mail: all                             # all, none, or a list of names
   onedrive: all                         # all, none, or a list of names
-  sharepoint: none                      # this version copies OneDrives and mailboxes
+  sharepoint: all                       # all, none, or a list of names (paths, such as sites/marketing)
   directory: off
   archive: auto                         # archive mailboxes: auto, or none
   recoverable: none                     # Recoverable Items of mailboxes: none, or all

@@ -17,10 +17,10 @@ _OURS = ("lastcopy", "exporters", "retention")
 _FOREIGN = ("urllib3", "requests", "msal", "boto3", "botocore", "s3transfer", "asyncio", "sqlalchemy")
 
 
-def configure(verbosity: int) -> None:
-    """Set up logging. verbosity: how often -v was given (0: warnings, 1: what happens, 2: everything)."""
-    import structlog
-
+def configure(verbosity: int, *, at_need: bool = False) -> None:
+    """Set up logging. verbosity: how often -v was given (0: warnings, 1: what happens, 2: everything). at_need: structlog (a
+    tenth of a second) is loaded with the first line that is logged: for verbs that mostly have nothing to say, and have no module
+    that asks structlog itself."""
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _StandardError)]:
         root.removeHandler(handler)
@@ -29,6 +29,13 @@ def configure(verbosity: int) -> None:
         logging.getLogger(name).setLevel(_LEVELS[min(verbosity, 2)])
     for name in _FOREIGN:  # at DEBUG these write whole addresses and signed headers
         logging.getLogger(name).setLevel(logging.WARNING)
+    if not at_need:
+        _configure_structlog()
+
+
+def _configure_structlog() -> None:
+    import structlog
+
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -46,8 +53,10 @@ def configure(verbosity: int) -> None:
 class _StandardError(logging.Handler):
     """Writes to the standard error of the moment, so that whoever replaced it (a test, a progress bar) gets it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    _has_form = False
+
+    def _take_form(self) -> None:
+        """At the first line: structlog is slow to load."""
         import structlog
 
         renderer: Any = structlog.processors.JSONRenderer()
@@ -65,6 +74,9 @@ class _StandardError(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
+            if not self._has_form:
+                self._has_form = True
+                self._take_form()
             sys.stderr.write(self.format(record) + "\n")
         except (OSError, ValueError):
             self.handleError(record)

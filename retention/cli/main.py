@@ -32,9 +32,22 @@ VERBS = {
     "compose": Verb("compose", "make PSTs of the captured mailboxes, from the store alone, without a tenant"),
     "accept": Verb("accept", "accept exceptions of one code, by name and with a reason"),
     "fold": Verb("fold", "close open bags from the store alone, without a tenant"),
+    "timeline": Verb("timeline", "when can what be deleted: from a purchase channel and events, without a tenant"),
+    "track": Verb("track", "watch subscriptions: as the tenant tells of them, or as you state them"),
+    "status": Verb("status", "how long there is left, what happens next, what is not copied yet"),
+    "sweep": Verb("sweep", "one pass of the clock: observe, warn who has to be warned; for cron or a timer"),
+    "watch": Verb("watch", "the same again and again, as a process that stays"),
+    "ack": Verb("ack", "acknowledge a warning, so that it goes no further up"),
+    "recover": Verb("recover", "make the local state anew from the journal"),
+    "policies": Verb("policies", "the retention rules in force, each with its source"),
     "restore": Verb("restore", "write the copy into a folder, with today's names"),
     "rehearse": Verb("rehearse", "try all of it now on a simulated tenant"),
 }
+QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "recover"})
+"""Verbs that mostly log nothing: they are spared the time that logging takes to load."""
+TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch"})
+"""Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
+unless the state was made by a rehearsal (design §6)."""
 _EPILOG = """\
 exit status: 0 complete, 1 failed, 2 usage or configuration wrong (nothing was touched), 3 partial or a difference
 
@@ -73,14 +86,14 @@ def _run(given: list[str], output: Output) -> int:
     args = parser.parse_args(given)
     if args.verb is None:
         raise UsageError("no verb is given", "See `lastcopy --help`.")
-    if args.now is not None:
+    if args.now is not None and args.verb not in TAKES_NOW:
         raise UsageError(
             f"--now is not for `{args.verb}`",
             "Leave it out: it exists on timeline, status, plan and sweep --dry-run alone.",
         )
     from retention.cli import logs
 
-    logs.configure(args.verbose)
+    logs.configure(args.verbose, at_need=args.verb in QUIET and not args.verbose)
     run: Any = args.run
     return int(run(Context(args, output)))
 

@@ -48,11 +48,29 @@ class Context:
         """The file that --config, LASTCOPY_CONFIG or the default names."""
         return Path(self.args.config or os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
 
+    @property
+    def config_named(self) -> bool:
+        """Whether somebody named the configuration: then it must be there."""
+        return bool(self.args.config or os.environ.get(CONFIG_VARIABLE))
+
     def config(self) -> "Config":
         """The configuration, read now. Raises: ConfigError."""
         from retention.config import load
 
         return load(self.config_file)
+
+    def take_now(self, config: "Config", *, only_rehearsed: bool) -> None:
+        """Go by the time of --now, where it is given. only_rehearsed: the verb sends, records or signs. Raises: UsageError."""
+        if self.args.now is None:
+            return
+        from retention.rehearsed import ShiftedClock, is_rehearsed, told_time
+
+        if only_rehearsed and not is_rehearsed(config, self.clock):
+            raise UsageError(
+                f"--now is not for `{self.args.verb}`: it sends or records, and this state was not made by a rehearsal",
+                "Leave it out: it exists on timeline, status, plan and sweep --dry-run alone.",
+            )
+        self.clock = ShiftedClock(told_time(self.args.now, config.settings.retention.time_zone))
 
 
 def common_options(*, suppress: bool) -> Parser:

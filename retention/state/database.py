@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, func, insert, inspect, select
+from sqlalchemy import Connection, Engine, delete, func, insert, inspect, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from exporters.clock import Clock, SystemClock
 from exporters.errors import ConfigurationError
 from exporters.sources import SourceKind
+from retention.state.engines import engine_of
 from retention.state.tables import ABSENT_DRIVES, ABSENT_MAILBOXES, METADATA, VERSION
 
 SCHEMA = 3
@@ -153,24 +153,16 @@ class State:
 
 def open_state(url: str, base: Path, clock: Clock | None = None) -> State:
     """Open (and make) the state database. Raises: ConfigurationError."""
-    prefix = "sqlite:///"
-    is_sqlite = url.startswith(prefix)
-    if is_sqlite and not url.startswith("sqlite:////"):
-        url = f"{prefix}{base / url.removeprefix(prefix)}"
     engine = None
     try:
-        options = {"timeout": BUSY_SECONDS, "check_same_thread": False} if is_sqlite else {}
-        engine = create_engine(url, connect_args=options)
-        if is_sqlite:
-            event.listen(engine, "connect", _set_pragmas)
-            event.listen(engine, "begin", _begin)
+        engine = engine_of(url, base, busy_seconds=BUSY_SECONDS)
         state = State(engine, clock or SystemClock())
         state.prepare()
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError(
             "state: this is no database that Lastcopy can use",
             code="state_unusable",
-            action="Write sqlite:///FILE, as in sqlite:///lastcopy.db.",
+            action="Write sqlite:///FILE, as in sqlite:///lastcopy.db, or postgresql://HOST/NAME (needs lastcopy[postgresql]).",
         ) from None
     except SQLAlchemyError as error:
         if engine is not None:
@@ -205,14 +197,3 @@ def _is_busy(error: DBAPIError) -> bool:
     """Whether another process holds the database."""
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     return code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-
-
-def _set_pragmas(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN would be a deferred one
-    for pragma in (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "journal_mode=WAL", "synchronous=NORMAL"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin(connection: Connection) -> None:
-    """A writer takes the database at once: whoever reads first and writes then may find that it has changed."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writing", True) else "BEGIN")

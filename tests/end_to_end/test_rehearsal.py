@@ -42,6 +42,9 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "A mailbox has become a PST" in result.stdout
     directory = judge_directory.judge(stores[0], judge_directory.read(folder / "tenant"))
     assert directory == [], directory[:10]
+    sites = {name for name in reading.bags if name.startswith("sharepoint/")}
+    assert sites == {"sharepoint/root", "sharepoint/sites!harbour-wall", "sharepoint/sites!harbour-wall!survey"}
+    assert "A site has become plain files" in result.stdout and "sites!harbour-wall-2026 " in result.stdout
     assert any(row["outcome"] == "gone" for bag in reading.bags.values() for row in bag.rows.values()), "no second run"
     for name in reading.bags:
         assert bagit.Bag(str(stores[0] / name)).validate()

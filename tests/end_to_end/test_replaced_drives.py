@@ -79,7 +79,7 @@ def test_a_new_drive_in_place_of_the_old_is_a_bag_of_its_own(replaced: Replaced,
     assert any("its user has another" in row["reason"] for row in sources[BAG]["coverage"])
     assert payload(product.store / BAG) == held
     assert judge(product.store, tenant.truth, Settings(versions="all")) == [f"{BAG}: a bag of a drive that nobody has"]
-    assert asked_for_drives(tenant) == 1
+    assert asked_for_drives(tenant) <= 1  # none if its site was met first
     assert product.run("verify", "--json").document["changed"] == 0
 
 

@@ -29,6 +29,7 @@ SPEED = 30.0
 CONTENT = "drives/*/items/*/content"
 DELTA = "drives/*/root/delta"
 DRIVE = "users/*/drive"
+SITES = "sites/getAllSites"
 VERSION = "drives/*/items/*/versions/*/content"
 HTML = "<html><body>Something went wrong</body></html>"
 
@@ -141,6 +142,11 @@ class Case:
 def rule(fault: str, route: str = "*", **more: object) -> Row:
     """One rule of a fault plan."""
     return {"fault": fault, "route": route, **more}
+
+
+def no_sites() -> Row:
+    """A plan's rule: the list of sites tells of none, so that drives are found by their users alone."""
+    return rule("edit", SITES, edits=[{"at": "value", "to": []}])
 
 
 def try_case(case: Case, tenant: Tenant, undisturbed: Desk, folder: Path) -> Desk:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.end_to_end.driving import Row, Tenant
-from tests.faults.desk import CLOCK, Desk, exported, problems, rule
+from tests.faults.desk import CLOCK, SITES, Desk, exported, no_sites, problems, rule
 from tests.independent import tiny
 
 NO_LICENCE = {"error": {"code": "BadRequest", "message": "Tenant does not have a SPO license."}}
@@ -21,7 +21,7 @@ def test_no_drive_is_left_out_because_the_licence_is_said_to_have_lapsed(tmp_pat
     users = [json.loads(line) for line in (folder / "users.jsonl").read_text().splitlines()]
     with Tenant(folder, clock=CLOCK) as tenant:
         product = Desk(tmp_path / "work", tenant, versions="current")
-        tenant.faults(lapsed(users[1]))
+        tenant.faults(lapsed(users[1]), no_sites())
         document = exported(product, code=3)
         assert tenant.fired() and len(document["sources"]) == 3 and problems(document) == {"no_drive"}
         product.run("accept", "no_drive", "--by", "Anna Berg", "--reason", "a guest", code=0)
@@ -37,6 +37,6 @@ def test_a_tenant_without_a_licence_is_one_finding(tmp_path: Path) -> None:
     users = [json.loads(line) for line in (folder / "users.jsonl").read_text().splitlines()]
     with Tenant(folder, clock=CLOCK) as tenant:
         product = Desk(tmp_path / "work", tenant, versions="current")
-        tenant.faults(*(lapsed(user) for user in users))
+        tenant.faults(*(lapsed(user) for user in users), rule("no-spo", SITES))
         (source,) = exported(product, code=3)["sources"]
         assert source["name"] == "onedrive"

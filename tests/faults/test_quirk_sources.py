@@ -12,7 +12,20 @@ import pytest
 from exporters.clock import SystemClock
 from tests.end_to_end.changes import renames_alone
 from tests.end_to_end.driving import Tenant, rows_of
-from tests.faults.desk import CLOCK, CONTENT, DELTA, DRIVE, Desk, HurriedClock, assert_heals, exported, problems, rule
+from tests.faults.desk import (
+    CLOCK,
+    CONTENT,
+    DELTA,
+    DRIVE,
+    SITES,
+    Desk,
+    HurriedClock,
+    assert_heals,
+    exported,
+    no_sites,
+    problems,
+    rule,
+)
 from tests.independent import tiny
 from tests.independent.judge import Settings, judge
 from tests.independent.reader import read_store
@@ -217,7 +230,7 @@ def test_q047_every_request_says_who_asks(both: Tenant, tmp_path: Path) -> None:
 def test_q056_a_wrong_not_found_leaves_nobody_out(both: Tenant, tmp_path: Path) -> None:
     """A plain 404 in the first run: said, with exit 3, and asked again in the next; nobody is out for a week."""
     product = Desk(tmp_path, both)
-    both.faults(rule("404", DRIVE))
+    both.faults(rule("404", DRIVE), no_sites())
     document = exported(product, code=3)
     assert [source["bag"] for source in document["sources"]] == [None, None, None]
     both.faults()
@@ -234,11 +247,23 @@ def test_q056_drives_that_we_hold_need_no_directory(both: Tenant, tmp_path: Path
     assert len(document["sources"]) == 2
 
 
+def test_q056_a_drive_of_which_its_user_is_said_to_have_none_is_found_by_its_site(both: Tenant, tmp_path: Path) -> None:
+    """In the service's own words: its site is listed all the same, and the drive in it is that user's."""
+    product = Desk(tmp_path, both)
+    both.faults(rule("status", DRIVE, status=404, code="ResourceNotFound", message="User's mysite not found."))
+    assert len(exported(product, code=3)["sources"]) == 2
+    assert judge(product.store, both.truth, Settings(versions="all")) == []
+    assert sorted(path.name for path in product.store.glob("onedrive/*")) == [
+        f"person{n}@{tiny.DOMAIN}" for n in (0, 1)
+    ]
+
+
 @pytest.mark.parametrize("again", [False, True], ids=["first_run", "remembered"])
 def test_q056_no_drive_for_anybody_is_said_and_never_complete(again: bool, both: Tenant, tmp_path: Path) -> None:
     """A tenant that lapses begins so: each user "has no drive", in the service's own words."""
     product = Desk(tmp_path, both)
-    both.faults(rule("status", DRIVE, status=404, code="ResourceNotFound", message="User's mysite not found."))
+    told = rule("status", DRIVE, status=404, code="ResourceNotFound", message="User's mysite not found.")
+    both.faults(told, no_sites())
     if again:
         exported(product, code=3)
     (told,) = exported(product, code=3)["sources"]
@@ -255,7 +280,7 @@ def test_q056_no_drive_for_anybody_is_said_and_never_complete(again: bool, both:
 def test_q056_a_tenant_without_drives_can_be_accepted_or_not_asked_for(both: Tenant, tmp_path: Path) -> None:
     """Then it is no problem of a run, and still nothing that could be called complete or whole."""
     product = Desk(tmp_path, both)
-    both.faults(rule("no-spo", DRIVE))
+    both.faults(rule("no-spo", DRIVE), rule("no-spo", SITES))
     exported(product, code=3)
     more = ("--source", "onedrive/onedrive", "--by", "Anna Berg", "--reason", "no licence ever")
     product.run("accept", "no_drive", *more, code=0)

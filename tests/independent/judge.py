@@ -106,7 +106,7 @@ class BagJudge:
     # -- items ------------------------------------------------------------------------------------------------------
 
     def _item(self, item_id: str, truth: Row) -> None:
-        kind = _kind(truth)
+        kind = kind_of(truth)
         path = self.drive.path(item_id)
         self.expected.add((kind, self.drive.id, item_id))
         row = self.bag.rows.get((kind, self.drive.id, item_id))
@@ -149,7 +149,7 @@ class BagJudge:
             self.say(f"{kind} {path!r}: service.size is {service.get('size')!r}, not {truth['size']}")
 
     def _file(self, item_id: str, path: str, truth: Row, row: Row) -> None:
-        code = self.settings.unreachable.get(item_id) or _code(truth)
+        code = self.settings.unreachable.get(item_id) or code_of(truth)
         if code is not None:
             if (row["outcome"], row.get("code")) != ("excepted", code):
                 self.say(f"file {path!r} is {row['outcome']} {row.get('code')}, not excepted {code}")
@@ -164,7 +164,7 @@ class BagJudge:
             self.say(f"file {path!r} has {said}, not {content['len']}, {content['sha256'][:8]}…")
         elif (found := self.bag.folder / row["key"]).is_file() and sha256_file(found) != content["sha256"]:
             self.say(f"file {path!r}: the object under {row['key']!r} holds other bytes")
-        agreement = _agreement(truth)
+        agreement = agreement_of(truth)
         if not truth.get("_made") and row.get("agreement") != agreement:
             self.say(f"file {path!r}: agreement {row.get('agreement')}, not {agreement}")
         self._key(item_id, path, row)
@@ -185,13 +185,13 @@ class BagJudge:
                 ["data/files", rf"data/changed/{STAMP}"] if self.before or self.settings.leftovers else ["data/files"]
             )
         lineage = self.drive.lineage(item_id)
-        if not any(_fits(row["key"], prefix, lineage) for prefix in prefixes):
+        if not any(fits(row["key"], prefix, lineage) for prefix in prefixes):
             self.say(f"file {path!r}: key {row['key']!r}")
 
     def _versions(self, item_id: str, path: str, truth: Row, row: Row) -> None:
         """What the truth itself withholds is withheld of its versions too, each with its code; of an item that is gone not even
         the list is served."""
-        withheld = _code(truth)
+        withheld = code_of(truth)
         earlier = [v for v in truth.get("_versions", []) if not v.get("_current")]
         wanted = {"current": [], "all": earlier}.get(str(self.settings.versions))
         wanted = earlier[: int(self.settings.versions)] if wanted is None else wanted
@@ -220,7 +220,7 @@ class BagJudge:
         last = keys.component(version_id, item_id)
         if "key" not in row:  # its bytes were refused: the place that they would have had
             above = found["key"].removesuffix(f"/{last}").replace("data/versions/", "data/files/", 1)
-            if len(found["key"].encode()) < 700 and not _fits(above, "data/files", self.drive.lineage(item_id)):
+            if len(found["key"].encode()) < 700 and not fits(above, "data/files", self.drive.lineage(item_id)):
                 self.say(f"version {version_id} of {path!r}: key {found['key']!r}")
             return
         part = re.sub(rf"^data/(files|changed/{STAMP})/", "", row["key"])
@@ -251,7 +251,7 @@ class BagJudge:
             self.say(f"file {path!r}: its earlier bytes have no row of kind version")
 
     def _deleted(self, item_id: str, truth: Row) -> None:
-        spot = (_kind(truth), self.drive.id, item_id)
+        spot = (kind_of(truth), self.drive.id, item_id)
         held = self.before.rows.get(spot) if self.before else None
         row = self.bag.rows.get(spot)
         self.expected.add(spot)
@@ -290,7 +290,7 @@ class BagJudge:
         for item_id, served in wanted.items():
             path = self.drive.path(item_id)
             if item_id not in found:
-                if _code(self.drive.items[item_id]) is None and item_id not in self.settings.unreachable:
+                if code_of(self.drive.items[item_id]) is None and item_id not in self.settings.unreachable:
                     self.say(f"shared {path!r} has no permissions")
                 continue
             value = found.pop(item_id)
@@ -308,7 +308,7 @@ class BagJudge:
         path = self.bag.folder / "lastcopy/reconciliation.json"
         said: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
         for entry in said.get("independent", []):
-            books = sum(_kind(row) == "package" and "folder" not in row for row in self.drive.items.values())
+            books = sum(kind_of(row) == "package" and "folder" not in row for row in self.drive.items.values())
             verdict, uncounted = ("unavailable", {"package": books}) if books else ("equal", {})
             said_of = (entry["verdict"], entry.get("unavailable", {}))
             if said_of != (verdict, uncounted) or entry["unexplained"] or entry["moving"]:
@@ -319,7 +319,7 @@ class BagJudge:
             self.say(f"reconciliation: {said.get('counts')}, the truth has {len(self.drive.items)} items")
 
 
-def _kind(truth: Row) -> str:
+def kind_of(truth: Row) -> str:
     if "remoteItem" in truth:
         return "shortcut"
     if "package" in truth:
@@ -327,7 +327,7 @@ def _kind(truth: Row) -> str:
     return "file" if "file" in truth else "folder"
 
 
-def _code(truth: Row) -> str | None:
+def code_of(truth: Row) -> str | None:
     if "malware" in truth:
         return "malware"
     if truth.get("_irm"):
@@ -335,14 +335,14 @@ def _code(truth: Row) -> str | None:
     return GONE if truth.get("_goneAfterListing") else None
 
 
-def _agreement(truth: Row) -> str:
+def agreement_of(truth: Row) -> str:
     content, served = truth["_c"], truth.get("file", {}).get("hashes", {}).get("quickXorHash")
     if truth["size"] == content["len"] and served in (content["qx"], None, ""):
         return "match" if served else "unhashed"
     return "rewritten" if REWRITTEN.search(truth["name"]) else "differs"
 
 
-def _fits(key: str, prefix: str, lineage: list[tuple[str, str]]) -> bool:
+def fits(key: str, prefix: str, lineage: list[tuple[str, str]]) -> bool:
     """Whether a key can be that of names and ids from below the root."""
     match = re.match(rf"{prefix}/", key)
     if match is None:

@@ -17,7 +17,9 @@ from typing import Any
 Row = dict[str, Any]
 Identity = tuple[str, str, str]
 
-ITEM_KINDS = {"file", "folder", "package", "shortcut", "other"}
+DIRECTORY_KINDS = {"user", "group", "licence", "subscription", "domain", "organization", "term"}
+ITEM_KINDS = {"file", "folder", "package", "shortcut", "other", "list_item", "page"} | DIRECTORY_KINDS
+PLACED_KINDS = {"file", "version", "derived", "leftover", "page", "attachment", "original"}
 ROW_TYPES = {"source", "round", "cursor", "listed", "seen", "item", "count", "permissions", "closed"}
 ROW_FIELDS = {
     "kind",
@@ -41,6 +43,8 @@ ROW_FIELDS = {
     "reason",
     "since",
     "asked",
+    "of",
+    "made",
 }
 CODES = {
     "vanished",
@@ -105,6 +109,14 @@ def as_bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def is_entry(key: str) -> bool:
+    """Whether a key names a line of an object, or the entry of a zip (a name of a file may hold a `!` too)."""
+    return (
+        re.match(r"data/(originals/[^/]+|lists/[^/]+/(items|columns)-\d+\.jsonl|site/site-\d+\.jsonl)!", key)
+        is not None
+    )
+
+
 def identity(row: Row) -> Identity:
     """(kind, scope, id)"""
     return row["kind"], row["scope"], row["id"]
@@ -137,6 +149,8 @@ class Bag:
     permissions: dict[tuple[str, str], Row] = field(default_factory=dict)
     counts: list[Row] = field(default_factory=list)
     round: int | None = None
+    since: int | None = None
+    scopes: set[str] = field(default_factory=set)  # of the full rounds that are unfinished
     closed: str | None = None
 
     def items(self) -> list[Row]:
@@ -144,8 +158,9 @@ class Bag:
         return [self.rows[i] for i in sorted(self.rows, key=lambda i: tuple(as_bytes(part) for part in i))]
 
     def keys(self) -> dict[str, tuple[str, int]]:
-        """{key: (SHA-256, size)} of all rows that have one."""
-        return {row["key"]: (row["sha256"], row["size"]) for row in self.rows.values() if row.get("key")}
+        """{key: (SHA-256, size)} of all rows that have one; entries of objects lie in the object, whose own row has its key."""
+        named = (row for row in self.rows.values() if row.get("key") and not is_entry(row["key"]))
+        return {row["key"]: (row["sha256"], row["size"]) for row in named}
 
 
 @dataclass
@@ -235,9 +250,14 @@ def apply(bag: Bag, kind: str, value: Row, number: int) -> None:
         bag.cursors[value["scope"]] = {k: v for k, v in value.items() if k != "scope"}
     elif kind == "round":
         if value["state"] == "ended":
-            bag.round = None
+            bag.round, bag.since, bag.scopes = None, None, set()
         elif value["full"]:
+            if bag.since is None and bag.scopes <= {value["scope"]}:
+                bag.since = None
+            elif bag.since is None:
+                bag.since = bag.round
             bag.round = number
+            bag.scopes.add(value["scope"])
             bag.cursors.pop(value["scope"], None)
     elif kind == "permissions":
         bag.permissions[(value["scope"], value["id"])] = value
@@ -293,7 +313,7 @@ def check_row(row: Row, where: str, wrong: list[str]) -> None:
         if row.get("key") or row.get("sha256"):
             wrong.append(f"{here}: excepted, yet it has a key")
     elif row["outcome"] in ("copied", "gone"):
-        if row["kind"] in ("file", "version", "derived", "leftover") and not (
+        if row["kind"] in PLACED_KINDS and not (
             row.get("key") and re.fullmatch("[0-9a-f]{64}", row.get("sha256", "")) and isinstance(row.get("size"), int)
         ):
             wrong.append(f"{here}: {row['outcome']} without key, size and SHA-256")
@@ -303,7 +323,10 @@ def check_row(row: Row, where: str, wrong: list[str]) -> None:
             wrong.append(f"{here}: gone since {row.get('since')!r}")
     else:
         wrong.append(f"{here}: outcome {row['outcome']!r}")
-    if row["kind"] in ("file", "version") and row["outcome"] == "copied" and row.get("agreement") not in (
+    is_graded = row["kind"] == "file" or (
+        row["kind"] == "version" and "/pages/" not in str(row.get("key")) and not is_entry(str(row.get("key")))
+    )
+    if is_graded and row["outcome"] == "copied" and row.get("agreement") not in (
         "match", "unhashed", "rewritten", "differs"
     ):  # fmt: skip
         wrong.append(f"{here}: agreement {row.get('agreement')!r}")
@@ -319,7 +342,7 @@ def folded_files(bag: Bag) -> dict[str, bytes]:
     head = {
         "at": newest.first["at"], "closed": bag.closed is not None, "cursors": bag.cursors, "round": bag.round,
         "segment": newest.number, "sha256": newest.sha256,
-    }  # fmt: skip
+    } | ({"since": bag.since} if bag.since is not None else {})  # fmt: skip
     info = (
         f"Bag-Software-Agent: Lastcopy (store layout 1)\nBagging-Date: {newest.first['at'][:10]}\n"
         f"External-Identifier: {bag.source['kind']} {bag.source['id']}\nLastcopy-Segment: {newest.number}\n"
@@ -345,7 +368,7 @@ def counts_of(bag: Bag) -> dict[str, int]:
     """`counts` of reconciliation.json."""
     settled = [r for r in bag.rows.values() if r["kind"] in ITEM_KINDS and (r["scope"], r["id"]) not in bag.listed]
     copied = sum(r["outcome"] == "copied" for r in settled)
-    excepted = sum(r["outcome"] == "excepted" and r["code"] != "vanished" for r in settled)
+    excepted = sum(r["outcome"] == "excepted" and r.get("code") != "vanished" for r in settled)
     pending = len(bag.listed)
     gone = sum(r["outcome"] == "gone" for r in bag.rows.values() if r["kind"] in ITEM_KINDS)
     return {
@@ -418,11 +441,17 @@ def check_reconciliation(bag: Bag, wrong: list[str]) -> None:
 
 
 def check_fold(bag: Bag, wrong: list[str]) -> None:
-    """Tag files against the segments, the tagmanifest against the tag files."""
+    """Tag files against the segments, the tagmanifest against the tag files, counts against the rows."""
+    if check_tags(bag, wrong):
+        check_reconciliation(as_folded(bag), wrong)
+
+
+def check_tags(bag: Bag, wrong: list[str]) -> bool:
+    """Tag files against the segments, the tagmanifest against the tag files; whether there is a fold at all."""
     manifest = bag.folder / "tagmanifest-sha256.txt"
     if not manifest.is_file():
         wrong.append(f"{bag.name}: no fold")
-        return
+        return False
     text = manifest.read_text()
     lines = [line.split("  ", 1) for line in text.splitlines()]
     names = [name for _, name in lines]
@@ -430,7 +459,7 @@ def check_fold(bag: Bag, wrong: list[str]) -> None:
         wrong.append(f"{bag.name}: tagmanifest is not sorted")
     if not 0 < folded_segment(bag) <= len(bag.segments):
         wrong.append(f"{bag.name}: folded at segment {folded_segment(bag)} of {len(bag.segments)}")
-        return
+        return False
     folded = as_folded(bag)
     wanted = folded_files(folded)
     if set(names) != PLAIN_TAGS | set(wanted):
@@ -446,7 +475,7 @@ def check_fold(bag: Bag, wrong: list[str]) -> None:
         held = path.read_bytes() if path.is_file() else b""
         if held != data and not (name.endswith(".json") and held == data + b"\n"):
             wrong.append(f"{bag.name}/{name}: not what the segments give{_first_difference(held, data)}")
-    check_reconciliation(folded, wrong)
+    return True
 
 
 def _first_difference(held: bytes, wanted: bytes) -> str:
@@ -557,7 +586,15 @@ def check_journal(folder: Path, reading: Reading, wrong: list[str]) -> None:
         for row in segment.rows:
             if row.get("previous") != before:
                 wrong.append(f"journal segment {segment.number}: `previous` of a {row.get('type')} row is not right")
-            if row.get("type") not in ("run_started", "run_ended", "folded", "verified", "accepted", "observation"):
+            if row.get("type") not in (
+                "run_started",
+                "run_ended",
+                "folded",
+                "verified",
+                "accepted",
+                "observation",
+                "composed",
+            ):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
             before = sha256(canonical(row) + b"\n")
             for name, left in row.get("bags", {}).items():

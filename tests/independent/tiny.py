@@ -77,8 +77,9 @@ def recipe(gen: str, length: int) -> Row:
 class Drive:
     """Items of one drive, in the order in which they are made."""
 
-    def __init__(self, number: int, owner: Row) -> None:
-        self.folder = f"drives/u{number:05}"
+    def __init__(self, number: int, owner: Row, folder: str | None = None, info: Row | None = None) -> None:
+        """folder: of a library of a site; info: what drive.json has otherwise than that of a OneDrive."""
+        self.folder, self.info = folder or f"drives/u{number:05}", info or {}
         self.id = "b!" + base64.urlsafe_b64encode(hashlib.sha512(self.folder.encode()).digest()[:48]).decode()
         self.owner, self.rows, self.content = owner, [], bytearray()
         self.root = self._add("root", None, root={}, folder={"childCount": 0}, size=0)
@@ -87,7 +88,7 @@ class Drive:
         number = len(self.rows)
         digest = hashlib.sha256(f"{self.folder}|{number}".encode()).digest()
         guid = digest.hex()[:8].upper() + "-0000-4000-8000-" + digest.hex()[8:20].upper()
-        reference = {"driveId": self.id, "driveType": "business"}
+        reference = {"driveId": self.id, "driveType": self.info.get("driveType", "business")}
         path = "/"
         if parent is not None:
             reference |= {
@@ -182,6 +183,7 @@ class Drive:
             "webUrl": f"https://tiny-my.example/personal/u{self.folder[-5:]}/Documents",
             "createdDateTime": AT,
             "_dir": self.folder,
+            **self.info,
         }
         (folder / "drive.json").write_text(json.dumps(info))
         (folder / "content.bin").write_bytes(self.content)

@@ -35,24 +35,33 @@ class Control:
     def answer(self, request: Request) -> Response:
         """Any control request; errors are 400 with a message."""
         try:
-            match request.method, request.segments:
-                case "GET", ["truth", "drives", name]:
-                    drive = self.service.tenant.drive_in(f"drives/{name}")
-                    return _lines(drive_truth(self.service.tenant, drive))
-                case "GET", ["truth", "mailboxes", name]:
-                    return _lines(self._mailbox_truth(name))
-                case "GET", ["truth", "groups", name]:
-                    return _lines(self._group_truth(name))
-                case method, [*segments]:
-                    action = self._actions().get((method, "/".join(segments)))
+            if request.method == "GET" and (rows := self._truth_of(request.segments)) is not None:
+                return _lines(rows)
+            action = self._actions().get((request.method, "/".join(request.segments)))
             if action is None:
                 known = ", ".join(f"{method} /{path}" for method, path in self._actions())
                 raise ControlError(
-                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID"
+                    f"unknown; known: {known}, GET /truth/drives/NAME, GET /truth/mailboxes/USER, GET /truth/groups/ID, "
+                    "GET /truth/lists/SITE/LIST, GET /truth/pages/SITE"
                 )
             return action(request)
         except (ControlError, ChangeError, FaultPlanError, ValueError, TypeError, KeyError, OSError) as error:
             return _json({"error": f"{type(error).__name__}: {error}"}, 400)
+
+    def _truth_of(self, segments: list[str]) -> Iterator[Any] | None:
+        """The rows of one drive, mailbox, …; None if the path names none of these."""
+        match segments:
+            case ["truth", "drives", name]:
+                return drive_truth(self.service.tenant, self.service.tenant.drive_in(f"drives/{name}"))
+            case ["truth", "mailboxes", name]:
+                return self._mailbox_truth(name)
+            case ["truth", "pages", name]:
+                return iter(self.service.tenant.pages.of({"_dir": f"sites/{name}"}))
+            case ["truth", "lists", site, name]:
+                return self._list_truth(f"sites/{site}", name)
+            case ["truth", "groups", name]:
+                return self._group_truth(name)
+        return None
 
     def _actions(self) -> dict[tuple[str, str], Callable[[Request], Response]]:
         return {
@@ -80,6 +89,14 @@ class Control:
         if found is None:
             raise ControlError(f"there is no group {name}")
         return (post for thread in threads_of(self.service.tenant, *found) for post in thread.posts)
+
+    def _list_truth(self, folder: str, name: str) -> Iterator[Any]:
+        site = self.service.tenant.site(folder)
+        found = self.service.tenant.lists_of(site).find(name) if site is not None else None
+        if found is None:
+            raise ControlError(f"there is no list {name} in {folder}")
+        with found.lock:
+            return iter([found.row(n) for n in found.live()])
 
     def _requests(self, _: Request) -> Response:
         return Response(200, b"".join(self.service.ledger.lines()), _LINES)

@@ -45,6 +45,7 @@ class Token:
     audience: str
     expires_at: float
     roles: frozenset[str]
+    by_certificate: bool = False  # SharePoint's own API takes no others
 
 
 def _unpadded(data: bytes) -> str:
@@ -163,7 +164,7 @@ class SignIn:
             self._check_assertion(form, request, skew)
         else:
             self._check_secret(form)
-        return self._issue(self._audience(form.get("scope", "")))
+        return self._issue(self._audience(form.get("scope", "")), by_certificate="client_assertion" in form)
 
     def _audience(self, scope: str) -> str:
         hosts = self._service.hosts
@@ -203,7 +204,7 @@ class SignIn:
                 f"The provided client secret keys for app '{self._service.client_id}' are expired.",
             )
 
-    def _issue(self, audience: str) -> Row:
+    def _issue(self, audience: str, *, by_certificate: bool) -> Row:
         service = self._service
         seconds, now = service.settings.token_seconds, service.clock.now().timestamp()
         claims = {
@@ -214,6 +215,7 @@ class SignIn:
             "exp": int(now) + seconds,
             "app_displayname": "rehearsal",
             "appid": service.client_id,
+            "appidacr": "2" if by_certificate else "1",
             "idtyp": "app",
             "oid": str(uuid.uuid5(uuid.NAMESPACE_URL, service.client_id)),
             "roles": sorted(service.settings.roles),
@@ -225,7 +227,7 @@ class SignIn:
         signed = f"{head}.{_unpadded(render(claims))}"
         text = f"{signed}.{_unpadded(hmac.new(self._key, signed.encode(), hashlib.sha256).digest())}"
         with self._lock:
-            self._tokens[text] = Token(audience, now + seconds, service.settings.roles)
+            self._tokens[text] = Token(audience, now + seconds, service.settings.roles, by_certificate)
         return {"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": text}
 
     # ---------------------------------------------------------------------------------------------- assertions

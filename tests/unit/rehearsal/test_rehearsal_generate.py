@@ -119,6 +119,40 @@ def test_mail_says_in_its_bytes_what_its_row_says(tenant_folder: Path) -> None:
     assert {"#microsoft.graph.fileAttachment", "#microsoft.graph.itemAttachment", "flagged", "complete"} <= seen.keys()
 
 
+def test_sites_have_libraries_lists_and_pages(tenant_folder: Path) -> None:
+    """A root site, a team's site with a subsite: files of pages are files of a library, attachments have their digests."""
+    sites = rows(tenant_folder, "sites.jsonl")
+    assert [site["_parent"] for site in sites] == [None, None, sites[1]["id"]]
+    assert rows(tenant_folder, "groups.jsonl")[0]["_site"] == sites[1]["id"]
+    reader = ContentReader(tenant_folder)
+    traits: Counter[str] = Counter()
+    for site in sites:
+        lists = {str(row["displayName"]): row for row in rows(tenant_folder, f"{site['_dir']}/lists.jsonl")}
+        assert {"Documents", "Site Assets", "Site Pages", "Issues", "Visits", "User Information List"} == lists.keys()
+        folders = [str(row["_drive"]) for row in lists.values() if row["_drive"]]
+        infos = [json.loads((tenant_folder / folder / "drive.json").read_text()) for folder in folders]
+        assert folders == site["_drives"]
+        assert [info["_list"] for info in infos] == [row["id"] for row in lists.values() if row["_drive"]]
+        files = {row["id"] for row in rows(tenant_folder, f"{folders[2]}/items.jsonl")}
+        pages = rows(tenant_folder, f"{site['_dir']}/pages.jsonl")
+        assert pages and {page["_file"] for page in pages} <= files and all("canvasLayout" in page for page in pages)
+        for row in lists.values():
+            items: list[Any] = rows(tenant_folder, str(row["_items"])) if row["_items"] else []
+            assert len(items) == row.get("_count", 0)
+            for item in items:
+                traits.update(item.get("_traits", ()))
+                assert bool(item.get("_attachments")) == bool(item["fields"].get("Attachments"))
+                assert [v["id"] for v in item.get("_versions", ())][:1] in ([], [item["fields"]["_UIVersionString"]])
+                for attached in item.get("_attachments", ()):
+                    data = b"".join(reader.pieces(attached["_c"], 0, attached["_c"]["len"]))
+                    assert hashlib.sha256(data).hexdigest() == attached["_c"]["sha256"]
+    reader.close()
+    wanted = {"list-attachment", "list-versions", "list-unique-permissions", "list-recurrence"}
+    assert (
+        wanted <= traits.keys() and json.loads((tenant_folder / "summary.json").read_text())["traits"].keys() >= wanted
+    )
+
+
 def test_everybody_but_the_guest_has_a_mailbox_and_groups_write_to_each_other(tenant_folder: Path) -> None:
     people = rows(tenant_folder, "users.jsonl")
     assert [user["_kind"] for user in people if user["_dir"] is None] == ["guest"]
@@ -136,7 +170,7 @@ def test_the_changes_hold_every_kind_and_apply(tenant_folder: Path) -> None:
     before = {row["id"]: row for row in drive_truth(tenant, tenant.drive_in("drives/u00000"))}
     done = apply_changes(tenant, rows(tenant_folder, "changes.jsonl"))
     kinds = {"rename", "move", "delete", "modify", "touch", "delete-recreate", "permissions", "create"}
-    kinds |= {"message-update", "message-move", "message-copy", "message-move-back", "message-delete"}
+    kinds |= {"site-rename", "message-update", "message-move", "message-copy", "message-move-back", "message-delete"}
     assert kinds <= done.keys() and done["skipped"] < 30
     after = {row["id"]: row for row in drive_truth(tenant, tenant.drive_in("drives/u00000")) if not row["deleted"]}
     swapped = [

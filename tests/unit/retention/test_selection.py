@@ -101,6 +101,10 @@ def test_what_the_configuration_asks_for_of_mailboxes(settings: dict[str, object
         ("onedrive/anna@contoso.com", {}, ["onedrive"]),
         ("Directory", {}, ["directory"]),
         ("directory/directory", {}, ["directory"]),
+        ("sharepoint/sites/marketing", {"sharepoint": "none"}, ["sharepoint"]),
+        ("sites/marketing", {}, ["onedrive", "mail", "sharepoint"]),
+        ("sites/marketing", {"mail": "none", "onedrive": "none"}, ["sharepoint"]),
+        ("sites/marketing", {"sharepoint": "none"}, ["onedrive", "mail"]),
     ],
 )
 def test_a_name_alone_means_the_kinds_that_are_asked_for(
@@ -109,3 +113,22 @@ def test_a_name_alone_means_the_kinds_that_are_asked_for(
     found = SourcesSettings.model_validate(settings)
     assert [str(kind) for kind in kinds_of(name, found)] == kinds
     assert SourceKind.DIRECTORY in kinds_asked(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["sharepoint/sites!north!bob", "sharepoint/sites/north/bob", "Sites/North/Bob", "sites!north!bob"]
+)
+def test_a_site_is_named_by_its_path_or_as_in_the_store(name: str) -> None:
+    site = Source(SourceKind.SHAREPOINT, "s2", "sites!north!bob")
+    assert means(name, {site.label}) and not means(f"onedrive/{name}", {site.label})
+    assert is_asked(frozenset({site.label}), SourcesSettings.model_validate({"sharepoint": [name]}), site.kind)
+    assert not is_asked(frozenset({site.label}), SourcesSettings.model_validate({"exclude": [name]}), site.kind)
+    assert not means("sites/north!bob", {"onedrive/sites!north!bob"})
+
+
+def test_what_is_asked_for_by_default() -> None:
+    assert (
+        kinds_asked(SourcesSettings()) == [*SourceKind.__members__.values()] or len(kinds_asked(SourcesSettings())) == 4
+    )
+    kinds = kinds_asked(SourcesSettings.model_validate({"sharepoint": "none", "directory": False}))
+    assert kinds == [SourceKind.ONEDRIVE, SourceKind.MAIL]

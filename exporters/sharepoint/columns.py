@@ -1,0 +1,211 @@
+"""The list side of a document library: for each file and folder the values of its columns, as lines of `columns-…`.
+
+Rules of this file: asked for when the drive had news, and until that is done (the cursor says so); a line whose bytes are as
+before is not written again; the link of a round is kept when every line of it is on record, so that a run that was cut off lists
+them again. Source: graph.md §5.4, docs/formats.md (bag of a site), quirks Q-001, Q-003, Q-007.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from exporters.bag.digests import Hashed
+from exporters.bag.formats import JsonObject, dump_json, load_json
+from exporters.bag.ledger import BagWriter
+from exporters.bag.objects import LineObjects
+from exporters.clock import timestamp
+from exporters.drive.facts import is_facet
+from exporters.errors import SourceError
+from exporters.graph.answers import identifier_of, object_of, text_of
+from exporters.graph.calls import segment
+from exporters.graph.errors import GaveUpError, RefusedError, ResyncRequiredError, StoppedError, UnsupportedError
+from exporters.graph.limits import Cost
+from exporters.outcomes import Outcome
+from exporters.sharepoint.inventory import Library
+from exporters.sharepoint.lists.places import Places
+from exporters.sharepoint.run import SiteRun
+
+PARAMS = {"$expand": "fields", "$top": "1000"}
+_UNIQUE = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_BATCH = 500
+MOST_WAITING = 5_000
+"""Ids that are remembered at once."""
+
+
+def cursor_scope(list_id: str) -> str:
+    """Of the cursor that says how far the list side of a library is."""
+    return f"columns/{list_id}"
+
+
+def columns_are_due(writer: BagWriter, list_id: str) -> bool:
+    """Whether they were never listed, or the library has changed since."""
+    cursor = writer.heads.cursors.get(cursor_scope(list_id))
+    return cursor is None or bool(cursor.get("due"))
+
+
+def note_columns_due(writer: BagWriter, list_id: str) -> None:
+    """The library has changed. Before anything of that is settled: a run that is cut off is followed by one that knows."""
+    cursor = writer.heads.cursors.get(cursor_scope(list_id))
+    if cursor is not None and not cursor.get("due"):
+        writer.emit("cursor", {**cursor, "scope": cursor_scope(list_id), "due": True})
+
+
+def columns_gone(run: SiteRun, list_id: str) -> None:
+    """The library is gone, and its list side with it."""
+    if list_id:
+        rows = run.writer.state.rows("kind = 'columns' AND scope = ? AND outcome = 'copied'", (list_id,))
+        run.writer.emit_all([("item", _gone(run, load_json(data))) for data in list(rows)])
+        run.writer.emit("cursor", {"scope": cursor_scope(list_id), "kind": "dropped", "link": ""})
+
+
+class Columns:
+    """The list side of one library in one run. library: one whose list is known."""
+
+    def __init__(self, run: SiteRun, library: Library) -> None:
+        self._run, self._writer = run, run.writer
+        self._library, self._list = library, str(library.list_id)
+        self._path = f"/sites/{segment(run.source.id)}/lists/{segment(self._list)}/items"
+        self._objects = LineObjects(run.writer, run.clock)
+        self._waiting: set[str] = set()
+        self._stem = f"{Places(run.writer).folder(self._list, library.title or library.name)}/columns"
+        self._of = _DriveItems(run.writer, library.drive_id)
+
+    def copy(self) -> None:
+        """List what is new since the last time, or all. Raises: SourceError, ItemError, RunError, StoppedError."""
+        cursor = self._writer.heads.cursors.get(cursor_scope(self._list), {})
+        link = cursor["link"] if cursor.get("kind") == "delta" else None
+        try:
+            new = self._round(link)
+            self._objects.finish()
+        except BaseException as error:
+            self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
+            if isinstance(error, (StoppedError, SourceError)):
+                self._objects.finish()  # the store is well: what came is kept
+            else:
+                self._objects.abandon()
+            raise
+        kind = "delta" if new else "listed"
+        self._writer.emit("cursor", {"scope": cursor_scope(self._list), "kind": kind, "link": new})
+
+    def _round(self, link: str | None) -> str:
+        """One round; the link that the next one begins with, empty where there is none."""
+        try:
+            return self._delta(link) if link is not None else self._whole(self._from_the_start())
+        except ResyncRequiredError:
+            return self._whole(self._from_the_start())
+        except (UnsupportedError, RefusedError, GaveUpError) as error:
+            if not (isinstance(error, UnsupportedError) or error.status in (400, 405)):
+                raise
+            if link is not None:
+                return self._round(None)
+            return self._whole((rows, None) for rows in self._plain())
+
+    def _from_the_start(self) -> Iterator[tuple[list[JsonObject], str | None]]:
+        for page in self._run.graph.delta(f"{self._path}/delta", params=PARAMS):
+            yield page.rows, page.delta_link
+
+    def _plain(self) -> Iterator[list[JsonObject]]:
+        """All items as they are, of a list that tells no changes (Q-007)."""
+        return self._run.graph.pages(self._path, params=PARAMS, cost=Cost.LISTING)
+
+    def _delta(self, link: str) -> str:
+        following = ""
+        for page in self._run.graph.delta(link):
+            self._take(page.rows)
+            following = page.delta_link or following
+        return following
+
+    def _whole(self, pages: Iterator[tuple[list[JsonObject], str | None]]) -> str:
+        """A listing of all: what it does not bring is not there any more."""
+        db, following = self._writer.state.db, ""
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS columns_seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        db.execute("DELETE FROM columns_seen")
+        for rows, link in pages:
+            ids = [(found,) for row in rows if (found := identifier_of(row.get("id"))) and not is_facet(row, "deleted")]
+            db.executemany("INSERT OR IGNORE INTO columns_seen VALUES (?)", ids)
+            self._take(rows)
+            following = link or following
+        query = (
+            "SELECT row FROM rows WHERE kind = 'columns' AND scope = ? AND outcome = 'copied'"
+            " AND id NOT IN (SELECT id FROM columns_seen)"
+        )
+        lost = db.execute(query, (self._list,)).fetchall()
+        self._writer.emit_all([("item", _gone(self._run, load_json(data))) for (data,) in lost])
+        return following
+
+    def _take(self, rows: list[JsonObject]) -> None:
+        """A page. The last row of an id counts (Q-003)."""
+        if self._run.stop.is_set():
+            raise StoppedError(
+                "The run was asked to stop while a library was listed.", code="stopped", action="Run again to go on."
+            )
+        last = {item_id: row for row in rows if (item_id := identifier_of(row.get("id"))) is not None}
+        for item_id, served in last.items():
+            if item_id in self._waiting or len(self._waiting) >= MOST_WAITING:  # its row so far is not on record yet
+                self._objects.finish()
+                self._waiting.clear()
+            held = self._writer.state.row(("columns", self._list, item_id))
+            if is_facet(served, "deleted"):
+                if held is not None and held["outcome"] == Outcome.COPIED:
+                    self._writer.emit("item", _gone(self._run, held))
+                continue
+            self._keep(item_id, served, held)
+
+    def _keep(self, item_id: str, served: JsonObject, held: JsonObject | None) -> None:
+        graph = {name: value for name, value in served.items() if name != "@odata.type"}
+        line: JsonObject = {"id": item_id, "list": self._list, "graph": graph}
+        if held is not None and held["outcome"] == Outcome.COPIED and held["sha256"] == Hashed.of(dump_json(line)):
+            return
+        row: JsonObject = {"kind": "columns", "scope": self._list, "id": item_id, "outcome": Outcome.COPIED.value}
+        row["name"] = text_of(object_of(served.get("fields")).get("FileLeafRef")) or ""
+        row.update(run=self._writer.run.id, captured=timestamp(self._run.clock.now()))
+        if (of := self._of.find(served)) is not None:
+            row["of"] = of
+        self._objects.lines(self._stem).add_row(line, row, held)
+        self._waiting.add(item_id)
+        self._objects.close_due()
+
+
+def _gone(run: SiteRun, row: JsonObject) -> JsonObject:
+    return {**row, "outcome": Outcome.GONE.value, "since": timestamp(run.clock.now()), "run": run.writer.run.id}
+
+
+class _DriveItems:
+    """Which drive item a list item is: both tell its unique id, at the start of their eTags or in `sharepointIds`."""
+
+    def __init__(self, writer: BagWriter, drive: str) -> None:
+        self._writer, self._drive = writer, drive
+        self._is_read = False
+
+    def find(self, served: JsonObject) -> str | None:
+        """The id of the drive item; None if it is not known."""
+        unique = _unique_of(object_of(served.get("sharepointIds")).get("listItemUniqueId"), served.get("eTag"))
+        if unique is None:
+            return None
+        if not self._is_read:
+            self._read()
+        found = self._writer.state.db.execute("SELECT id FROM uniques WHERE mark = ?", (unique,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def _read(self) -> None:
+        state, self._is_read = self._writer.state, True
+        state.db.execute("CREATE TEMP TABLE IF NOT EXISTS uniques (mark TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID")
+        state.db.execute("DELETE FROM uniques")
+        batch: list[tuple[str, str]] = []
+        live = (
+            "kind IN ('file', 'folder', 'package', 'shortcut', 'other') AND scope = ?"
+            " AND outcome != 'gone' AND code IS NOT 'vanished'"
+        )
+        for row in map(load_json, state.rows(live, (self._drive,))):
+            service: dict[str, Any] = row.get("service") or {}
+            if (unique := _unique_of(service.get("listItemUniqueId"), service.get("eTag"))) is not None:
+                batch.append((unique, row["id"]))
+            if len(batch) >= _BATCH:
+                state.db.executemany("INSERT OR IGNORE INTO uniques VALUES (?, ?)", batch)
+                batch = []
+        state.db.executemany("INSERT OR IGNORE INTO uniques VALUES (?, ?)", batch)
+
+
+def _unique_of(named: object, etag: object) -> str | None:
+    found = _UNIQUE.search(text_of(named) or "") or _UNIQUE.search(text_of(etag) or "")
+    return None if found is None else found[0].lower()

@@ -1,0 +1,140 @@
+"""The journal and its index, kept together: what is written is in both, what others wrote is taken in first.
+
+Rules of this file: the journal decides; the index follows it segment by segment. A journal that moves into a store while it is in
+use is followed. Source: design §4 (the journal); docs/decisions/0070.
+
+    with opened_books(config, clock) as books:
+        books.catch_up()
+        books.append([{"type": "acknowledged", …}])
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any
+
+from exporters.bag.formats import JsonObject
+from exporters.clock import Clock
+from exporters.errors import RunError
+from exporters.store.segments import ReplacedError
+from retention.config import Config
+from retention.journal import RACES, Head, Journal
+from retention.journal_places import Place, moved_to, opened_place
+from retention.rehearsed import MARKER_ROW, is_rehearsal_folder
+from retention.state.index import Index, open_index
+
+SEGMENT_ROWS = 1000
+
+
+class Books:
+    """An open journal and its index."""
+
+    def __init__(self, config: Config, clock: Clock, index: Index, stack: ExitStack) -> None:
+        self._config, self._clock, self._stack = config, clock, stack
+        self.index = index
+        self._place = self._stack.enter_context(opened_place(config, clock))
+        self._journal = self._opened()
+
+    @property
+    def head(self) -> Head:
+        """How far journal and index have been read."""
+        return self._journal.head
+
+    @property
+    def place(self) -> Place:
+        return self._place
+
+    @property
+    def writer(self) -> JsonObject:
+        """Who writes here, as the first line of a segment says it."""
+        return self._journal.writer
+
+    def written_at(self, segment: int) -> datetime | None:
+        """When a segment was written, by the store's clock."""
+        return self._journal.written_at(segment)
+
+    def store_now(self) -> datetime:
+        """The store's own clock."""
+        return self._place.store.now()
+
+    def catch_up(self) -> None:
+        """Take in what others wrote. Raises: SegmentDamagedError, RunError, errors of the store."""
+        for _ in range(RACES):
+            before = self._journal.head
+            news = [(segment, self._journal.head) for segment in self._journal.news()]
+            if not news:
+                return
+            moved = moved_to(row for segment, _ in news for row in segment.rows()) if self._place.is_local else None
+            if not self.index.apply(self._place.name, before, news):
+                self._journal = self._opened()  # another process took them in: go on from there
+                continue
+            if moved is not None:
+                self._follow()
+                continue
+            return
+        raise RunError("the index cannot keep up with the journal", code="index_behind", action="Run it again.")
+
+    def try_append(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Append rows right after what was read; False if somebody was faster: what they wrote is taken in then, and the caller
+        judges anew. Raises: errors of the store, RunError."""
+        before = self._journal.head
+        if before == Head() and not self._is_begun() and is_rehearsal_folder(self._config.base):
+            rows = [{"type": MARKER_ROW}, *rows]
+        try:
+            segment = self._journal.append_here(rows)
+        except ReplacedError:
+            self.catch_up()
+            return False
+        if not self.index.apply(self._place.name, before, [(segment, self._journal.head)]):
+            self._journal = self._opened()
+            self.catch_up()
+        return True
+
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows after whatever there is, at most a thousand in a segment. Raises: errors of the store, RunError."""
+        for start in range(0, len(rows), SEGMENT_ROWS):
+            some = rows[start : start + SEGMENT_ROWS]
+            for _ in range(RACES):
+                if self.try_append(some):
+                    break
+            else:
+                raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
+
+    def rebuild(self) -> None:
+        """Make the index anew from the journal."""
+        self.index.wipe()
+        self._journal = self._opened()
+        self.catch_up()
+
+    def _is_begun(self) -> bool:
+        return self._journal.holds(1)
+
+    def _opened(self) -> Journal:
+        head = self.index.head(self._place.name)
+        journal = Journal(self._place.store, self._clock, head)
+        if head.number and not journal.holds(head.number):  # an older journal was put in its place
+            self.index.wipe()
+            journal = Journal(self._place.store, self._clock)
+        return journal
+
+    def _follow(self) -> None:
+        """The journal goes on in the store."""
+        self._place = self._stack.enter_context(opened_place(self._config, self._clock))
+        if self._place.is_local:
+            raise RunError(
+                "the journal moved into a store that is not there",
+                code="journal_moved",
+                action="Check `store.url`: it must name the store that the last export wrote to.",
+            )
+        self._journal = self._opened()
+
+
+@contextmanager
+def opened_books(config: Config, clock: Clock) -> Iterator[Books]:
+    """The journal and the index of a configuration, caught up. Raises: ConfigurationError, RunError, errors of the store."""
+    with ExitStack() as stack:
+        index = open_index(config.settings.state, config.base)
+        stack.callback(index.close)
+        books = Books(config, clock, index, stack)
+        books.catch_up()
+        yield books

@@ -1,0 +1,34 @@
+"""`lastcopy ack`. Rules of this file: parsing, calling and showing. Source: design §6."""
+
+import argparse
+
+from retention.cli.exit_codes import Exit
+from retention.cli.options import Context
+
+EXAMPLES = """\
+examples:
+  lastcopy ack 3f2a91c07be4d5561a20 --by "Anna Berg" --reason "export is running"
+
+The key stands in the warning. It ends the escalation of that warning, not of those that come later.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of the verb."""
+    parser.add_argument("key", metavar="KEY", help="as the warning names it")
+    parser.add_argument("--by", metavar="NAME", required=True, help="who acknowledges")
+    parser.add_argument("--reason", metavar="T", help="what is being done")
+
+
+def run(context: Context) -> int:
+    """Write an acknowledgement down."""
+    from retention.acknowledging import acknowledge
+
+    args, config = context.args, context.config()
+    context.take_now(config, only_rehearsed=True)
+    row = acknowledge(config, context.clock, args.key, args.by, args.reason)
+    context.output.document(row)
+    context.output.mark(
+        "good", f"{row['by']} acknowledged {row['boundary']}, {row['threshold_days']} days, of {row['subscription']}"
+    )
+    return int(Exit.COMPLETE)

@@ -1,0 +1,189 @@
+"""What a person states of subscriptions: on the command line, or many in a file.
+
+Rules of this file: a statement that corrects an event keeps the event's id, so that those who were warned are told that dates
+moved; what is stated is checked whole before anything is written. What the service was seen to say earlier is not pushed to
+later: the earlier reading rules. Source: design §6 (`track`), retention-domain §5 (exactly once); docs/decisions/0074.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from exporters.bag.formats import JsonObject, load_json
+from exporters.clock import timestamp
+from exporters.errors import ConfigurationError
+from retention.events import CHANNELS, EVENT_TYPES, SEGMENTS, TERMS, Event, EventError, read_event, read_time
+from retention.tracked import Subscription
+
+TRIGGERS = frozenset({"cancel", "term_end", "suspend", "delete_subscription", "expedited_deprovision"})
+_FIELDS = ("name", "channel", "term", "segment", "services", "time_zone")
+_KEYS = frozenset({*_FIELDS, "id", "events", "sources"})
+_SERVICES = frozenset({"exchange", "sharepoint"})
+_ALLOWED = {"channel": CHANNELS, "term": TERMS, "segment": SEGMENTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is stated of one subscription. events: as in data/retention; is_whole: they are all there are (a file), else each
+    adds to, or corrects, what is known; sources: (kind, name), None if nothing is said of them."""
+
+    id: str
+    body: JsonObject = field(default_factory=dict)
+    events: tuple[JsonObject, ...] | None = None
+    is_whole: bool = False
+    sources: tuple[tuple[str, str], ...] | None = None
+
+
+def stated_event(text: str) -> JsonObject:
+    """The event that TYPE=TIME means; the time is read when channel and zone are known. Raises: EventError."""
+    kind, equals, time = text.partition("=")
+    kind, time = kind.strip(), time.strip()
+    if not equals or not time:
+        raise EventError(f"--event {text!r} is not TYPE=TIME", "Write it as cancel=2026-03-01T10:15:00Z.")
+    if kind not in EVENT_TYPES:
+        raise EventError(f"there is no event type {kind!r}", f"Allowed: {', '.join(EVENT_TYPES)}.")
+    return {"type": kind, "text": time}
+
+
+def resolved(event: Mapping[str, Any], zone: str | None, channel: str | None) -> JsonObject:
+    """An event of the command line in a form of data/retention. Raises: EventError."""
+    found = read_time(str(event["text"]), zone=zone, channel=channel)
+    kept = {key: value for key, value in event.items() if key != "text"}
+    if found.day is not None:
+        return {**kept, "date": found.day.isoformat()}
+    if found.earliest == found.latest:
+        return {**kept, "at": timestamp(found.earliest)}
+    return {**kept, "between": [timestamp(found.earliest), timestamp(found.latest)]}
+
+
+def read_statements(file: Path) -> Iterator[Statement]:
+    """The statements of a file of JSON lines, one subscription each: `id`, `name`, `channel`, `term`, `events`, `sources`, …
+
+    Raises: ConfigurationError naming the line.
+    """
+    try:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _read_line(line, f"{file.name}, line {number}")
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read ({error.strerror})", code="file_unreadable", action="Name a file of JSON lines."
+        ) from None
+
+
+def row_of(statement: Statement, known: Subscription | None, zone: str | None) -> JsonObject:
+    """The row of the journal that a statement is. zone: of the tenant. Raises: EventError."""
+    row: JsonObject = {"type": "stated", "subscription": statement.id, "set": statement.body}
+    if statement.events is not None:
+        body = {**(known.body if known else {}), **statement.body}
+        zone, channel = body.get("time_zone") or zone, body.get("channel")
+        news = [resolved(one, zone, channel) if "text" in one else dict(one) for one in statement.events]
+        before = [] if statement.is_whole or known is None else list(known.events)
+        row["events"] = merged(before, news, zone=zone, channel=channel)
+    if statement.sources is not None:
+        row["sources"] = [list(source) for source in statement.sources]
+    return row
+
+
+def merged(
+    before: Sequence[JsonObject], news: Iterable[JsonObject], *, zone: str | None, channel: str | None
+) -> list[JsonObject]:
+    """The events after a statement, each with an id. What is said again of the same event corrects its time; what comes in
+    another episode (a reactivation lies between) is another event. Two of one statement are always two. Raises: EventError."""
+    events, fresh = [dict(event) for event in before], list[JsonObject]()
+
+    def read(event: JsonObject) -> Event:
+        return read_event(event, zone=zone, channel=channel)
+
+    for new in news:
+        same = None if new.get("id") else _corrected(events, fresh, new, read)
+        if new.get("id"):
+            same = next((one for one in events if one.get("id") == new["id"]), None)
+        if same is None:
+            used = {one.get("id") for one in events}
+            count = next(n for n in range(1, len(used) + 2) if f"{new['type']}#{n}" not in used)
+            made = {**new, "id": new.get("id") or f"{new['type']}#{count}"}
+            events.append(made)
+            fresh.append(made)
+            continue
+        if same.get("origin") == "observed" and read(new).earliest > read(same).latest:
+            continue  # the service was seen in that state before: the earlier reading rules
+        events[events.index(same)] = {**new, "id": same["id"]}
+    read_all = [read(event) for event in events]
+    return [event for _, event in sorted(zip(read_all, events, strict=True), key=lambda pair: pair[0].earliest)]
+
+
+def _corrected(
+    events: Sequence[JsonObject], fresh: Sequence[JsonObject], new: JsonObject, read: Any
+) -> JsonObject | None:
+    """The event that a new statement corrects: of its type, with no event of the other side between the two."""
+    at = read(new).earliest
+    other = TRIGGERS if new["type"] == "reactivate" else frozenset({"reactivate"})
+    walls = [read(one).earliest for one in events if one["type"] in other]
+    for one in reversed(events):
+        if one["type"] != new["type"] or one in fresh:
+            continue
+        low, high = sorted((read(one).earliest, at))
+        if not any(low < wall < high for wall in walls):
+            return one
+    return None
+
+
+def _read_line(line: bytes, place: str) -> Statement:
+    try:
+        document = load_json(line)
+    except ValueError:
+        raise _wrong(place, "is no JSON object") from None
+    unknown = set(document) - _KEYS
+    if unknown:
+        raise _wrong(place, f"has the unknown key {min(unknown)!r}; allowed: {', '.join(sorted(_KEYS))}")
+    name = document.get("id")
+    if not isinstance(name, str) or not name or len(name) > 200:
+        raise _wrong(place, "needs an id (text of at most 200 characters)")
+    body = {key: document[key] for key in _FIELDS if document.get(key) is not None}
+    check_body(body, place)
+    events = document.get("events")
+    if events is not None and not (isinstance(events, list) and all(isinstance(one, dict) for one in events)):
+        raise _wrong(place, "has events that are no list of objects")
+    for event in events or ():
+        try:
+            read_event(event, zone=body.get("time_zone"), channel=body.get("channel"))
+        except EventError as error:
+            raise _wrong(place, f"has an event that cannot be read: {error}") from None
+    sources = document.get("sources")
+    found = None if sources is None else tuple(_source(one, place) for one in _list(sources, place))
+    return Statement(name, body, None if events is None else tuple(events), True, found)
+
+
+def check_body(body: Mapping[str, Any], place: str) -> None:
+    """Raises: ConfigurationError for a value that is not allowed."""
+    for key, allowed in _ALLOWED.items():
+        if key in body and body[key] not in allowed:
+            raise _wrong(place, f"has the {key} {body[key]!r}; allowed: {', '.join(allowed)}")
+    if "name" in body and not isinstance(body["name"], str):
+        raise _wrong(place, "has a name that is no text")
+    services = body.get("services")
+    if services is not None and not (isinstance(services, list) and set(services) <= _SERVICES):
+        raise _wrong(place, f"has services that are no list of {', '.join(sorted(_SERVICES))}")
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise _wrong(place, "has sources that are no list")
+    return value
+
+
+def _source(value: Any, place: str) -> tuple[str, str]:
+    """`mail/anna@contoso.com`, or {"kind", "name"} (or `id`)."""
+    if isinstance(value, str) and value:
+        kind, slash, name = value.partition("/")
+        return (kind, name) if slash and name else ("", value)
+    if isinstance(value, dict) and (value.get("name") or value.get("id")):
+        return str(value.get("kind") or ""), str(value.get("name") or value.get("id"))
+    raise _wrong(place, "has a source that is neither KIND/NAME nor an object with kind and name")
+
+
+def _wrong(place: str, what: str) -> ConfigurationError:
+    return ConfigurationError(f"{place} {what}", code="statement_unreadable", action="Correct it; nothing was written.")

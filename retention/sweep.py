@@ -1,0 +1,294 @@
+"""One idempotent pass: what is due, claimed as one segment of the journal, sent, and written down.
+
+Rules of this file: a thin loop; `claims` decides, `delivering` sends, `books` keeps. Everything is claimed durably before
+anything is sent; of two sweeps one wins, and the other reads what the winner claimed. Nothing due: nothing is written.
+Source: design §4 (the journal), §6 (`sweep`); retention-domain §5.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from exporters.bag.fence import Process, is_known_dead
+from exporters.bag.formats import JsonObject
+from exporters.clock import Clock, timestamp
+from exporters.errors import LastcopyError, RunError
+from retention.books import Books
+from retention.claim_rows import Moment, Plan
+from retention.clock_doubt import Reading, Verdict, judge
+from retention.config import Config
+from retention.journal import RACES
+from retention.reckoning import Reckoning
+from retention.tracked import Delivery, Subscription
+from retention.verdicts import Exit
+
+if TYPE_CHECKING:  # a sweep with nothing due needs none of them
+    from retention.timeline import Timeline
+
+HELD_FOR = timedelta(minutes=10)
+"""A claim without a result belongs to its sweep so long, by the store's clock (retention-domain §5)."""
+
+
+@dataclass(slots=True)
+class SweepResult:
+    """What a sweep came to, as `sweep --json` shows it. notes: for people; next_due: (subscription, when) that comes next."""
+
+    now: datetime
+    due: list[JsonObject] = field(default_factory=list)
+    sent: list[JsonObject] = field(default_factory=list)
+    failed: list[JsonObject] = field(default_factory=list)
+    suppressed: list[JsonObject] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    next_due: tuple[str, datetime] | None = None
+
+    @property
+    def exit(self) -> Exit:
+        return Exit.PARTIAL if self.failed else Exit.COMPLETE
+
+    def as_json(self) -> JsonObject:
+        """The document of `sweep --json` (design §6)."""
+        lists = {name: getattr(self, name) for name in ("due", "sent", "failed", "suppressed")}
+        return {"now": timestamp(self.now), **lists}
+
+
+class Sweep:
+    """One sweep. service: (the service's clock, ours when it answered) of an observation of just now; notes: of that."""
+
+    def __init__(
+        self,
+        config: Config,
+        books: Books,
+        clock: Clock,
+        *,
+        service: tuple[datetime, datetime] | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._config, self._books, self._clock = config, books, clock
+        self._reckoning = Reckoning(config)
+        self._service, self._notes = service, list(notes)
+        self._me = Process.of_this_machine()
+        self._timelines: dict[str, tuple[Subscription, Timeline]] = {}
+
+    def go(self, *, dry_run: bool = False) -> SweepResult:
+        """The whole pass. Raises: ConfigurationError, RunError, errors of the store."""
+        for _ in range(RACES):
+            verdict = self._verdict()
+            plans = self._plans(verdict)
+            result = self._judged(verdict, plans)
+            rows = [row for plan in plans.values() for row in plan.rows]
+            if dry_run:
+                return result
+            if not rows or self._books.try_append(rows):
+                break
+        else:
+            raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
+        claims = [row for plan in plans.values() for row in plan.claims]
+        self._settle({name: plan for name, plan in plans.items() if not plan.rows})
+        if claims:
+            self._send(claims, result, verdict)
+        again = [name for name, plan in plans.items() if plan.rows]
+        if again:
+            self._settle(self._plan_these(self._books.index.subscriptions(again), self._verdict()))
+        result.next_due = self._books.index.soonest()
+        return result
+
+    def schedule(self) -> int:
+        """Work out when each subscription that was changed has to be looked at; claim and send nothing. Returns how many."""
+        verdict = self._verdict()
+        plans = self._plans(verdict)
+        self._settle(plans)
+        return len(plans)
+
+    # -- judging ------------------------------------------------------------------------------------------------------
+
+    def _verdict(self) -> Verdict:
+        own, service, index = self._clock.now(), None, self._books.index
+        if self._service is not None:
+            there, here = self._service
+            service = there + (own - here)
+        newest, last = index.fact("newest_row"), index.fact("service_date")
+        return judge(
+            Reading(
+                own,
+                service,
+                datetime.fromisoformat(last) if last else None,
+                datetime.fromisoformat(newest) if newest else None,
+            )
+        )
+
+    def _plans(self, verdict: Verdict) -> dict[str, Plan]:
+        by = max(verdict.now, verdict.ahead or verdict.now)
+        return self._plan_these(self._books.index.due(by, self._reckoning.computed_with), verdict)
+
+    def _plan_these(self, subscriptions: Sequence[Subscription], verdict: Verdict) -> dict[str, Plan]:
+        if not subscriptions:
+            return {}
+        from retention.claims import plan_for
+
+        said = self._books.index.said([one.id for one in subscriptions])
+        moment, contacts = self._moment(verdict), self._reckoning.contacts
+        plans = {}
+        for one in subscriptions:
+            try:
+                timeline = self._reckoning.timeline(one)
+            except LastcopyError as error:  # one that cannot be read must not silence the others
+                self._notes.append(f"{one.name}: {error}")
+                continue
+            self._timelines[one.id] = (one, timeline)
+            plans[one.id] = plan_for(moment, contacts, one, timeline, said[one.id])
+        return plans
+
+    def _moment(self, verdict: Verdict) -> Moment:
+        return Moment(
+            tenant=self.tenant,
+            now=verdict.now,
+            every=self._config.settings.retention.sweep_every,
+            quiet=self._reckoning.quiet,
+            ahead=verdict.ahead,
+            in_doubt=verdict.in_doubt,
+            is_held=self._is_held,
+            is_proven=self._is_proven,
+        )
+
+    @property
+    def tenant(self) -> str:
+        """The tenant's name in keys and messages: as configured, so that a dark tenant keeps it."""
+        tenant = self._config.settings.tenant
+        return tenant.id if tenant is not None else "tenant"
+
+    def _judged(self, verdict: Verdict, plans: Mapping[str, Plan]) -> SweepResult:
+        result = SweepResult(verdict.now, notes=[*verdict.notes, *self._notes])
+        for plan in plans.values():
+            result.due += plan.due
+            result.suppressed += plan.suppressed
+        if not self._reckoning.contacts:
+            result.notes.append("nobody is warned: `notify` is empty in the configuration")
+        return result
+
+    def _is_held(self, made: Delivery) -> bool:
+        """Whether a claim without a result still belongs to its sweep."""
+        if made.writer.get("id") == self._books.writer["id"]:
+            return False
+        if is_known_dead(made.writer, self._me):
+            return False
+        written = self._books.written_at(made.segment)
+        return written is not None and self._store_now - written < HELD_FOR
+
+    @cached_property
+    def _store_now(self) -> datetime:
+        return self._books.store_now()
+
+    # -- what is copied -----------------------------------------------------------------------------------------------
+
+    def _is_proven(self, subscription: Subscription) -> bool:
+        missing = self.missing(subscription.id) if subscription.sources and self._bags else None
+        return missing is not None and not missing
+
+    @cached_property
+    def _bags(self) -> dict[str, tuple[bool, bool]]:
+        return self._books.index.bags()
+
+    def missing(self, name: str) -> list[str] | None:
+        """The sources of a subscription that are not copied and verified; None if none are known."""
+        return self.all_missing([name])[name]
+
+    def all_missing(self, names: Sequence[str]) -> dict[str, list[str] | None]:
+        """The same of many."""
+        sources = self._books.index.sources(names)
+        return {
+            name: [place for place in (f"{kind}/{of}" for kind, of in sources[name]) if not self._is_safe(place)]
+            if sources[name]
+            else None
+            for name in names
+        }
+
+    def _is_safe(self, place: str) -> bool:
+        return self._bags.get(place, (False, False))[1]
+
+    # -- sending ------------------------------------------------------------------------------------------------------
+
+    def _send(self, claims: Sequence[JsonObject], result: SweepResult, verdict: Verdict) -> None:
+        from retention.delivering import deliver
+
+        shown: dict[str, list[JsonObject]] = {}
+        held = {entry["key"] for entry in result.suppressed}
+        for entry in result.due:
+            if entry["key"] not in held:
+                shown.setdefault(entry["key"], []).append(entry)
+        compose, waiting = self._composer(verdict), list(claims)
+        while waiting:
+            left: list[JsonObject] = []
+            for some in deliver(waiting, self._channel, compose, self._clock, self._clock.monotonic()):
+                left += [one.row for one in some if one.left]
+                ended = [one for one in some if not one.left]
+                if ended:
+                    self._books.append([one.as_row() for one in ended])
+                for one in ended:
+                    rows = [entry for key in one.row["keys"] for entry in shown.get(key["key"], [])]
+                    if one.error is None:
+                        result.sent += rows
+                    else:
+                        result.failed += [{**entry, "reason": str(one.error)} for entry in rows]
+            waiting = self._claim_again(left)
+
+    def _claim_again(self, left: Sequence[JsonObject]) -> list[JsonObject]:
+        """Claims that got too old before they were sent are made anew, if they are still ours."""
+        rows = [{**row, "again": True} for row in left]
+        while rows and not self._books.try_append(rows):
+            said = self._books.index.said(sorted({str(row["subscription"]) for row in rows}))
+            mine = {
+                made.id
+                for one in said.values()
+                for made in one.deliveries
+                if made.status == "claimed" and made.writer.get("id") == self._books.writer["id"]
+            }
+            rows = [row for row in rows if row["delivery"] in mine]
+        return rows
+
+    def _composer(self, verdict: Verdict) -> Callable[[Mapping[str, Any]], Any]:
+        from retention.texts import About, compose
+
+        observed = self._books.index.fact("observed") or {}
+        notes = [*verdict.notes]
+        if observed.get("reached") is False:
+            since = observed.get("since") or observed.get("at")
+            notes.append(
+                f"the tenant has not been reachable since {since}: dates are reckoned from what was known, by this"
+                " machine's clock"
+            )
+        rehearsal = bool(self._books.index.fact("rehearsal"))
+        missing = self.all_missing(list(self._timelines))
+
+        def composed(row: Mapping[str, Any]) -> Any:
+            subscription, timeline = self._timelines[str(row["subscription"])]
+            about = About(
+                now=verdict.now,
+                tenant=self.tenant,
+                name=subscription.name,
+                timeline=timeline,
+                zone=self._reckoning.zone,
+                config=self._config.file.name,
+                missing=missing[subscription.id],
+                notes=notes,
+                is_rehearsal=rehearsal,
+            )
+            return compose(row, about)
+
+        return composed
+
+    def _channel(self, name: str) -> Any:
+        from retention.notify import channel_for
+        from retention.references import read_secret
+
+        entry = next(one for one in self._config.settings.notify if one.name == name)
+        return channel_for(name, read_secret(entry.to, self._config.base, f"notify.{name}.to"))
+
+    def _settle(self, plans: Mapping[str, Plan]) -> None:
+        """Write down when each has to be looked at next."""
+        rows = [
+            (name, plan.next_due, self._reckoning.computed_from(self._timelines[name][0]))
+            for name, plan in plans.items()
+        ]
+        self._books.index.set_next_due(self._books.head, self._books.place.name, rows, self._reckoning.computed_with)

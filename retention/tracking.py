@@ -1,0 +1,213 @@
+"""Tracks subscriptions: what the tenant answers, and what people state, into the journal.
+
+Rules of this file: an observation is written where it says something new, once a day, or because a person asked for it;
+events that follow from it stand in the same segment. Source: design §6 (`track`); retention-domain §1; docs/decisions/0074.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from exporters.bag.formats import JsonObject
+from exporters.clock import Clock, timestamp
+from retention.books import SEGMENT_ROWS, Books, opened_books
+from retention.config import Config
+from retention.inference import Seen, differences, inferred
+from retention.observing import Observation, observe
+from retention.reckoning import Reckoning
+from retention.statements import Statement, check_body, read_statements, row_of, stated_event
+from retention.sweep import Sweep
+from retention.tracked import Subscription
+
+AT_LEAST_EVERY = timedelta(hours=24)
+_RACES = 20
+
+
+@dataclass(slots=True)
+class Tracked:
+    """What `track` came to. shown: of the subscriptions that it was about, if they are few; stated, sources: how many."""
+
+    now: datetime
+    shown: list[JsonObject] = field(default_factory=list)
+    stated: int = 0
+    sources: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def as_json(self) -> JsonObject:
+        """The document of `track --json`."""
+        return {
+            "now": timestamp(self.now),
+            "tracked": self.stated,
+            "sources": self.sources,
+            "subscriptions": self.shown,
+        }
+
+
+def state_one(
+    config: Config,
+    clock: Clock,
+    name: str,
+    body: Mapping[str, Any],
+    events: Sequence[str],
+    by: str | None,
+) -> Tracked:
+    """Write down what is stated of one subscription. Raises: ConfigurationError, errors of the store."""
+    check_body(body, "the command line")
+    statement = Statement(name, dict(body), tuple(map(stated_event, events)) if events else None)
+    with opened_books(config, clock) as books:
+        for _ in range(_RACES):
+            known = _named(books, name)
+            row = row_of(statement, known, config.settings.retention.time_zone)
+            row["subscription"] = known.id if known is not None else name
+            if by is not None:
+                row["by"] = by
+            if books.try_append([row]):
+                break
+        Sweep(config, books, clock).schedule()
+        return _told(config, books, clock, [str(row["subscription"])])
+
+
+def state_file(config: Config, clock: Clock, file: Path) -> Tracked:
+    """Write down what a file of JSON lines states; nothing if a line of it is wrong. Raises: ConfigurationError, errors of
+    the store."""
+    zone, names, sources = config.settings.retention.time_zone, list[str](), 0
+    for _ in read_statements(file):  # all of it is checked before anything is written
+        pass
+    with opened_books(config, clock) as books:
+        rows: list[JsonObject] = []
+        for statement in read_statements(file):
+            row = row_of(statement, None, zone)
+            names.append(statement.id)
+            sources += len(row.get("sources") or ())
+            rows.append(row)
+            if len(rows) == SEGMENT_ROWS:
+                books.append(rows)
+                rows = []
+        if rows:
+            books.append(rows)
+        Sweep(config, books, clock).schedule()
+        found = _told(config, books, clock, names if len(names) <= 20 else [])
+        found.stated, found.sources = len(set(names)), sources
+        return found
+
+
+def observe_tenant(config: Config, clock: Clock) -> Tracked:
+    """Ask the tenant, and write down what it says. Raises: ConfigurationError, errors of the store."""
+    seen = observe(config, clock)
+    with opened_books(config, clock) as books:
+        note_observation(config, books, clock, seen, asked=True)
+        Sweep(config, books, clock).schedule()
+        found = _told(config, books, clock, [one.id for one in books.index.subscriptions()][:50])
+        if not seen.reached:
+            found.notes.append(f"The tenant is not reachable: {seen.why}. Dates stand as they were.")
+        return found
+
+
+def note_observation(config: Config, books: Books, clock: Clock, seen: Observation, *, asked: bool = False) -> None:
+    """Write an observation down, with the events that follow from it. asked: also if it says nothing new."""
+    for _ in range(_RACES):
+        rows = _rows(config, books, clock.now(), seen, asked=asked)
+        if not rows or books.try_append(rows):
+            break
+    if seen.reached:
+        books.index.note("local.seen", timestamp(clock.now()))
+
+
+def _rows(config: Config, books: Books, now: datetime, seen: Observation, *, asked: bool) -> list[JsonObject]:
+    last = books.index.fact("observed") or {}
+    row: JsonObject = {"type": "observation", "what": "subscriptions", "reached": seen.reached}
+    if seen.service is not None:
+        there, here = seen.service
+        row |= {"service_date": timestamp(there), "skew_seconds": round((here - there).total_seconds())}
+    is_old = "at" not in last or now - datetime.fromisoformat(last["at"]) >= AT_LEAST_EVERY
+    if not seen.reached:
+        row |= {"code": seen.code, "since": last.get("since") if last.get("reached") is False else timestamp(now)}
+        return [row] if asked or is_old or last.get("reached") is not False else []
+    known = {one.id: one for one in books.index.subscriptions()}
+    aliases = {str(one.observed.get("commerce")): one.id for one in known.values() if one.observed.get("commerce")}
+    rows = []
+    for found in seen.subscriptions:
+        ours = _ours(found, known, aliases)
+        rows.append({**found, "subscription": ours})
+    here_now = {str(one["subscription"]) for one in rows}
+    missing = {
+        one.id: one.observed.get("missing_since") or timestamp(now)
+        for one in known.values()
+        if one.observed.get("status") and one.id not in here_now
+    }
+    row |= {"subscriptions": rows, "skus": seen.skus} | ({"missing": missing} if missing else {})
+    events = _events(config, books, now, known, rows, missing)
+    changed = events or any(_is_news(known.get(str(one["subscription"])), one) for one in rows)
+    changed = changed or any(not known[name].observed.get("missing_since") for name in missing)
+    return [row, *events] if asked or is_old or changed or last.get("reached") is not True else []
+
+
+def _ours(found: JsonObject, known: Mapping[str, Subscription], aliases: Mapping[str, str]) -> str:
+    """The name under which a subscription is tracked: a person may have stated it by its other id."""
+    for name in (str(found["subscription"]), str(found.get("commerce"))):
+        if name in known:
+            return name
+    return aliases.get(str(found.get("commerce")), str(found["subscription"]))
+
+
+def _is_news(known: Subscription | None, seen: JsonObject) -> bool:
+    names = ("status", "next", "total", "trial", "commerce", "sku")
+    return (
+        known is None
+        or any(known.observed.get(name) != seen.get(name) for name in names)
+        or "missing_since" in known.observed
+    )
+
+
+def _events(
+    config: Config,
+    books: Books,
+    now: datetime,
+    known: Mapping[str, Subscription],
+    rows: Sequence[JsonObject],
+    missing: Mapping[str, str],
+) -> list[JsonObject]:
+    reckoning, found = Reckoning(config), []
+    looked = books.index.fact("local.seen")
+    seen_rows = {str(row["subscription"]): row for row in rows} | {name: {} for name in missing}
+    for name, row in seen_rows.items():
+        one = known.get(name) or Subscription(name, {}, (), None, {})
+        before = max((at for at in (one.observed.get("at"), looked) if at and one.observed.get("status")), default=None)
+        seen = Seen(row, now, datetime.fromisoformat(before) if before else None)
+        events = inferred(one, seen, reckoning.timeline(one), reckoning.policy)
+        if events is not None and events != list(one.events):
+            found.append({"type": "inferred", "subscription": name, "events": events})
+    return found
+
+
+def _named(books: Books, name: str) -> Subscription | None:
+    """The subscription that has this id, or this id in the admin center."""
+    found = books.index.subscriptions([name])
+    if found:
+        return found[0]
+    return next((one for one in books.index.subscriptions() if one.observed.get("commerce") == name), None)
+
+
+def _told(config: Config, books: Books, clock: Clock, names: Sequence[str]) -> Tracked:
+    reckoning, now = Reckoning(config), clock.now()
+    told = Tracked(now, stated=len(names))
+    for one in books.index.subscriptions(names):
+        timeline = reckoning.timeline(one)
+        phase = timeline.phase_at(now)
+        told.shown.append(
+            {
+                "id": one.id,
+                "name": one.name,
+                "channel": timeline.purchase.channel,
+                "state": phase.state if phase else None,
+                "service": {key: one.observed[key] for key in ("status", "next", "at") if key in one.observed} or None,
+                "events": list(one.events),
+                "boundaries": {boundary.kind: timestamp(boundary.at) for boundary in timeline.boundaries},
+                "differences": differences(one, timeline, reckoning.policy, now),
+                "flags": list(timeline.flags),
+            }
+        )
+        told.sources += one.sources
+    return told

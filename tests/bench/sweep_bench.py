@@ -1,0 +1,138 @@
+"""How long a sweep takes with 10,000 subscriptions and 100,000 sources: `make bench-sweep`.
+
+Rules of this file: whole processes, from start to exit, as cron starts them; an SMTP server and an HTTP server on loopback count
+what arrives. Prints a line for each figure and a summary; exits 1 if one is over its limit. Source: issue 8, acceptance (c).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tests.faults import databases
+from tests.faults.mail_server import MailServer
+
+SUBSCRIPTIONS, SOURCES_EACH, ONE_IN = 10_000, 10, 100
+DUE_SECONDS, IDLE_SECONDS = 5.0, 1.0
+
+
+class WebServer:
+    """Counts what is posted to it."""
+
+    def __init__(self) -> None:
+        bodies: list[bytes] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.bodies = bodies
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.port = self._server.server_address[1]
+
+    def close(self) -> None:
+        self._server.shutdown()
+
+
+def statements(now: datetime) -> str:
+    """JSON lines: one in a hundred was cancelled a minute ago, the terms of the others end later."""
+    lines = []
+    for number in range(SUBSCRIPTIONS):
+        ends = now + timedelta(days=200, minutes=number)
+        event = {"type": "term_end", "at": ends.isoformat()}
+        if number % ONE_IN == 0:
+            event = {"type": "cancel", "at": (now - timedelta(minutes=1)).isoformat()}
+        lines.append(
+            json.dumps(
+                {
+                    "id": f"subscription-{number:05d}",
+                    "name": f"Customer {number}",
+                    "channel": "direct",
+                    "events": [event],
+                    "sources": [f"mail/user{one}@customer{number}.example" for one in range(SOURCES_EACH)],
+                }
+            )
+        )
+    return "\n".join(lines) + "\n"
+
+
+def run(folder: Path, *argv: str) -> tuple[float, int, str]:
+    began = time.monotonic()
+    root = str(Path(__file__).parents[2])
+    ended = subprocess.run(
+        [sys.executable, "-m", "retention", *argv],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode:
+        sys.stderr.write(ended.stderr[-2000:])
+    return time.monotonic() - began, ended.returncode, ended.stdout
+
+
+def measure(name: str, url: str) -> list[str]:
+    """Figures of one database; returns what is over its limit."""
+    over: list[str] = []
+    with tempfile.TemporaryDirectory() as place, MailServer() as mail:
+        folder, web = Path(place), WebServer()
+        (folder / "smtp").write_text(f"smtp://127.0.0.1:{mail.port}/?to=ops@example.com&from=lastcopy@example.com")
+        (folder / "http").write_text(f"json://127.0.0.1:{web.port}/hook")
+        (folder / "lastcopy.yaml").write_text(
+            f"state: {url}\nnotify:\n  - {{name: ops, to: file:smtp, min_severity: info}}\n"
+            "  - {name: hook, to: file:http, min_severity: info}\n"
+        )
+        now = datetime.now(UTC)
+        (folder / "many.jsonl").write_text(statements(now))
+        seconds, status, _ = run(folder, "track", "--from", "many.jsonl")
+        print(
+            f"{name}: track --from, {SUBSCRIPTIONS:,} subscriptions, {SUBSCRIPTIONS * SOURCES_EACH:,} sources: {seconds:.2f} s"
+        )
+        assert status == 0
+        seconds, status, out = run(folder, "sweep", "--json", "--offline")
+        found = json.loads(out)
+        deliveries = len(mail.messages) + len(web.bodies)
+        wanted = 2 * SUBSCRIPTIONS // ONE_IN  # one message to each of two, with two keys
+        fine = status == 0 and len(found["sent"]) == 2 * wanted and deliveries == wanted and not found["failed"]
+        print(
+            f"{name}: sweep, 1 % due, {deliveries} of {wanted} messages delivered: {seconds:.2f} s (limit {DUE_SECONDS:.0f})"
+        )
+        if seconds > DUE_SECONDS or not fine:
+            over.append(
+                f"{name}: sweep with 1 % due {seconds:.2f} s, {deliveries} of {wanted} delivered, exit {status}"
+            )
+        seconds, status, out = min(run(folder, "sweep", "--json", "--offline") for _ in range(3))
+        print(f"{name}: sweep, nothing due: {seconds:.2f} s (limit {IDLE_SECONDS:.0f})")
+        if seconds > IDLE_SECONDS or status or json.loads(out)["due"]:
+            over.append(f"{name}: sweep with nothing due {seconds:.2f} s, exit {status}")
+        web.close()
+    return over
+
+
+def main() -> int:
+    over = measure("SQLite", "sqlite:///lastcopy.db")
+    if databases.WHY_NOT:
+        print(f"PostgreSQL: not measured: {databases.WHY_NOT}")
+    else:
+        with databases.Postgresql() as server:
+            over += measure("PostgreSQL", server.new_database())
+    print("bench-sweep: " + ("all within their limits" if not over else "OVER: " + "; ".join(over)))
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Sites as sources of a run, by the command line: closed, denied, renamed, chosen by name; OneDrives of people who left.
+
+Rules of this file: the tenant of `site_data`, whose libraries are empty: what is in a site is judged elsewhere.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from exporters.rehearsal.service import DEFAULT_ROLES
+from tests.end_to_end.driving import Row, Tenant
+from tests.faults.desk import CLOCK, Desk, exported
+from tests.unit.rehearsal.site_data import SITES, site_id, write_tenant
+
+WALL, SIZE = "/sites/wall", "/sites/Größe #1"
+BELOW_WALL = [path for path in SITES if path.startswith(f"{WALL}/")]
+SOURCES = {"mail": "none", "onedrive": "none", "sharepoint": "all", "directory": False}
+PERSON = ("--by", "Anna Berg", "--reason", "seen")
+
+
+@pytest.fixture
+def tenant(tmp_path: Path) -> Iterator[Tenant]:
+    with Tenant(write_tenant(tmp_path / "tenant"), clock=CLOCK) as up:
+        yield up
+
+
+@pytest.fixture
+def product(tenant: Tenant, tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "work", tenant, versions="current", sources=SOURCES)
+
+
+def change(tenant: Tenant, site: str, op: str, **more: object) -> None:
+    row = {"kind": "site", "id": site_id(site), "op": op, **more}
+    tenant.control("POST", "changes", json.dumps(row).encode())
+
+
+def by_name(document: Row) -> dict[str, Row]:
+    return {source["name"]: source for source in document["sources"]}
+
+
+def bags(product: Desk) -> list[str]:
+    return sorted(path.name for path in product.store.glob("sharepoint/*"))
+
+
+def name_of(path: str) -> str:
+    return path.strip("/").replace("/", "!") or "root"
+
+
+def test_every_site_has_a_bag_and_a_second_run_asks_little(tenant: Tenant, product: Desk) -> None:
+    document = exported(product, code=0)
+    assert len(document["sources"]) == len(SITES)
+    assert len(bags(product)) == len(SITES)
+    tenant.forget_requests()
+    again = exported(product, code=0)
+    assert again["totals"]["copied"] == 0
+    assert tenant.routes()["graph sites/{site}/sites"] == len(SITES) and tenant.routes()["graph sites/getAllSites"] == 1
+    product.run("verify", code=0)
+
+
+def test_q060_closed_sites_are_said_with_what_to_do_and_never_stop_the_others(tenant: Tenant, product: Desk) -> None:
+    """Asked a few times in a run and not again and again; accepted, they are no problem; open again, they are copied."""
+    change(tenant, WALL, "lock")
+    change(tenant, SIZE, "archive")
+    tenant.forget_requests()
+    document = exported(product, code=3)
+    told = by_name(document)
+    closed = {name_of(WALL): "site_locked", name_of(SIZE): "site_archived"}
+    for name, code in closed.items():
+        row = told[name]["coverage"][0]
+        assert (row["class"], row["state"], row["code"]) == ("libraries", "not reachable", code)
+    others = {*map(name_of, SITES)} - closed.keys() - {*map(name_of, BELOW_WALL)}
+    assert told.keys() - closed.keys() == others
+    assert all(told[name]["coverage"][0]["state"] == "covered" for name in others)
+    asked = [row for row in tenant.requests() if any(site_id(path) in row["path"] for path in (WALL, SIZE))]
+    assert len(asked) <= 3 + 4  # the subsites, what it is, its lists, and why they refuse
+    assert {row["status"] for row in asked} <= {423, 200}
+    shown = product.run("export", code=3).out
+    assert "Unlock" in shown and "Reactivate it in the SharePoint admin centre" in shown and "0.60 USD" in shown
+    product.run("accept", "site_locked", "--source", "sharepoint/sites/wall", *PERSON, code=0)
+    product.run("accept", "site_archived", "--source", "sharepoint/sites!Größe #1", *PERSON, code=0)
+    exported(product, code=0)
+    change(tenant, WALL, "open")
+    change(tenant, SIZE, "open")
+    document = exported(product, code=0)
+    assert len(document["sources"]) == len(SITES)
+    assert all(row["coverage"][0]["state"] == "covered" for row in document["sources"])
+
+
+def test_q060_what_we_hold_of_a_site_that_is_locked_later_stays(tenant: Tenant, product: Desk) -> None:
+    exported(product, code=0)
+    before = {path: path.read_bytes() for path in product.store.glob("sharepoint/*/data/**/*") if path.is_file()}
+    change(tenant, WALL, "lock")
+    told = by_name(exported(product, code=3))
+    for path in (WALL, *BELOW_WALL):  # a subsite is known, and says it for itself
+        assert {row.get("code") for row in told[name_of(path)]["coverage"]} >= {"site_locked"}
+    assert (
+        before.items()
+        <= {p: p.read_bytes() for p in product.store.glob("sharepoint/*/data/**/*") if p.is_file()}.items()
+    )
+    product.run("verify", code=0)
+
+
+@pytest.mark.parametrize("archive", ["recentlyArchived", "fullyArchived", "reactivating"])
+def test_q060_an_archived_site_says_how_far_it_is(archive: str, tenant: Tenant, product: Desk) -> None:
+    change(tenant, SIZE, "archive", status=archive)
+    shown = product.run("export", code=3).out
+    words = {
+        "recentlyArchived": "instant and free",
+        "fullyArchived": "0.60 USD",
+        "reactivating": "Run again when that is done",
+    }
+    assert words[archive] in shown
+
+
+def test_a_deleted_site_is_said_and_nothing_of_it_is_marked_gone(tenant: Tenant, product: Desk) -> None:
+    exported(product, code=0)
+    change(tenant, WALL, "delete")
+    document = exported(product, code=3)
+    codes = {row.get("code") for row in by_name(document)[name_of(WALL)]["coverage"]}
+    assert {"not_found", "mass_disappearance"} <= codes and document["totals"]["gone"] == 0
+    assert len(document["sources"]) == len(SITES)
+    product.run("accept", "not_found", *PERSON, code=0)
+    exported(product, code=0)
+
+
+def test_a_renamed_site_keeps_its_bag_and_answers_to_both_names(tenant: Tenant, product: Desk) -> None:
+    exported(product, code=0)
+    held = bags(product)
+    change(tenant, WALL, "rename", path="/sites/quay", displayName="The quay")
+    told = by_name(exported(product, code=0))
+    assert bags(product) == held
+    assert told["sites!quay"]["bag"] == "sharepoint/sites!wall"
+    assert told["sites!quay!data"]["bag"] == "sharepoint/sites!wall!data"
+    for name in ("sharepoint/sites/wall", "sharepoint/sites/quay", "sites!quay"):
+        (only,) = exported(product, "--source", name, code=0)["sources"]
+        assert only["bag"] == "sharepoint/sites!wall"
+
+
+def test_names_choose_sites(tenant: Tenant, product: Desk) -> None:
+    (only,) = exported(product, "--source", "sharepoint/sites/wall/data", code=0)["sources"]
+    assert only["name"] == "sites!wall!data" and bags(product) == ["sites!wall!data"]
+    product.run("export", "--source", "sharepoint/sites/nobody", code=2)
+    product.configure(sources={**SOURCES, "sharepoint": ["sites/wall", "sharepoint/teams!wall-north", "sites/nobody"]})
+    told = by_name(exported(product, code=3))
+    assert told.keys() == {"sites!wall", "teams!wall-north", "sites/nobody"}
+    assert told["sites/nobody"]["coverage"][0]["code"] == "source_not_found"
+    product.configure(sources={**SOURCES, "exclude": ["sites/wall", "sites/wall/data"]})
+    shown = product.run("export", code=0).out
+    assert "2 sites are not asked for by the configuration" in shown
+    product.configure(sources={**SOURCES, "sharepoint": "none"})
+    product.run("export", code=0)
+
+
+def test_without_sites_read_all_the_rest_is_copied_and_the_lack_is_said(tenant: Tenant, product: Desk) -> None:
+    """With Sites.Selected too: nobody can list sites by it."""
+    roles = sorted(DEFAULT_ROLES - {"Sites.Read.All"} | {"Sites.Selected"})
+    tenant.control("POST", "settings", json.dumps({"roles": roles}).encode())
+    product.configure(sources={**SOURCES, "onedrive": "all"})
+    checked = product.run("check", code=3).out
+    assert "Sites.Read.All is missing: needed to find the sites" in checked and "list attachments" in checked
+    told = {f"{row['kind']}/{row['name']}": row for row in exported(product, code=3)["sources"]}
+    assert told.keys() == {"sharepoint/sites", "onedrive/sites", "onedrive/ada@rehearsal.example"}
+    assert told["sharepoint/sites"]["coverage"][0]["code"] == "permission_missing"
+    shown = product.run("export", code=3).out
+    assert "Grant Sites.Read.All" in shown and "Sites.Selected alone does not do" in shown
+    product.run("accept", "permission_missing", *PERSON, code=0)
+    exported(product, code=0)
+
+
+def test_the_onedrive_of_somebody_who_left_is_copied(tenant: Tenant, product: Desk) -> None:
+    product.configure(sources={**SOURCES, "onedrive": "all", "sharepoint": "none"})
+    told = by_name(exported(product, code=0))
+    assert told.keys() == {"ada@rehearsal.example", "left_rehearsal_example"}
+    assert sorted(path.name for path in product.store.glob("onedrive/*")) == sorted(told)
+    (only,) = exported(product, "--source", "onedrive/left_rehearsal_example", code=0)["sources"]
+    assert only["unchanged"] == only["listed"] > 0
+    product.run("verify", code=0)
+
+
+def test_a_tenant_that_lists_no_sites_is_not_complete(tenant: Tenant, product: Desk) -> None:
+    tenant.faults({"fault": "edit", "route": "sites/getAllSites", "edits": [{"at": "value", "to": []}]})
+    (told,) = exported(product, code=3)["sources"]
+    assert told["coverage"][0]["code"] == "no_sites"
