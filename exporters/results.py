@@ -149,9 +149,12 @@ def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative
 # ------------------------------------------------------------------------------------------------------- drives
 
 
-def _of_drive(result: SourceResult, settings: DriveSettings, name: str = "files") -> Iterable[JsonObject]:
-    """name: of the class of its files."""
-    partial = result.is_partial
+def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
+    return _of_files(result, settings, "files", partial=result.is_partial)
+
+
+def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, partial: bool) -> Iterable[JsonObject]:
+    """name: of the class of the files. partial: whether something of them is missing, or not known to be whole."""
     files = _row(name, IN_PART if partial else COVERED)
     if result.agreements:
         files["agreement"] = result.agreements
@@ -178,9 +181,17 @@ def _of_drive(result: SourceResult, settings: DriveSettings, name: str = "files"
 # -------------------------------------------------------------------------------------------------------- sites
 
 
+_OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
+"""Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
+_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "pages_not_listed"})
+
+
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
     """Its libraries as drives are; what the parts of its copy told of lists, pages and refusals."""
-    yield from _of_drive(result, settings, "libraries")
+    failed = any(number for kind, number in result.excepted_kinds.items() if kind not in _OF_NO_LIBRARY)
+    problems = set(result.problems) - _PROBLEMS_OF_NO_LIBRARY
+    partial = bool(failed or problems or result.pending or not result.reconciled)
+    yield from _of_files(result, settings, "libraries", partial=partial)
     yield from result.told
 
 

@@ -44,6 +44,9 @@ REASONS = {
     " does not need it",
     "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "libraries_refused": "some of its libraries could not be copied to their end: what is new in them is missing",
+    "lists_not_listed": "some of its lists could not be read to their end: what is new in them is missing",
+    "pages_not_listed": "its pages could not be listed: what is new among them is missing",
+    "listing_incomplete": "a listing left out what another one has: nothing of that was marked gone",
     "moving": "it changed while it was read; run the export again",
 }
 """By code: one sentence on a finding about a whole source that could be copied."""
@@ -58,6 +61,9 @@ CONTENT = frozenset(
         "item_without_id",
         "parts_not_listed",
         "libraries_refused",
+        "lists_not_listed",
+        "pages_not_listed",
+        "listing_incomplete",
     }
 )
 """Codes that tell of what a source holds: true as long as no later run has looked at it and found otherwise."""

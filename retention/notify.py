@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from exporters.errors import ConfigurationError, LastcopyError
@@ -225,8 +225,9 @@ class AppriseChannel:
             made = apprise.Apprise.instantiate("json" + address[len("http") :], suppress_exceptions=True)
         if made is None:
             raise _unusable(name, "neither SMTP nor Apprise knows it")
-        self._apprise = apprise.Apprise()
-        self._apprise.add(made)
+        self._service: Any = (
+            made  # asked itself: `Apprise.notify` hands it to a thread, whose log would not be told apart
+        )
         made.socket_connect_timeout = made.socket_read_timeout = TIMEOUT_SECONDS
 
     def __enter__(self) -> Self:
@@ -244,7 +245,7 @@ class AppriseChannel:
         log.setLevel(logging.DEBUG)
         log.propagate = False  # it writes addresses
         try:
-            done = self._apprise.notify(
+            done = self._service.notify(
                 title=message.subject, body=message.text, notify_type="failure" if message.is_urgent else "warning"
             )
         finally:

@@ -35,6 +35,7 @@ from retention.config import Config
 from retention.coverage import listed_names, never_reached, nothing_of
 from retention.findings import COUNTS, OTHER_WRITERS, Found, for_journal, found_of, unreached
 from retention.journal import Journal
+from retention.journal_places import move
 from retention.opening import ROOT, claim_root, configured_store, opened_state, read_root, refuse_foreign
 from retention.recorded import noting_bags
 from retention.rivals import Rivals
@@ -145,6 +146,7 @@ def run_export(
             wanted = _resolve(request.sources, config, tenant.graph, catalogue, state, clock)
             probe(store)
             claim_root(store, tenant.identity, clock)
+            move(config, store, clock)
             store.abort_stale_uploads(STALE_UPLOADS)
             run = _Run(config, request, clock, store, journal, catalogue, tenant.graph, state, acceptances)
             return run.go(wanted, progress, stop, on_source)

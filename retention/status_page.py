@@ -7,6 +7,7 @@ seconds: the days left come first. Works at the width of a phone. Source: design
 from datetime import datetime
 from html import escape
 
+from retention.standing import sentences
 from retention.status import Row, Status
 from retention.timeline import Boundary
 from retention.timeline_shown import MEANINGS, distance, headline, local
@@ -62,13 +63,7 @@ def page_of(status: Status) -> str:
 
 def notes(status: Status) -> list[str]:
     """What must be seen before everything else."""
-    found = []
-    if status.standing.undelivered:
-        found.append(f"{status.standing.undelivered:,} warnings could not be delivered ({status.standing.example})")
-    if status.standing.unacknowledged:
-        found.append(
-            f"{status.standing.unacknowledged:,} critical warnings are unacknowledged, and all contacts were asked"
-        )
+    found = sentences(status.standing)
     if status.unreachable_since:
         found.append(
             f"The tenant has not been reachable since {status.unreachable_since}: dates stand as they were known"

@@ -128,6 +128,8 @@ def _headline(key: Mapping[str, Any], about: About) -> str:
 
 def _line(name: str, at: datetime, about: About, boundary: Boundary | None) -> str:
     when = f"{span(about.now - at)} ago" if at <= about.now else f"in {span(at - about.now)}"
+    if abs(at - about.now) < timedelta(minutes=1):
+        when = "now"
     basis = "" if boundary is None else f" [{boundary.basis}: {boundary.source}]"
     return f"- {name}: {NAMES[name]}: {shown(at, about.zone)}, {when}{basis}"
 

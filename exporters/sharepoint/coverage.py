@@ -7,16 +7,20 @@ docs/decisions/0048.
 from collections.abc import Mapping
 
 from exporters.bag.formats import JsonObject
+from exporters.copied import CopyResult
 from exporters.errors import LastcopyError
+from exporters.outcomes import ExceptionCode
 from exporters.sharepoint.inventory import Inventory
 
-IN_PART, NOT_ASKED = "in part", "not asked"
+COVERED, IN_PART, NOT_REACHABLE, NOT_ASKED = "covered", "in part", "not reachable", "not asked"
+NEEDS_CERTIFICATE = ExceptionCode.ATTACHMENTS_NEED_CERTIFICATE
 MOST_NAMES = 50
 
 
-def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError]) -> list[JsonObject]:
-    """Rows {"class", "state", "reason", "code"?} beside those that follow from counts. refused: {drive id: why}."""
-    rows: list[JsonObject] = []
+def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError], result: CopyResult) -> list[JsonObject]:
+    """Rows {"class", "state", "reason"?, "code"?} beside those of libraries that follow from counts. refused: {drive id: why}.
+    result: with the counts of the run."""
+    rows = [_lists(result), _attachments(result)]
     names = {library.drive_id: library.name for library in inventory.libraries}
     for drive, error in sorted(refused.items()):
         reason = f"The library {names.get(drive, drive)!r} could not be copied to its end: {error}"
@@ -33,3 +37,35 @@ def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError]) ->
         reason = f"Lists of the service's own are named and not copied: {shown}."
         rows.append({"class": "system_lists", "state": NOT_ASKED, "reason": reason})
     return rows
+
+
+def _lists(result: CopyResult) -> JsonObject:
+    failed = sum(result.excepted_kinds.get(kind, 0) for kind in ("list_item", "columns"))
+    if "lists_not_listed" in result.problems:
+        return {
+            "class": "lists",
+            "state": IN_PART,
+            "code": "lists_not_listed",
+            "reason": "Some lists could not be read.",
+        }
+    if failed or "listing_incomplete" in result.problems:
+        return {"class": "lists", "state": IN_PART, "reason": f"{failed:,} items could not be copied."}
+    return {"class": "lists", "state": COVERED}
+
+
+def _attachments(result: CopyResult) -> JsonObject:
+    """What hangs on items of lists, which Graph does not have (Q-062)."""
+    row: JsonObject = {"class": "list_attachments", "state": COVERED}
+    if number := result.exceptions.get(NEEDS_CERTIFICATE, 0):
+        reason = f"{number:,} items have attachments, which are given to an app that signs in with a certificate alone."
+        told = {"reason": reason, "code": NEEDS_CERTIFICATE.value}
+        return {**row, "state": NOT_REACHABLE, **told, "alternative": "tenant.credential: {certificate: …}"}
+    if failed := result.excepted_kinds.get("attachment", 0):
+        return {**row, "state": IN_PART, "reason": f"{failed:,} attachments could not be copied."}
+    return row
+
+
+def unfinished(rows: list[JsonObject]) -> list[JsonObject]:
+    """The same of a run that ended before it had come to all: nothing is covered by that."""
+    reason = "the run ended before all of it was copied"
+    return [{**row, "state": IN_PART, "reason": reason} if row["state"] == COVERED else row for row in rows]

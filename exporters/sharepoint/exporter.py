@@ -18,7 +18,7 @@ from exporters.drive.crew import Crew
 from exporters.errors import RunError
 from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.session import GraphSession
-from exporters.sharepoint.coverage import site_coverage
+from exporters.sharepoint.coverage import site_coverage, unfinished
 from exporters.sharepoint.described import describe, known_libraries
 from exporters.sharepoint.inventory import Inventory, read_inventory
 from exporters.sharepoint.libraries import Libraries
@@ -55,6 +55,7 @@ class SiteExporter:
         self._inventory: Inventory | None = None
         self._libraries: Libraries | None = None
         self._pages: Pages | None = None
+        self._is_done = False
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
@@ -88,6 +89,7 @@ class SiteExporter:
         self._look_for_a_stop()
         for part in parts:
             part.derive()
+        self._is_done = not self._stop.is_set()
 
     def _parts(self, inventory: Inventory) -> Iterator[Part]:
         """What is copied, in this order; each is made when those before it are done."""
@@ -149,6 +151,7 @@ class SiteExporter:
     def _cover(self) -> None:
         rows: list[JsonObject] = []
         if self._inventory is not None:
-            rows = site_coverage(self._inventory, self._libraries.refused if self._libraries is not None else {})
+            refused = self._libraries.refused if self._libraries is not None else {}
+            rows = site_coverage(self._inventory, refused, self.result)
         rows += [] if self._pages is None else [self._pages.coverage()]
-        self.result.coverage += rows
+        self.result.coverage += rows if self._is_done else unfinished(rows)

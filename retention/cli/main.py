@@ -48,6 +48,10 @@ QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "r
 TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch"})
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
+TELLS_STANDING = frozenset(
+    {"check", "export", "verify", "compose", "accept", "fold", "restore", "track", "ack", "sweep"}
+)
+"""Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\
 exit status: 0 complete, 1 failed, 2 usage or configuration wrong (nothing was touched), 3 partial or a difference
 
@@ -95,7 +99,19 @@ def _run(given: list[str], output: Output) -> int:
 
     logs.configure(args.verbose, at_need=args.verb in QUIET and not args.verbose)
     run: Any = args.run
-    return int(run(Context(args, output)))
+    context = Context(args, output)
+    status = int(run(context))
+    if args.verb in TELLS_STANDING:
+        _tell_standing(context)
+    return status
+
+
+def _tell_standing(context: Context) -> None:
+    """Warnings that could not be delivered, or that nobody acknowledged, are shown by every command."""
+    from retention.standing import sentences, standing_of
+
+    for sentence in sentences(standing_of(context.config())):
+        context.output.note(f"! {sentence}")
 
 
 def _verb_of(given: Sequence[str]) -> str | None:

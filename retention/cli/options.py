@@ -42,6 +42,7 @@ class Context:
     args: argparse.Namespace
     output: Output
     clock: Clock = field(default_factory=SystemClock)
+    _config: "Config | None" = None
 
     @property
     def config_file(self) -> Path:
@@ -57,7 +58,9 @@ class Context:
         """The configuration, read now. Raises: ConfigError."""
         from retention.config import load
 
-        return load(self.config_file)
+        if self._config is None:
+            self._config = load(self.config_file)
+        return self._config
 
     def take_now(self, config: "Config", *, only_rehearsed: bool) -> None:
         """Go by the time of --now, where it is given. only_rehearsed: the verb sends, records or signs. Raises: UsageError."""

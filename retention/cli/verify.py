@@ -145,6 +145,7 @@ def _compare(context: Context, config: Config, store: Store, result: StoreVerifi
     from retention.against_tenant import compare_drive
     from retention.directory_against_tenant import compare_directory
     from retention.mailbox_against_tenant import compare_mailbox
+    from retention.site_against_tenant import compare_site
 
     with opened_state(config) as state, opened_tenant(config, state, store, context.clock) as tenant:
         refuse_foreign(read_root(store), tenant.identity)
@@ -156,6 +157,8 @@ def _compare(context: Context, config: Config, store: Store, result: StoreVerifi
                 result.tenant.append(compare_mailbox(tenant.graph, store, found.bag))
             elif found.bag == "directory":
                 result.tenant.append(compare_directory(tenant.graph, store, found.bag))
+            elif found.bag.startswith("sharepoint/"):
+                result.tenant.append(compare_site(tenant.graph, store, found.bag))
 
 
 def show(result: StoreVerification, output: Output) -> None:

@@ -57,6 +57,17 @@ class Index:
         except SQLAlchemyError as error:
             raise _unusable(error) from None
 
+    def is_made(self) -> bool:
+        """Whether there is an index of this version's form: nothing is made. Raises: RunError, ConfigurationError."""
+        try:
+            with self._engine.connect() as connection:
+                connection.info["writing"] = False
+                with connection.begin():
+                    self._is_prepared = is_current(connection)
+        except SQLAlchemyError as error:
+            raise _unusable(error) from None
+        return self._is_prepared
+
     def _prepare(self) -> None:
         with self._engine.connect() as connection:
             connection.info["writing"] = False
@@ -258,10 +269,10 @@ _NEVER = 4102444800.0 * 2
 _NO_DAYS = (MOVED, ALL_CLEAR)
 
 
-def open_index(url: str, base: Path) -> Index:
+def open_index(url: str, base: Path, *, busy_seconds: float = BUSY_SECONDS) -> Index:
     """Open the index in the state database. Raises: ConfigurationError."""
     try:
-        return Index(engine_of(url, base, busy_seconds=BUSY_SECONDS, synchronous="FULL"))
+        return Index(engine_of(url, base, busy_seconds=busy_seconds, synchronous="FULL"))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError(
             "state: this is no database that Lastcopy can use",

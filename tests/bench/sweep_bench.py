@@ -9,42 +9,16 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.faults import databases
 from tests.faults.mail_server import MailServer
+from tests.faults.web_server import WebServer
 
 SUBSCRIPTIONS, SOURCES_EACH, ONE_IN = 10_000, 10, 100
 DUE_SECONDS, IDLE_SECONDS = 5.0, 1.0
-
-
-class WebServer:
-    """Counts what is posted to it."""
-
-    def __init__(self) -> None:
-        bodies: list[bytes] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.bodies = bodies
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.port = self._server.server_address[1]
-
-    def close(self) -> None:
-        self._server.shutdown()
 
 
 def statements(now: datetime) -> str:
