@@ -366,3 +366,51 @@ def test_verify_against_the_tenant_tells_what_is_not_as_it_was(desk: DirectoryDe
     desk.lacks("Group.Read.All")
     (told,) = desk.run("verify", "--against-tenant", "--json", code=3).document["against_tenant"]
     assert "Group.Read.All" in told["problem"]
+
+
+DENIED = {"status": 403, "code": "Authorization_RequestDenied"}
+
+
+def test_users_that_were_read_and_may_not_be_any_more_stay_and_are_a_finding(desk: DirectoryDesk) -> None:
+    desk.copy()
+    held = desk.objects()
+    desk.tenant.faults(rule("status", "users", **DENIED))
+    document = desk.run("export", "--json", code=3).document
+    row = desk.rows("folder")["users"]
+    assert (row["code"], document["totals"]["gone"]) == ("access_denied", 0) and "User.Read.All" in row["reason"]
+    assert desk.objects() == held
+    assert len([one for one in desk.rows("user").values() if one["outcome"] == "copied"]) == 31
+    found = row["captured"], row["run"]
+    desk.run("export", "--json", code=3)  # the exception stands as it was found
+    row = desk.rows("folder")["users"]
+    assert (row["captured"], row["run"]) == found
+    desk.tenant.faults()
+    desk.copy()
+    desk.check_bag()
+
+
+def test_a_directory_that_refuses_everything_is_a_source_that_refuses(desk: DirectoryDesk) -> None:
+    desk.copy()
+    held = desk.objects()
+    refused = "re:^/(organization|subscribedSkus|directory|domains|users|groups|directoryRoles|sites)"
+    desk.tenant.faults(
+        rule("status", refused, after=2, **DENIED)
+    )  # whose tenant it is, and its licences, are asked first
+    document = desk.run("export", "--json", code=3).document
+    assert {"permission_missing", "mass_disappearance"} <= problems(document)
+    assert desk.objects() == held
+    desk.tenant.faults()
+    desk.copy()
+    desk.check_bag()
+
+
+def test_throttling_and_pages_that_break_off_are_got_over(desk: DirectoryDesk) -> None:
+    desk.tenant.faults(
+        rule("429", "users", count=1, block=False),
+        rule("truncated-json", "groups/{group}/members", count=3),
+        rule("duplicate-rows", "groups", count=1),
+        rule("empty-page", "users", count=1),
+        rule("503", "sites/{site}/termStore/groups", count=1, block=False),
+    )
+    desk.copy()
+    desk.check_bag()
