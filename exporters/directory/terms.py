@@ -11,7 +11,7 @@ from exporters.bag.formats import JsonObject
 from exporters.directory.asking import REFUSALS
 from exporters.directory.folders import Folder
 from exporters.directory.items import Item
-from exporters.errors import LastcopyError
+from exporters.errors import LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, objects_of
 from exporters.graph.calls import segment
 from exporters.graph.limits import Cost
@@ -74,7 +74,13 @@ class _Walk:
         self._look()
         for page in self._graph.pages(f"{self._folder.path}/{link}", cost=Cost.LISTING):
             self._look()
-            yield from (row for row in page if identifier_of(row.get("id")) is not None)
+            if any(identifier_of(row.get("id")) is None for row in page):
+                raise SourceError(
+                    "The term store lists something without an id.",
+                    code="malformed",
+                    action="Run the export again; if it stays, report it.",
+                )
+            yield from page
 
     def item(self, row: JsonObject, parent: str, above: str, names: Sequence[str], what: str, scope: str) -> Item:
         """scope: of its row; the set of a term, the store of a set or group."""

@@ -215,11 +215,39 @@ def test_who_is_left_out_by_a_listing_is_not_gone(desk: DirectoryDesk) -> None:
     desk.check_bag()
 
 
-def test_a_count_that_is_refused_is_said_and_no_finding(desk: DirectoryDesk) -> None:
-    desk.tenant.faults(rule("status", "re:count$", status=400, code="Request_UnsupportedQuery"))
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 400, "code": "Request_UnsupportedQuery"},
+        {"status": 200, "body": "thirty-one"},
+        {"status": 200, "body": "-1"},
+    ],
+)
+def test_a_count_that_is_not_told_is_said_and_no_finding(desk: DirectoryDesk, answer: dict[str, object]) -> None:
+    desk.tenant.faults(rule("status", "re:count$", **answer))
     desk.copy()
     told = json.loads((desk.store / "directory/lastcopy/reconciliation.json").read_bytes())["independent"]
     assert told[0]["unavailable"] == {"folder": 10} and told[0]["verdict"] == "unavailable"
+    desk.check_bag()
+
+
+def test_a_count_may_begin_with_a_byte_order_mark(desk: DirectoryDesk) -> None:
+    desk.tenant.faults(rule("status", "users/$count", status=200, body="\ufeff30\r\n"))
+    desk.copy()
+    assert desk.rows("folder")["users"]["service"]["totalItemCount"] == 30
+
+
+def test_what_comes_without_an_id_is_a_finding(desk: DirectoryDesk) -> None:
+    desk.copy()
+    gone = [{"at": "value/0/id", "drop": True}]
+    desk.tenant.faults(
+        rule("edit", "subscribedSkus", edits=gone, after=1), rule("edit", "re:children$", edits=gone, count=1)
+    )
+    document = desk.run("export", "--json", code=3).document
+    assert "item_without_id" in problems(document) and document["exceptions"] == {"refused": 1}
+    assert document["totals"]["gone"] == 0  # nothing that may just have lost its id is called gone
+    desk.tenant.faults()
+    desk.copy()
     desk.check_bag()
 
 
