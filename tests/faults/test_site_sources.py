@@ -234,3 +234,20 @@ def test_a_site_beside_the_tenant_of_now(tmp_path: Path) -> None:
         tenant.control("POST", "changes", json.dumps({"kind": "site", "id": sites[1].id, "op": "lock"}).encode())
         (told,) = product.run("verify", "--against-tenant", "--json", code=3).document["against_tenant"]
         assert "locked" in told["problem"]
+
+
+def test_a_name_that_may_be_hidden_is_no_unknown_name(tenant: Tenant, product: Desk) -> None:
+    """Where the list of sites cannot be had, that is what is said of a site that was named: not that nobody has the name."""
+    exported(product, "--source", "sharepoint/sites/wall", code=0)
+    tenant.faults({"fault": "403", "route": "sites/getAllSites"})
+    (told,) = exported(product, "--source", "sharepoint/teams/wall-north", code=3)["sources"]
+    assert (told["name"], told["coverage"][0]["code"]) == ("sites", "permission_missing")
+    (told,) = exported(product, "--source", "sharepoint/sites/wall", code=0)["sources"]
+    product.configure(sources={**SOURCES, "sharepoint": ["sites/wall"]})
+    assert [row["name"] for row in exported(product, code=0)["sources"]] == ["sites!wall"]
+    product.configure(sources={**SOURCES, "sharepoint": ["sites/wall", "teams/wall-north"]})
+    assert by_name(exported(product, code=3)).keys() == {"sites!wall", "sites", "teams/wall-north"}
+    product.configure(sources={**SOURCES, "exclude": ["sharepoint/sites"]})
+    exported(product, code=0)
+    tenant.faults()
+    product.run("export", "--source", "sharepoint/teams/nobody", code=2)
