@@ -34,7 +34,7 @@ from exporters.sharepoint.run import SiteList, SiteRun
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source, SourceKind
 from exporters.store.folder import FolderStore
-from tests.faults.desk import HurriedClock
+from tests.faults.mail_desk import TurnedClock
 from tests.unit.graph.list_tenant import session_at
 from tests.unit.rehearsal import list_data as data
 from tests.unit.rehearsal.client import Client, running
@@ -50,7 +50,7 @@ class ListDesk:
     client: Client
     graph: GraphSession
     folder: Path
-    clock: HurriedClock
+    clock: TurnedClock
     versions: str | int = "current"
     has_certificate: bool = True
     site: str = data.SITE
@@ -238,7 +238,7 @@ def without_times(rows: list[Row]) -> list[str]:
 @contextmanager
 def list_desk(tenant: Path, folder: Path, *, has_certificate: bool = True, **options: Any) -> Iterator[ListDesk]:
     """A running tenant with a store beside it. options: of the rehearsal."""
-    clock = HurriedClock(60.0)
+    clock = TurnedClock(60.0)
     with (
         running(tenant, clock=clock, **options) as client,
         session_at(client, clock, has_certificate=has_certificate) as graph,
