@@ -210,7 +210,12 @@ class ListDesk:
                 )
                 for entry in truth[item_id].get("_attachments", ()) if self.has_certificate else ():
                     wanted[f"{item_id}/{entry['fileName']}"] = entry["_c"]["sha256"]
-            assert {name: row["sha256"] for name, row in files.items()} == wanted
+            held = {name: row["sha256"] for name, row in files.items()}
+            assert held == wanted, {
+                name: (held.get(name), wanted.get(name))
+                for name in held.keys() | wanted.keys()
+                if held.get(name) != wanted.get(name)
+            }
             for row in files.values():
                 assert hashlib.sha256((self.bag / row["key"]).read_bytes()).hexdigest() == row["sha256"]
 
