@@ -125,7 +125,8 @@ def main_class(source_kind: SourceKind, *, is_group: bool = False) -> str:
     """The class of content that a source is there for: its row of coverage comes first."""
     if source_kind is SourceKind.MAIL:
         return "group_conversations" if is_group else "primary_mailbox"
-    return "libraries" if source_kind is SourceKind.SHAREPOINT else "files"
+    names = {SourceKind.SHAREPOINT: "libraries", SourceKind.DIRECTORY: "directory"}
+    return names.get(source_kind, "files")
 
 
 def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) -> list[JsonObject]:
@@ -136,6 +137,8 @@ def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) 
         return [_row(name, NOT_REACHABLE, str(problem), code=problem.code)]
     if source.kind is SourceKind.MAIL:
         return list(_of_mailbox(result, mail))
+    if source.kind is SourceKind.DIRECTORY:
+        return result.told or [_row("directory", IN_PART, "the run ended before it was listed to the end")]
     return list(_of_site(result, drive) if source.kind is SourceKind.SHAREPOINT else _of_drive(result, drive))
 
 

@@ -7,7 +7,7 @@ Source: design §4 (the journal), §6 (`sweep`); retention-domain §5.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from retention.verdicts import Exit
 if TYPE_CHECKING:  # a sweep with nothing due needs none of them
     from retention.timeline import Timeline
 
+_AT_ONCE = datetime.fromtimestamp(0, UTC)
 HELD_FOR = timedelta(minutes=10)
 """A claim without a result belongs to its sweep so long, by the store's clock (retention-domain §5)."""
 
@@ -92,7 +93,8 @@ class Sweep:
         if again:
             verdict = self._verdict()
             self._settle(self._plan_these(self._books.index.subscriptions(again), verdict), verdict)
-        result.next_due = self._books.index.soonest()
+        soonest = self._books.index.soonest()
+        result.next_due = (soonest[0], max(soonest[1], result.now)) if soonest is not None else None
         return result
 
     def schedule(self) -> int:
@@ -301,8 +303,9 @@ class Sweep:
         """Write down when each has to be looked at next; while the clock is in doubt that is at once."""
         if verdict.in_doubt:
             return
-        rows = [
-            (name, plan.next_due, self._reckoning.computed_from(self._timelines[name][0]))
-            for name, plan in plans.items()
-        ]
+        rows = []
+        for name, plan in plans.items():
+            at_once = plan.next_due is not None and plan.next_due <= verdict.now
+            when = _AT_ONCE if at_once else plan.next_due
+            rows.append((name, when, self._reckoning.computed_from(self._timelines[name][0])))
         self._books.index.set_next_due(self._books.head, self._books.place.name, rows, self._reckoning.computed_with)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from exporters.clock import timestamp
 from exporters.rehearsal.content import ContentReader
+from exporters.rehearsal.directory_making import make_directory, make_groups
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.drive_making import DriveMaker
 from exporters.rehearsal.lively import DRIVES, INITIAL_DOMAIN, NOW, PEOPLE, SPECIALS, VANITY_DOMAIN
@@ -133,16 +134,11 @@ class _Maker:
         self.counts.update({"mailboxes": 1, "messages": len(box.messages)})
 
     def groups(self, sites: list[Row]) -> None:
-        """One group that writes to each other and has a team site, and one that only opens doors."""
+        """Groups of all kinds, some with a team site, and what the directory has beside them."""
         team = {site["_group"]: site["id"] for site in sites if site["_group"]}
-        members = [user["id"] for user in self.users[:4]]
-        unified = {"displayName": "Harbour wall", "mail": f"harbour.wall@{VANITY_DOMAIN}", "groupTypes": ["Unified"]}
-        plain: Row = {"displayName": "Door keys", "mail": None, "groupTypes": []}
-        rows = [
-            {"id": guid(self.seed, "group", n), **row, "_members": members, "_site": team.get(str(row["displayName"]))}
-            for n, row in enumerate((unified, plain))
-        ]
-        self.lines("groups.jsonl", rows)
+        groups = [{**row, "_site": team.get(str(row["displayName"]))} for row in make_groups(self.seed, self.users)]
+        self.lines("groups.jsonl", groups)
+        (self.folder / "directory.json").write_bytes(render(make_directory(self.seed, self.users)))
 
     def content(self, recipe: str, length: int) -> Row:
         """A content reference for a recipe."""

@@ -68,6 +68,7 @@ CODES = {
     "attachment_unreadable",
     "too_large",
     "not_exported",
+    "stream_unavailable",
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 SEGMENT = re.compile(r"(\d{9})\.jsonl")
@@ -617,6 +618,8 @@ def read_store(root: Path, *, payload: bool = True) -> Reading:
         for folder in sorted((root / kind).glob("*")):
             name = f"{kind}/{folder.name}"
             reading.bags[name] = read_bag(root, name, reading.differences)
+    if (root / "directory").is_dir():
+        reading.bags["directory"] = read_bag(root, "directory", reading.differences)
     check_root(reading)
     for bag in reading.bags.values():
         if not bag.segments:
