@@ -16,6 +16,7 @@ from exporters.copied import CopyResult
 from exporters.drive.settings import DriveSettings
 from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
+from exporters.sharepoint.coverage import TEAM_FILES
 from exporters.sources import Source, SourceKind
 
 COVERED, IN_PART, NOT_REACHABLE = "covered", "in part", "not reachable"
@@ -183,7 +184,7 @@ def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, parti
 
 _OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
 """Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
-_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "pages_not_listed"})
+_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "listing_incomplete", "pages_not_listed"})
 
 
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
@@ -191,8 +192,9 @@ def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObje
     failed = any(number for kind, number in result.excepted_kinds.items() if kind not in _OF_NO_LIBRARY)
     problems = set(result.problems) - _PROBLEMS_OF_NO_LIBRARY
     partial = bool(failed or problems or result.pending or not result.reconciled)
-    yield from _of_files(result, settings, "libraries", partial=partial)
-    yield from result.told
+    rows = list(_of_files(result, settings, "libraries", partial=partial))
+    yield from rows
+    yield from ({**row, "state": rows[0]["state"]} if row["class"] == TEAM_FILES else row for row in result.told)
 
 
 # ---------------------------------------------------------------------------------------------------- mailboxes

@@ -8,6 +8,7 @@ use is followed. Source: design §4 (the journal); docs/decisions/0070.
         books.append([{"type": "acknowledged", …}])
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import Any
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock
-from exporters.errors import RunError
+from exporters.errors import LastcopyError, RunError
 from exporters.store.segments import ReplacedError
 from retention.config import Config
 from retention.journal import RACES, Head, Journal
@@ -24,6 +25,8 @@ from retention.rehearsed import MARKER_ROW, is_rehearsal_folder
 from retention.state.index import Index, open_index
 
 SEGMENT_ROWS = 1000
+
+_log = logging.getLogger(__name__)
 
 
 class Books:
@@ -89,6 +92,13 @@ class Books:
             self._journal = self._opened()
             self.catch_up()
         return True
+
+    def give_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows into the journal alone, where the index fails: whoever opens it next takes them in."""
+        try:
+            self._journal.append(rows)
+        except LastcopyError as error:
+            _log.warning("claims cannot be given back: %s", error)
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows after whatever there is, at most a thousand in a segment. Raises: errors of the store, RunError."""

@@ -135,10 +135,14 @@ class _Planning:
         return claim.event == self._event and self._anchors.get(claim.boundary) == claim.instant
 
     def _supersede(self, recipient: str, claims: Sequence[Claim]) -> None:
-        row = {"type": "warning_superseded", "subscription": self._subscription.id, "recipient": recipient}
+        row = self._superseded(recipient)
         for event in sorted({claim.event for claim in claims}):
             keys = [key_json(claim) for claim in claims if claim.event == event]
             self._plan.rows.append({**row, "event": event, "keys": keys})
+
+    def _superseded(self, recipient: str) -> JsonObject:
+        row: JsonObject = {"type": "warning_superseded", "subscription": self._subscription.id, "recipient": recipient}
+        return {**row, "doubtful": True} if self._moment.in_doubt else row
 
     # -- what was begun -----------------------------------------------------------------------------------------------
 
@@ -190,10 +194,8 @@ class _Planning:
         older = [one for one in decision.superseded if self._is_for(contact, one) and one.threshold not in held]
         if older:
             self._suppress(contact, older, "superseded")
-            row = {"type": "warning_superseded", "subscription": self._subscription.id, "event": self._event}
-            self._plan.rows.append(
-                {**row, "recipient": contact.name, "keys": [self._key(one, contact) for one in older]}
-            )
+            keys = [self._key(one, contact) for one in older]
+            self._plan.rows.append({**self._superseded(contact.name), "event": self._event, "keys": keys})
         again = self._go_on(mine, unfinished, fresh)
         new = [one for place, one in fresh.items() if place not in again]
         self._claim_new(contact, new)

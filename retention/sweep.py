@@ -7,7 +7,7 @@ Source: design §4 (the journal), §6 (`sweep`); retention-domain §5.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from retention.verdicts import Exit
 if TYPE_CHECKING:  # a sweep with nothing due needs none of them
     from retention.timeline import Timeline
 
+_AT_ONCE = datetime.fromtimestamp(0, UTC)
 HELD_FOR = timedelta(minutes=10)
 """A claim without a result belongs to its sweep so long, by the store's clock (retention-domain §5)."""
 
@@ -80,26 +81,39 @@ class Sweep:
             rows = [row for plan in plans.values() for row in plan.rows]
             if dry_run:
                 return result
-            if not rows or self._books.try_append(rows):
+            if not rows or self._claimed(rows):
                 break
         else:
             raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
         claims = [row for plan in plans.values() for row in plan.claims]
-        self._settle({name: plan for name, plan in plans.items() if not plan.rows})
+        self._settle({name: plan for name, plan in plans.items() if not plan.rows}, verdict)
         if claims:
             self._send(claims, result, verdict)
         again = [name for name, plan in plans.items() if plan.rows]
         if again:
-            self._settle(self._plan_these(self._books.index.subscriptions(again), self._verdict()))
-        result.next_due = self._books.index.soonest()
+            verdict = self._verdict()
+            self._settle(self._plan_these(self._books.index.subscriptions(again), verdict), verdict)
+        soonest = self._books.index.soonest()
+        result.next_due = (soonest[0], max(soonest[1], result.now)) if soonest is not None else None
         return result
 
     def schedule(self) -> int:
         """Work out when each subscription that was changed has to be looked at; claim and send nothing. Returns how many."""
         verdict = self._verdict()
         plans = self._plans(verdict)
-        self._settle(plans)
+        self._settle(plans, verdict)
         return len(plans)
+
+    def _claimed(self, rows: Sequence[JsonObject]) -> bool:
+        """Claim; False if somebody was faster. What was claimed and cannot be sent, because the state fails, is given back at
+        once."""
+        try:
+            return self._books.try_append(rows)
+        except RunError as error:
+            reason = {"reason": f"it was not sent: {error}"}
+            claims = [row["delivery"] for row in rows if row["type"] == "warning_claimed"]
+            self._books.give_back([{"type": "warning_failed", "delivery": name, **reason} for name in claims])
+            raise
 
     # -- judging ------------------------------------------------------------------------------------------------------
 
@@ -285,10 +299,13 @@ class Sweep:
         entry = next(one for one in self._config.settings.notify if one.name == name)
         return channel_for(name, read_secret(entry.to, self._config.base, f"notify.{name}.to"))
 
-    def _settle(self, plans: Mapping[str, Plan]) -> None:
-        """Write down when each has to be looked at next."""
-        rows = [
-            (name, plan.next_due, self._reckoning.computed_from(self._timelines[name][0]))
-            for name, plan in plans.items()
-        ]
+    def _settle(self, plans: Mapping[str, Plan], verdict: Verdict) -> None:
+        """Write down when each has to be looked at next; while the clock is in doubt that is at once."""
+        if verdict.in_doubt:
+            return
+        rows = []
+        for name, plan in plans.items():
+            at_once = plan.next_due is not None and plan.next_due <= verdict.now
+            when = _AT_ONCE if at_once else plan.next_due
+            rows.append((name, when, self._reckoning.computed_from(self._timelines[name][0])))
         self._books.index.set_next_due(self._books.head, self._books.place.name, rows, self._reckoning.computed_with)

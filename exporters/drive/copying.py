@@ -62,6 +62,7 @@ class DriveCopy:
         self._clock, self._crew, self._progress, self._stop = clock, crew, progress, stop
         self._may_remove = may_remove
         self._lock = threading.RLock()
+        self._had_rows: bool | None = None
         self._is_fulfilled = False
         self._has_put_aside = False
         self._goes_on = False
@@ -126,9 +127,14 @@ class DriveCopy:
 
     @property
     def _kept(self) -> dict[str, Any] | None:
-        """The settings that stand with the cursor."""
-        kept: dict[str, Any] | None = self._writer.heads.cursors.get(self._drive, {}).get("settings")
-        return kept
+        """The settings that stand with the cursor; empty if that is lost and there are rows, which may lack what is asked now."""
+        cursor = self._writer.heads.cursors.get(self._drive)
+        if cursor is not None:
+            kept: dict[str, Any] = cursor.get("settings", {})
+            return kept
+        if self._had_rows is None:
+            self._had_rows = bool(self._writer.position.number) and self._writer.state.has_items(self._drive)
+        return {} if self._had_rows else None
 
     def _asked(self) -> dict[str, object]:
         """What is asked of this run, as kept with each cursor."""

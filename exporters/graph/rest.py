@@ -10,7 +10,7 @@ matter of what is asked here, never the end of a run.
 Source: reference graph.md 5.4, 7.3; quirk Q-062.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -55,14 +55,18 @@ class SharePointRest:
 
         Raises: PermissionMissingError if the app is refused as such; GraphError; RunError.
         """
-        url, trail, found = self._url(path), LinkTrail(), list[JsonObject]()
+        return [row for page in self.pages(path) for row in page]
+
+    def pages(self, path: str) -> Iterator[list[JsonObject]]:
+        """The same, page by page."""
+        url, trail = self._url(path), LinkTrail()
         while True:
             trail.step(url)
             page = self._ask(self._call(url, {"Accept": _ACCEPT}), _page)
-            found += page["value"]
+            yield page["value"]
             link = page.get("odata.nextLink") or page.get("@odata.nextLink")
             if not isinstance(link, str) or not link:
-                return found
+                return
             url = link if link.startswith("https://") else self._url(f"/{link.removeprefix('/')}")
 
     def content(self, path: str, sink: BinaryIO, *, most: int | None = None) -> int:

@@ -24,7 +24,7 @@ from exporters.rehearsal.mail_making import MailboxMaker
 from exporters.rehearsal.organizer_making import make_organizer
 from exporters.rehearsal.quickxor import quick_xor
 from exporters.rehearsal.site_making import make_sites
-from exporters.rehearsal.story import Story, guid, tell_of_mail, tell_of_sites
+from exporters.rehearsal.story import Story, guid, tell_of_lists, tell_of_mail, tell_of_sites
 
 _SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 
@@ -159,6 +159,7 @@ class _Maker:
             written.extend({"kind": "driveItem", **row} for row in Story(name, rows, self.seed, self.content).tell())
         for number, messages in self.messages.items():
             written.extend(tell_of_mail(self.users[number]["userPrincipalName"], messages))
+        written.extend(tell_of_lists(sites[1], self.content))
         written.extend(tell_of_sites(sites))
         self.lines("changes.jsonl", [{"n": n, **row} for n, row in enumerate(written)])
 

@@ -101,15 +101,56 @@ def tell_of_mail(user: str, messages: list[Row]) -> list[Row]:
 
 
 def tell_of_sites(sites: list[Row]) -> list[Row]:
-    """A team gives its site another name and another address: rows of changes.jsonl without `n`."""
+    """A team works on its list and its pages, and gives its site another name and another address: rows of changes.jsonl without
+    `n`."""
+    return [row for site in sites if site["_group"] for row in _of_a_team(site)]
+
+
+def _of_a_team(site: Row) -> list[Row]:
+    title = f"{site['displayName']} (2026)"
+    issue = {"kind": "listItem", "site": site["_dir"], "list": "Issues"}
+    name, path = "Spring-tides.aspx", f"{site['_path']}-2026"
+    text = {
+        "@odata.type": "#microsoft.graph.textWebPart",
+        "id": guid(site["id"], name),
+        "innerHtml": "<p>Mind the gate.</p>",
+    }
+    column = {"id": "1", "width": 12, "webparts": [text]}
+    section = {"id": "1", "layout": "oneColumn", "emphasis": "none", "columns": [column]}
     return [
+        {**issue, "op": "modify", "id": "2", "fields": {"Status": "Closed"}},
+        {**issue, "op": "add", "fields": {"Title": "Barnacles on stone 9", "Status": "Open"}},
+        {**issue, "op": "delete", "id": "5"},
         {
-            "kind": "site",
-            "id": site["id"],
-            "op": "rename",
-            "displayName": f"{site['displayName']} (2026)",
-            "path": f"{site['_path']}-2026",
-        }
-        for site in sites
-        if site["_group"]
+            "kind": "page",
+            "site": site["_dir"].rpartition("/")[2],
+            "op": "create",
+            "name": name,
+            "title": "Spring tides",
+            "canvasLayout": {"horizontalSections": [section], "verticalSection": None},
+        },
+        {"kind": "site", "id": site["id"], "op": "rename", "displayName": title, "path": path},
+    ]
+
+
+def tell_of_lists(site: Row, make: Callable[[str, int], Row]) -> list[Row]:
+    """What happens in the lists of one site of the generated tenant: rows of changes.jsonl without `n`. make: as for `Story`."""
+
+    def change(op: str, name: str = "Issues", **more: Any) -> Row:
+        return {"kind": "listItem", "site": site["_dir"], "list": name, "op": op, **more}
+
+    def file(name: str, size: int) -> Row:
+        return {"fileName": name, "_c": make(f"{site['_dir']}.lists.{name}", size)}
+
+    return [
+        change("modify", id="1", fields={"Status": "Closed", "Costs": -0.5}),
+        change("delete", id="2"),
+        change("add", fields={"Title": "Found since", "Status": "Open"}, attachments=[file("since.txt", 321)]),
+        change("attach", id="3", **file("first.pdf", 4_321)),
+        change("attach", id="4", **file("sketch.png", 2_222)),  # in place of one of that name, where there is one
+        change("detach", id="1", fileName="sketch.png"),
+        change("delete", id="5"),
+        change("restore", id="5"),
+        {"kind": "list", "site": site["_dir"], "list": "Visits", "op": "rename", "displayName": "Visitors"},
+        change("modify", "Visitors", id="1", fields={"Title": "Moved to the afternoon"}),
     ]

@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from exporters.bag.formats import JsonObject
 from exporters.copied import CopyResult
 from exporters.errors import LastcopyError
+from exporters.graph.answers import identifier_of, object_of, text_of
 from exporters.outcomes import ExceptionCode
 from exporters.sharepoint.inventory import Inventory
 
 COVERED, IN_PART, NOT_REACHABLE, NOT_ASKED = "covered", "in part", "not reachable", "not asked"
 NEEDS_CERTIFICATE = ExceptionCode.ATTACHMENTS_NEED_CERTIFICATE
+TEAM_FILES = "team_files"
 MOST_NAMES = 50
 
 
 def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError], result: CopyResult) -> list[JsonObject]:
     """Rows {"class", "state", "reason"?, "code"?} beside those of libraries that follow from counts. refused: {drive id: why}.
-    result: with the counts of the run."""
+    result: with the counts of the run. The files of a team are those of the libraries: `results` gives them their state."""
     rows = [_lists(result), _attachments(result)]
+    rows += [{"class": TEAM_FILES, "state": COVERED, "group": group} for group in _groups(inventory)]
     names = {library.drive_id: library.name for library in inventory.libraries}
     for drive, error in sorted(refused.items()):
         reason = f"The library {names.get(drive, drive)!r} could not be copied to its end: {error}"
@@ -29,14 +32,27 @@ def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError], re
     for list_id, code in sorted(inventory.unreadable.items()):
         reason = f"The library {listed.get(list_id, list_id)!r} could not be asked for its files."
         rows.append({"class": "libraries", "state": IN_PART, "code": code, "reason": reason})
+    unknown = sorted(library.name for library in inventory.libraries if library.list_id is None)
+    if unknown:
+        reason = f"The service does not say which lists these libraries are, so their columns are not copied: {_named(unknown)}."
+        rows.append({"class": "columns", "state": NOT_REACHABLE, "reason": reason})
     system = sorted(one.name for one in inventory.left_out if one.id not in inventory.unreadable)
     if system:
-        shown = ", ".join(system[:MOST_NAMES]) + (
-            f" and {len(system) - MOST_NAMES} more" if len(system) > MOST_NAMES else ""
-        )
-        reason = f"Lists of the service's own are named and not copied: {shown}."
+        reason = f"Lists of the service's own are named and not copied: {_named(system)}."
         rows.append({"class": "system_lists", "state": NOT_ASKED, "reason": reason})
     return rows
+
+
+def _groups(inventory: Inventory) -> list[JsonObject]:
+    """{"id", "name", "mail"} of each Microsoft 365 group (and its team) that owns a library, which groups of the site itself have
+    no address to do. A site of a channel is owned so as well."""
+    found: dict[str, JsonObject] = {}
+    for library in inventory.libraries:
+        group = object_of(object_of(library.served.get("owner")).get("group"))
+        group_id, mail = identifier_of(group.get("id")), text_of(group.get("email"))
+        if group_id is not None and mail:
+            found[group_id] = {"id": group_id, "name": text_of(group.get("displayName")) or mail, "mail": mail}
+    return [found[group_id] for group_id in sorted(found)]
 
 
 def _lists(result: CopyResult) -> JsonObject:
@@ -69,3 +85,8 @@ def unfinished(rows: list[JsonObject]) -> list[JsonObject]:
     """The same of a run that ended before it had come to all: nothing is covered by that."""
     reason = "the run ended before all of it was copied"
     return [{**row, "state": IN_PART, "reason": reason} if row["state"] == COVERED else row for row in rows]
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

@@ -16,6 +16,7 @@ from exporters.copied import CopyResult, Progress
 from exporters.drive.counting import count_loaded, count_unread, digest_of
 from exporters.drive.crew import Crew
 from exporters.errors import RunError
+from exporters.graph.answers import text_of
 from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.session import GraphSession
 from exporters.sharepoint.coverage import site_coverage, unfinished
@@ -24,6 +25,7 @@ from exporters.sharepoint.inventory import Inventory, read_inventory
 from exporters.sharepoint.libraries import Libraries
 from exporters.sharepoint.lists.exporter import Lists
 from exporters.sharepoint.pages.exporter import Pages
+from exporters.sharepoint.permissions import Permissions
 from exporters.sharepoint.run import Part, SiteRun
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source
@@ -55,6 +57,7 @@ class SiteExporter:
         self._inventory: Inventory | None = None
         self._libraries: Libraries | None = None
         self._pages: Pages | None = None
+        self._permissions: Permissions | None = None
         self._is_done = False
 
     def run(self) -> CopyResult:
@@ -96,8 +99,11 @@ class SiteExporter:
         self._libraries = Libraries(self._run, inventory)
         yield self._libraries
         yield Lists(self._run, inventory.lists)
-        self._pages = Pages(self._run, may_have_news=self._libraries.may_have_new_pages, lists=inventory.lists)
+        may_have_news = self._libraries.may_have_new_pages
+        self._pages = Pages(self._run, may_have_news=may_have_news, lists=inventory.lists, roots=inventory.addresses())
         yield self._pages
+        self._permissions = Permissions(self._run, inventory.lists, text_of(inventory.site.get("webUrl")) or "")
+        yield self._permissions
 
     def _look_for_a_stop(self) -> None:
         if self._stop.is_set():
@@ -154,4 +160,5 @@ class SiteExporter:
             refused = self._libraries.refused if self._libraries is not None else {}
             rows = site_coverage(self._inventory, refused, self.result)
         rows += [] if self._pages is None else [self._pages.coverage()]
+        rows += [] if self._permissions is None else self._permissions.coverage()
         self.result.coverage += rows if self._is_done else unfinished(rows)

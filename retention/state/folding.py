@@ -223,7 +223,7 @@ class Folding:
         keys = [self._claim_row(row, key, "", SUPERSEDED) for key in row["keys"]]
         known = self._statuses([key["key"] for key in keys])
         self._end([key["key"] for key in keys if known.get(key["key"]) in {CLAIMED, FAILED}], SUPERSEDED)
-        self._put_claims([key for key in keys if key["key"] not in known])
+        self._put_claims([key for key in keys if known.get(key["key"], SUPERSEDED) == SUPERSEDED])
 
     def _withdraw(self, row: JsonObject) -> None:
         self._touched.add(str(row["subscription"]))

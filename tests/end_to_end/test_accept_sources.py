@@ -10,7 +10,7 @@ import pytest
 from exporters.store.errors import StoreFullError
 from retention.journal import Journal
 from tests.end_to_end.driving import Result, Row, Tenant
-from tests.faults.desk import CLOCK, DELTA, Desk, HurriedClock, exported, problems, rule
+from tests.faults.desk import CLOCK, DELTA, Desk, HurriedClock, exported, no_sites, problems, rule
 from tests.faults.test_quirk_items import Made, item, only_drive
 from tests.independent import tiny
 from tests.independent.reader import read_store
@@ -102,12 +102,12 @@ def test_a_user_without_a_drive_is_not_a_drive_that_is_lost(tmp_path: Path) -> N
     with Tenant(folder, clock=CLOCK) as tenant:
         product = Desk(tmp_path / "work", tenant, versions="current")
         absent = rule("404", f"users/{users_of(folder)[0]['id']}/drive")
-        tenant.faults(absent)
+        tenant.faults(absent, no_sites())
         exported(product, code=3)
         accept(product, "not_found")
         exported(product, code=0)
         lost = max(tenant.truth.drives.values(), key=lambda drive: drive.folder)
-        tenant.faults(absent, rule("404", f"drives/{lost.id}/root/delta"))
+        tenant.faults(absent, no_sites(), rule("404", f"drives/{lost.id}/root/delta"))
         exported(product, code=3)
         accept(product, "not_found", "--source", lost.id)
         exported(product, code=0)

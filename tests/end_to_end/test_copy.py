@@ -62,6 +62,7 @@ def test_an_odd_tenant_is_in_the_store_item_by_item(tiny_data: Path, tmp_path: P
         assert set(tenant.routes()) <= {
             "graph drives/{drive}/root/delta",
             "graph users",
+            "graph sites/getAllSites",
             "graph organization",
             "graph subscribedSkus",
         }

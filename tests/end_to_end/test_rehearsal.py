@@ -12,7 +12,9 @@ import pytest
 from retention.cli.main import main
 from tests.end_to_end.driving import COMMAND, wait_for
 from tests.independent import judge_directory
+from tests.independent.differences import Differences
 from tests.independent.reader import read_store
+from tests.independent.site_bag import read_site_bag
 
 VERBS = ("init", "check", "export", "verify", "accept", "fold", "restore", "rehearse")
 
@@ -33,7 +35,7 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     stores = [path.parent for path in tmp_path.rglob("lastcopy.json")]
     assert len(stores) == 1
     reading = read_store(stores[0])
-    judged = ("mail/", "sharepoint/", "directory")  # these have a judge of their own
+    judged = ("mail/", "sharepoint/", "directory")  # these have readers of their own
     of_drives = [line for line in reading.differences if not line.startswith(judged)]
     assert of_drives == [], of_drives[:10]
     assert sum(name.startswith("onedrive/") for name in reading.bags) >= 8
@@ -44,6 +46,10 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert directory == [], directory[:10]
     sites = {name for name in reading.bags if name.startswith("sharepoint/")}
     assert sites == {"sharepoint/root", "sharepoint/sites!harbour-wall", "sharepoint/sites!harbour-wall!survey"}
+    of_sites = Differences()
+    for name in sites:
+        read_site_bag(stores[0], name, of_sites)
+    assert not of_sites.found and of_sites.agreed["payload"] > 100
     assert "A site has become plain files" in result.stdout and "sites!harbour-wall-2026 " in result.stdout
     assert any(row["outcome"] == "gone" for bag in reading.bags.values() for row in bag.rows.values()), "no second run"
     for name in reading.bags:

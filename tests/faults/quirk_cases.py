@@ -5,7 +5,7 @@ Rules of this file: data alone; the number of the quirk stands in the name. `{la
 """
 
 from tests.end_to_end.driving import Row
-from tests.faults.desk import CONTENT, DELTA, DRIVE, HTML, VERSION, Case, rule
+from tests.faults.desk import CONTENT, DELTA, DRIVE, HTML, SITES, VERSION, Case, no_sites, rule
 
 ROUTE_DELTA, ROUTE_CONTENT, ROUTE_DRIVE = (
     "drives/{drive}/root/delta",
@@ -318,27 +318,38 @@ SIGN_IN = {
     "q053_dates_are_off": Case((rule("clock-skew", "*", seconds=7200),), least=5),
 }
 SOURCES = {
-    "q056_no_sharepoint": Case((rule("no-spo", DRIVE),), problem="no_drive"),
+    "q056_no_sharepoint": Case((rule("no-spo", DRIVE), rule("no-spo", SITES)), problem="no_drive"),
     "q056_no_mysite_url": Case(
-        (status(400, DRIVE, code="BadRequest", message="Unable to retrieve user's mysite URL."),), problem="no_drive"
+        (status(400, DRIVE, code="BadRequest", message="Unable to retrieve user's mysite URL."), no_sites()),
+        problem="no_drive",
     ),
     "q056_404_that_names_nothing_once": Case((rule("404", DRIVE, count=1),)),
-    "q056_404_that_names_nothing": Case((rule("404", DRIVE),), problem="not_found", asked={ROUTE_DRIVE: 4}),
-    "q056_404_in_html": Case((status(404, DRIVE, body=HTML),), problem="not_found"),
+    "q056_404_that_names_nothing": Case((rule("404", DRIVE), no_sites()), problem="not_found", asked={ROUTE_DRIVE: 4}),
+    "q056_404_in_html": Case((status(404, DRIVE, body=HTML), no_sites()), problem="not_found"),
     "q058_user_not_found": Case(
-        (status(404, DRIVE, code="Request_ResourceNotFound"), status(404, "users/*", code="ResourceNotFound")),
+        (
+            status(404, DRIVE, code="Request_ResourceNotFound"),
+            status(404, "users/*", code="ResourceNotFound"),
+            no_sites(),
+        ),
         problem="not_found",
     ),
     "q058_invalid_user": Case(
-        (status(404, DRIVE, code="ErrorInvalidUser"), status(404, "users/*", code="ErrorInvalidUser")),
+        (status(404, DRIVE, code="ErrorInvalidUser"), status(404, "users/*", code="ErrorInvalidUser"), no_sites()),
         problem="not_found",
     ),
     "q058_resource_not_found": Case(
-        (status(404, DRIVE, code="ResourceNotFound"), status(404, "users/*", code="Request_ResourceNotFound")),
+        (
+            status(404, DRIVE, code="ResourceNotFound"),
+            status(404, "users/*", code="Request_ResourceNotFound"),
+            no_sites(),
+        ),
         problem="not_found",
     ),
+    "q056_a_drive_that_its_site_leads_to": Case((rule("404", DRIVE), rule("500", "sites/*/drive", count=1)), least=3),
+    "q060_locked_site_of_a_drive": Case((rule("423", DRIVE), rule("423", "sites/*/drive")), problem="site_locked"),
     "q060_locked_listing": Case((rule("423", DELTA),), problem="locked", asked={ROUTE_DELTA: 1}),
-    "q060_locked_drive": Case((rule("423", DRIVE),), problem="locked", asked={ROUTE_DRIVE: 2}),
+    "q060_locked_drive": Case((rule("423", DRIVE), no_sites()), problem="locked", asked={ROUTE_DRIVE: 2}),
     "q060_locked_resource": Case(
         (status(423, DELTA, code="resourceLocked"),), problem="locked", asked={ROUTE_DELTA: 1}
     ),

@@ -14,6 +14,10 @@ from exporters.sharepoint.pages.exporter import note_pages_due
 from exporters.store.folder import FolderStore
 from exporters.store.protocol import Stored
 from tests.faults.page_desk import PAGE, PageDesk, page_desk
+from tests.faults.site_desk import SiteDesk, make_site, site_desk
+from tests.independent import tiny, tiny_sites
+from tests.independent.differences import Differences
+from tests.independent.site_pages import PagesJudge
 from tests.unit.sharepoint import page_data as data
 
 LIST = "sites/*/pages"
@@ -155,6 +159,17 @@ def test_a_row_that_one_listing_lacks_is_not_gone(desk: PageDesk) -> None:
     desk.desk.faults({"fault": "missing-row", "route": LIST, "index": 1, "count": 1})
     assert desk.asked_by(desk.run)["sites/{site}/pages"] == 2
     desk.checked()
+
+
+def test_a_page_that_is_there_again_as_it_was_is_not_read_again(desk: PageDesk) -> None:
+    desk.run()
+    before = {row["id"]: row["key"] for row in desk.rows("page")}
+    desk.desk.faults({"fault": "missing-row", "route": LIST, "index": 1, "count": 3})
+    assert desk.run().gone_now == 1
+    assert sorted(row["outcome"] for row in desk.rows("page")) == ["copied", "copied", "gone"]
+    asked = desk.asked_by(desk.run)
+    assert asked == {"sites/{site}/pages": 2}
+    assert {row["id"]: row["key"] for row in desk.checked().values()} == before
 
 
 def test_q005_an_empty_page_is_not_the_end_and_rows_may_come_twice(desk: PageDesk) -> None:
@@ -361,3 +376,68 @@ def test_other_bytes_in_the_place_of_a_page_are_left_there(desk: PageDesk) -> No
     row = desk.checked()[HOME["id"]]
     assert row["key"].startswith("data/changed/")
     assert [one["key"] for one in desk.rows("leftover")] == ["data/pages/Home.aspx.json"]
+
+
+# ------------------------------------------------------------------------------------------- with all else of a site
+
+
+def fill(site: tiny_sites.Site) -> None:
+    """A library of images, a page that shows one of them, and its file."""
+    assets, pages = site.library("Site Assets"), site.library("Site Pages", "webPageLibrary")
+    folder = assets.folder_in("SitePages", assets.root)
+    assets.file_in("wall 1.png", folder, b"one wall")
+    file = pages.file_in("Home.aspx", pages.root)
+    page = site.page("Home.aspx", "Home", tiny_sites.HTML, _file=file["id"])
+    other = site.page("Next.aspx", "Next", f'<p><a href="{site.url}/Site%20Pages/Home.aspx">home</a></p>')
+    shown = data.image_part(f"{site.url}/Site%20Assets/SitePages/wall%201.png")
+    for one in (page, other):
+        one["canvasLayout"]["horizontalSections"][0]["columns"][0]["webparts"].append(shown)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[SiteDesk]:
+    with site_desk(tmp_path / "tenant", tmp_path / "store", make_site(tmp_path / "tenant", fill)) as found:
+        yield found
+
+
+def judged(lab: SiteDesk) -> dict[str, str]:
+    """{name of a page: its HTML}; all that the independent judge has to say of pages must be good."""
+    bag, truth, found = lab.checked(), lab.truth(), Differences()
+    PagesJudge(bag, truth.sites[lab.site], truth, found).judge()
+    assert not {kind: texts for kind, texts in found.found.items() if texts}
+    made = {one["of"]: one["key"] for one in bag.of("derived") if "of" in one}
+    return {row["name"]: (bag.read(made[row["id"]]) or b"").decode() for row in bag.of("page")}
+
+
+def test_pages_show_the_copies_of_what_they_show_in_the_site(lab: SiteDesk) -> None:
+    lab.run()
+    html = judged(lab)
+    assert '<img src="../libraries/Site%20Assets/SitePages/wall%201.png"' in html["Home.aspx"]
+    assert '<a href="Home.aspx.html">home</a>' in html["Next.aspx"]
+
+
+def test_pages_are_asked_for_only_if_their_library_has_news(lab: SiteDesk) -> None:
+    lab.run()
+    assert not [route for route in lab.asked_by(lab.run) if "pages" in route]
+    (page,) = [row for row in lab.truth().sites[lab.site].pages.rows.values() if row["name"] == "Home.aspx"]
+    lab.change({"kind": "page", "site": "s0000", "op": "edit", "id": page["id"], "set": {"title": "Home again"}})
+    asked = lab.asked_by(lab.run)
+    assert (asked["sites/{site}/pages"], asked["sites/{site}/pages/{page}/microsoft.graph.sitePage"]) == (2, 1)
+    assert "<h1>Home again</h1>" in judged(lab)["Home.aspx"]
+
+
+def test_html_is_made_anew_if_an_image_has_other_bytes_and_only_then(lab: SiteDesk) -> None:
+    lab.run()
+    before = {row["id"]: row for row in lab.bag().of("derived")}
+    (library,) = [one for one in lab.truth().sites[lab.site].libraries.values() if one.folder == "drives/s0000_0"]
+    (wall,) = [item_id for item_id, row in library.items.items() if row["name"] == "wall 1.png"]
+    content = tiny.Drive(9, {"id": "x"}).put(b"two walls")
+    lab.change(
+        {"drive": "drives/s0000_0", "op": "modify", "id": wall, "_c": {**content, "pack": "drives/s0000_1/content.bin"}}
+    )
+    lab.run()
+    after = {row["id"]: row for row in lab.bag().of("derived")}
+    changed = {key for key in after if after[key] != before.get(key) and key.endswith(".html")}
+    assert changed == {"data/pages/Home.aspx.html", "data/pages/Next.aspx.html"}
+    assert not [route for route in lab.asked_by(lab.run) if "pages" in route]
+    assert {row["id"]: row for row in lab.bag().of("derived")} == after

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from exporters.rehearsal.generate import generate
 from exporters.rehearsal.service import DEFAULT_ROLES
 from tests.end_to_end.driving import Row, Tenant
 from tests.faults.desk import CLOCK, Desk, exported
+from tests.independent import tiny_sites
 from tests.unit.rehearsal.site_data import SITES, site_id, write_tenant
 
 WALL, SIZE = "/sites/wall", "/sites/Größe #1"
@@ -169,6 +171,25 @@ def test_without_sites_read_all_the_rest_is_copied_and_the_lack_is_said(tenant: 
     exported(product, code=0)
 
 
+def test_the_site_of_a_group_says_whose_it_is(tmp_path: Path) -> None:
+    """By the owner of its libraries; a group of the site's own has no address."""
+    with Tenant(generate(tmp_path / "tenant"), clock=CLOCK) as tenant:
+        product = Desk(
+            tmp_path / "work",
+            tenant,
+            versions="current",
+            sources={**SOURCES, "sharepoint": ["sites/harbour-wall", "root"]},
+        )
+        told = by_name(exported(product))
+        rows = {
+            name: [row for row in source["coverage"] if row["class"] == "team_files"] for name, source in told.items()
+        }
+        assert rows["root"] == []
+        (row,) = rows["sites!harbour-wall"]
+        assert row["group"]["mail"] == "harbour.wall@willowmere.example" and row["group"]["name"] == "Harbour wall"
+        assert row["state"] == told["sites!harbour-wall"]["coverage"][0]["state"]
+
+
 def test_the_onedrive_of_somebody_who_left_is_copied(tenant: Tenant, product: Desk) -> None:
     product.configure(sources={**SOURCES, "onedrive": "all", "sharepoint": "none"})
     told = by_name(exported(product, code=0))
@@ -183,3 +204,33 @@ def test_a_tenant_that_lists_no_sites_is_not_complete(tenant: Tenant, product: D
     tenant.faults({"fault": "edit", "route": "sites/getAllSites", "edits": [{"at": "value", "to": []}]})
     (told,) = exported(product, code=3)["sources"]
     assert told["coverage"][0]["code"] == "no_sites"
+
+
+def test_a_site_beside_the_tenant_of_now(tmp_path: Path) -> None:
+    """`verify --against-tenant`: nothing differs; then a file, items of a list and a page that changed, came and went do."""
+    sites = tiny_sites.make(tmp_path / "tenant")
+    with Tenant(tmp_path / "tenant", clock=CLOCK) as tenant:
+        product = Desk(tmp_path / "work", tenant, versions="current", sources={**SOURCES, "sharepoint": ["sites/team"]})
+        exported(product, code=3)
+        bag = "sharepoint/sites!team"
+        (told,) = product.run("verify", "--against-tenant", "--json", code=0).document["against_tenant"]
+        assert (told["bag"], told["problem"]) == (bag, None) and told["listed"] > 30
+        drive, special = sites[1].drives[1], {"kind": "listItem", "site": sites[1].folder, "list": "Special"}
+        gone = next(row for row in drive.rows if row["name"] == "shared.txt")
+        changes = [
+            {"kind": "driveItem", "drive": drive.folder, "id": gone["id"], "op": "rename", "name": "hidden.txt"},
+            {**special, "op": "modify", "id": "1", "fields": {"Title": "other"}},
+            {**special, "op": "delete", "id": "3"},
+            {**special, "op": "add", "fields": {"Title": "new"}},
+            {"kind": "page", "site": "s0001", "id": sites[1].pages[0]["id"], "op": "edit", "set": {"title": "Later"}},
+        ]
+        tenant.control("POST", "changes", "\n".join(map(json.dumps, changes)).encode())
+        (told,) = product.run("verify", "--against-tenant", "--json", code=3).document["against_tenant"]
+        assert (told["missing"], told["unexpected"]) == (1, 1) and told["changed"] >= 3
+        assert {"/Documents/shared.txt", "/Special/1", "/Site Pages/Home.aspx"} <= {*told["names"]["changed"]}
+        assert told["names"]["unexpected"] == ["/Special/3"]
+        exported(product, code=3)
+        product.run("verify", "--against-tenant", code=0)
+        tenant.control("POST", "changes", json.dumps({"kind": "site", "id": sites[1].id, "op": "lock"}).encode())
+        (told,) = product.run("verify", "--against-tenant", "--json", code=3).document["against_tenant"]
+        assert "locked" in told["problem"]

@@ -50,7 +50,7 @@ def judge(
             continue
         bag = read_site_bag(store, source["bag"], found, leftovers=asked.leftovers)
         _frame(bag, site, source, truth, found)
-        _site_rows(bag, site, truth, found)
+        _site_rows(bag, site, truth, found, grants=asked.grants)
         for library in site.libraries.values():
             LibraryJudge(bag, library, truth, asked, found).judge()
             judge_library(bag, library, found)
@@ -109,7 +109,7 @@ def _frame(bag: SiteBag, site: SiteTruth, source: Row, truth: TenantTruth, found
     found.check("site bags", f"{bag.name} is the bag of {site.row['webUrl']}", is_named or truth.is_changed)
 
 
-def _site_rows(bag: SiteBag, site: SiteTruth, truth: TenantTruth, found: Differences) -> None:
+def _site_rows(bag: SiteBag, site: SiteTruth, truth: TenantTruth, found: Differences, *, grants: bool) -> None:
     """The site itself, its lists and libraries as served, and who can see it."""
     due: dict[tuple[str, str], Row] = {("site", site.id): site.row}
     due |= {("list", one.id): one.row for one in site.lists.values()}
@@ -128,7 +128,10 @@ def _site_rows(bag: SiteBag, site: SiteTruth, truth: TenantTruth, found: Differe
         for text in wrong if not truth.is_changed else ():
             found.say("site rows", f"{where}: {text}")
     value = bag.state.permissions.get(("site", site.id))
-    if found.check("site permissions", f"{bag.name}: none", value is not None) and value is not None:
+    is_told = grants and site.row.get("_parent") is None  # the service tells none of a subsite
+    if is_told and not found.check("site permissions", f"{bag.name}: none", value is not None):
+        return
+    if value is not None:
         got = [{k: v for k, v in one.items() if "@" not in k} for one in value["permissions"]]
         found.same("site permissions", bag.name, got, site.row.get("_permissions", []))
 
@@ -178,13 +181,15 @@ def _nothing_else(bag: SiteBag, site: SiteTruth, found: Differences) -> None:
             found.check("nothing else", where, scope in places or scope == item_id)
     scopes = {
         "site",
+        "web",
         *places,
         *site.lists,
         *site.gone_lists,
         *(str(one.list_row.get("id")) for one in site.libraries.values()),
     }
     for scope, item_id in bag.state.permissions:
-        found.check("nothing else", f"{bag.name}: permissions of {(scope, item_id)}", scope in scopes)
+        is_known = scope in scopes and (scope not in ("site", "web") or item_id == site.id)
+        found.check("nothing else", f"{bag.name}: permissions of {(scope, item_id)}", is_known)
 
 
 def _directory(
@@ -208,6 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--changes", type=Path, action="append", help="changes.jsonl that was applied (may be repeated)"
     )
     parser.add_argument("--no-certificate", action="store_true", help="the sign-in had none: attachments are excepted")
+    parser.add_argument("--full-control", action="store_true", help="the application had it: grants are told")
     parser.add_argument("--versions", default="current", help="all, current or a number, as in the configuration")
     parser.add_argument("--permissions", choices=("shared", "all", "none"), default="shared")
     parser.add_argument("--no-directory", action="store_true", help="the directory was not asked for")
@@ -216,7 +222,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not (given.tenant / "tenant.json").is_file() or not (given.store / "lastcopy.json").is_file():
         print("TENANT has a tenant.json, STORE a lastcopy.json: one of them has none", file=sys.stderr)
         return 2
-    asked = Asked(given.versions, given.permissions, not given.no_certificate, given.leftovers)
+    asked = Asked(
+        given.versions, given.permissions, not given.no_certificate, given.leftovers, grants=given.full_control
+    )
     try:
         found = judge(given.tenant, given.store, asked, changes=given.changes, directory=not given.no_directory)
     except TruthBroken as error:

@@ -268,19 +268,19 @@ def _list(bag: HandBag, one: ListTruth, truth: TenantTruth, versions: bool, cert
                     "attachment", scope, name, parent=item_id, name=name, path=f"/{one.name}/{item_id}/{name}", **more
                 )
             elif "attachments" not in line:
-                line["attachments"] = [{"name": "", "code": "attachment_unreadable"}]
+                line["attachments"] = [{"name": "", "code": "attachments_need_certificate"}]
                 bag.add(
                     "attachment",
                     scope,
                     "unknown",
                     outcome="excepted",
-                    code="attachment_unreadable",
+                    code="attachments_need_certificate",
                     reason="no certificate",
                 )
         where = bag.line(f"{folder}/items-00001.jsonl", line)
         bag.add("list_item", one.id, item_id, parent=one.id, name=item["fields"].get("Title") or "",
                 path=f"/{one.name}/{item_id}", service=facts, **where)  # fmt: skip
-        if "_uniquePermissions" in item:
+        if "_uniquePermissions" in item and certificate:
             bag.permit(one.id, item_id, item["_uniquePermissions"])
     entry = {"by": "totalItemCount", "scope": one.id, "verdict": "equal", "moving": 0, "unexplained": 0}
     bag.independent.append(entry | {"expected": len(one.items.rows), "found": len(one.items.rows)})

@@ -5,9 +5,11 @@ the page and do nothing: no script, no handler, no load from anywhere.
 """
 
 import json
+import posixpath
 import re
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import unquote
 
 from tests.independent import keys
 from tests.independent.differences import Differences
@@ -44,6 +46,7 @@ class PageReader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
         self.active: list[str] = []
+        self.images: list[str] = []
         self.policy = ""
         self._hidden: list[str] = []
         self.feed(html)
@@ -63,6 +66,8 @@ class PageReader(HTMLParser):
             place = re.sub(r"[\s\x00-\x20]", "", value).lower()
             if name.startswith("on"):
                 self.active.append(f"{name}=")
+            elif tag == "img" and name == "src" and place and not re.match(r"[a-z][a-z0-9+.-]*:|/", place):
+                self.images.append(value)  # a file of the bag, which has to be there
             elif name in LOADS and place and not place.startswith(HARMLESS):
                 self.active.append(f"{name}={value}")
             elif "url(" in place and name == "style":
@@ -189,6 +194,9 @@ class PagesJudge:
             is_shown = without_spaces in shown.text.replace(" ", "")
             self.found.check("page HTML", f"{where}: does not show {text!r}"[:300], is_shown)
         self.found.check("inert HTML", f"{where}: {shown.active[:5]}", not shown.active)
+        for image in shown.images:
+            place = posixpath.normpath(f"data/pages/{unquote(image)}")
+            self.found.check("page images", f"{where}: {image!r} is not in the bag", self.bag.read(place) is not None)
         is_strict = (
             "default-src 'none'" in shown.policy and "unsafe-eval" not in shown.policy and "http" not in shown.policy
         )

@@ -88,7 +88,7 @@ def test_lists_that_are_wrong(site_tenant: Path, tmp_path: Path, name: str) -> N
     change, kind = LISTS[name]
     copy = make_copy(site_tenant)
     change(copy.bags[TEAM])
-    assert kind in judged(site_tenant, copy, tmp_path).kinds()
+    assert kind in judged(site_tenant, copy, tmp_path, Asked(grants=True)).kinds()
 
 
 def test_attachments_that_nobody_speaks_of_without_a_certificate(site_tenant: Path, tmp_path: Path) -> None:
@@ -114,6 +114,9 @@ PAGES: dict[str, tuple[Change, str]] = {
     "HTML with a script": (lambda b: b.replace(HTML, b"<body>", b"<body><script>alert(1)</script>"), "inert HTML"),
     "HTML with a handler": (lambda b: b.replace(HTML, b"<body>", b"<body onload='x()'>"), "inert HTML"),
     "HTML that loads": (lambda b: b.replace(HTML, b"<body>", b"<body><img src='https://e.example/x'>"), "inert HTML"),
+    "HTML with an image that is not there": (
+        lambda b: b.replace(HTML, b"<body>", b"<body><img src='../libraries/none.png'>"), "page images"),
+    "HTML of another page": (lambda b: b.row("derived", id=HTML).update(of="x"), "page HTML"),
     "a style that loads": (lambda b: b.replace(HTML, b"<body>", b"<body><p style='background:url(//e.e)'>"), "inert HTML"),
     "HTML that runs by link": (lambda b: b.replace(HTML, b"<body>", b"<body><a href=' java\tscript:x()'>x</a>"), "inert HTML"),
     "HTML that goes elsewhere": (

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.list_truth import ListTruth, attachments_of
+from exporters.rehearsal.routes import access_rest
 from exporters.rehearsal.routes.answers import identity
 from exporters.rehearsal.routes.router import Call
 from exporters.rehearsal.routes.signin import Token
@@ -38,7 +39,9 @@ class RestError(Exception):
 def route_of(request: Request) -> str:
     """The name of a request's route, for the ledger and for fault plans."""
     found = _address_of(request)
-    return "sharepoint" if found is None else VALUE if found["name"] is not None else FILES
+    if found is None:
+        return access_rest.route_of(request) or "sharepoint"
+    return VALUE if found["name"] is not None else FILES
 
 
 def _address_of(request: Request) -> "re.Match[str] | None":
@@ -56,10 +59,10 @@ def check_token(token: Token) -> None:
 
 
 def answer(call: Call) -> Response:
-    """The attachments of an item, or the bytes of one. Raises RestError."""
+    """The attachments of an item, or the bytes of one, or what `access_rest` has. Raises RestError."""
     found = _address_of(call.request)
     if found is None:
-        raise RestError(400, "-1, System.NotSupportedException", "This rehearsal serves no such SharePoint REST call.")
+        return _access(call)
     row = _item(call, found)
     files = attachments_of(row)
     if found["name"] is None:
@@ -69,6 +72,17 @@ def answer(call: Call) -> Response:
     if entry is None:
         raise _missing("Value does not fall within the expected range.")
     return _bytes(call, entry)
+
+
+def _access(call: Call) -> Response:
+    _check_accept(call)
+    try:
+        response = access_rest.answer(call)
+    except access_rest.NotServedError as error:
+        raise RestError(error.status, error.code, error.message) from error
+    if response is None:
+        raise RestError(400, "-1, System.NotSupportedException", "This rehearsal serves no such SharePoint REST call.")
+    return response
 
 
 def refusal(error: RestError, call: Call) -> Response:
@@ -108,13 +122,17 @@ def _row(one: ListTruth, item_id: str) -> Row:
         return one.row(n)
 
 
-def _listing(call: Call, found: "re.Match[str]", files: list[Row]) -> Response:
+def _check_accept(call: Call) -> None:
     if "odata=nometadata" not in call.request.headers.get("accept", "").replace(" ", "").lower():
         raise RestError(
             406,
             "-1, Microsoft.SharePoint.Client.ClientServiceException",
             "The HTTP header ACCEPT is missing or its value is invalid.",
         )
+
+
+def _listing(call: Call, found: "re.Match[str]", files: list[Row]) -> Response:
+    _check_accept(call)
     rows = []
     for entry in files:
         name = str(entry["fileName"])

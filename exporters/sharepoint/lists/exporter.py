@@ -10,8 +10,9 @@ from typing import Any
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json
+from exporters.bag.ledger import BagDamagedError
 from exporters.drive.settings import DriveSettings
-from exporters.errors import RunError
+from exporters.errors import RunError, SourceError
 from exporters.graph.calls import segment
 from exporters.graph.errors import GraphError, NotFoundError, SiteLockedError
 from exporters.graph.limits import Cost
@@ -23,6 +24,7 @@ from exporters.sharepoint.lists.one_list import OPEN, ListCopy
 from exporters.sharepoint.lists.places import Places
 from exporters.sharepoint.lists.schemas import SchemaReader
 from exporters.sharepoint.lists.tables import make_tables
+from exporters.sharepoint.permissions import note_permissions_due
 from exporters.sharepoint.run import SiteList, SiteRun
 
 CLOSING_ROUNDS = 3
@@ -53,8 +55,8 @@ class Lists:
                     self._schemas.refresh(one)
                 else:
                     did = self._copy_one(one, has_failures=one.id in again, anew=one.id in odd) or did
-            except GraphError as error:
-                if isinstance(error, (RunError, SiteLockedError)):
+            except (GraphError, SourceError) as error:
+                if isinstance(error, (RunError, SiteLockedError, BagDamagedError)):
                     raise
                 self._refused[one.id] = error.code
         self._note_refusals()
@@ -81,6 +83,7 @@ class Lists:
             is_owed = run.writer.has_unfinished_work_of(one.id)
             if not (news or extra or is_changed or is_owed or anew):
                 break
+            note_permissions_due(run.writer, one.id)
             did = copy.round(extra=extra, is_changed=is_changed)
             did_any = did_any or news or did > 0
             extra = is_changed = anew = False

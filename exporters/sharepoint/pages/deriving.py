@@ -5,7 +5,7 @@ elsewhere now, or if this version makes HTML of another form. Its row says what 
 stays as it is. Source: docs/formats.md (bag of a site).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import PAGES, JsonObject, load_json
@@ -23,10 +23,10 @@ _BATCH = 500
 class Deriving:
     """One go over the pages of a bag."""
 
-    def __init__(self, run: SiteRun, lists: Sequence[SiteList]) -> None:
+    def __init__(self, run: SiteRun, lists: Sequence[SiteList], roots: Mapping[str, str]) -> None:
         self._run, self._writer = run, run.writer
         self._state, self._db = run.writer.state, run.writer.state.db
-        self._links = Links(self._state, lists)
+        self._links = Links(self._state, lists, roots)
 
     def run(self) -> int:
         """Make what has to be made; the number of files made. Raises: errors of the store."""

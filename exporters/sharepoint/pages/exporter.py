@@ -9,7 +9,7 @@ leaves word for the next. Source: design §4 (Whole), docs/formats.md (bag of a 
     pages.derive()  # after the lists have made their tables, which pages link to
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, load_json
@@ -58,10 +58,18 @@ def note_pages_due(writer: BagWriter) -> None:
 
 class Pages:
     """A part of the copy of a site. may_have_news: whether the library of pages had news in this run, or nobody knows. lists: all
-    lists and libraries of the site, whose files and tables pages link to."""
+    lists and libraries of the site, whose files and tables pages link to. roots: {drive id: address of a library}."""
 
-    def __init__(self, run: SiteRun, *, may_have_news: bool = True, lists: Sequence[SiteList] = ()) -> None:
-        self._run, self._writer, self._lists = run, run.writer, lists
+    def __init__(
+        self,
+        run: SiteRun,
+        *,
+        may_have_news: bool = True,
+        lists: Sequence[SiteList] = (),
+        roots: Mapping[str, str] | None = None,
+    ) -> None:
+        self._run, self._writer = run, run.writer
+        self._lists, self._roots = lists, roots or {}
         self._may_have_news = may_have_news
         self._refused: LastcopyError | None = None
 
@@ -69,6 +77,7 @@ class Pages:
 
     def copy(self) -> bool:
         """See `Part`. Raises: SiteLockedError, StoppedError, RunError, errors of the store."""
+        self._refused = None
         if not self._is_due():
             return False
         note_pages_due(self._writer)
@@ -93,7 +102,7 @@ class Pages:
         now = self._run.clock.now()
         if any(row["kind"] == KIND and may_succeed(row, now) for row in self._writer.exceptions()):
             return True
-        return self._writer.has_unfinished_work
+        return self._writer.has_unfinished_work_of(SCOPE)
 
     def _keep_cursor(self, kind: str, digest: str) -> None:
         value = {"scope": CURSOR, "kind": kind, "link": "", "digest": digest}
@@ -121,14 +130,10 @@ class Pages:
         return news + listing.missing
 
     def _refuse(self, error: LastcopyError) -> None:
-        self._refused = error
-        self._add_problem(NOT_LISTED, Hashed.of(error.code.encode()))
-
-    def _add_problem(self, code: str, digest: str) -> None:
-        result = self._run.result
-        if code not in result.problems:
-            result.problems.append(code)
-        result.digests[code] = digest
+        self._refused, result = error, self._run.result
+        if NOT_LISTED not in result.problems:
+            result.problems.append(NOT_LISTED)
+        result.digests[NOT_LISTED] = Hashed.of(error.code.encode())
 
     # -- work -------------------------------------------------------------------------------------------------------
 
@@ -225,7 +230,7 @@ class Pages:
         cursor = self._writer.heads.cursors.get(CURSOR)
         if cursor is None or (cursor["kind"] == DERIVED and not self._writer.is_loaded):
             return
-        Deriving(self._run, self._lists).run()
+        Deriving(self._run, self._lists, self._roots).run()
         if cursor["kind"] == LISTED and not self._run.stop.is_set():
             self._keep_cursor(DERIVED, cursor["digest"])
 
@@ -235,7 +240,10 @@ class Pages:
             error = self._refused
             told = {"code": NOT_LISTED, "reason": str(error), "alternative": error.action}
             return {"class": "pages", "state": "not reachable", **told}
+        cursor = self._writer.heads.cursors.get(CURSOR)
         failed = self._run.result.excepted_kinds.get(KIND, 0)
+        if cursor is None or cursor["kind"] == DUE:
+            return {"class": "pages", "state": "in part", "reason": "Not all pages could be listed to the end."}
         if failed:
             return {"class": "pages", "state": "in part", "reason": f"{failed:,} pages could not be copied."}
         return {"class": "pages", "state": "covered"}

@@ -4,7 +4,8 @@ Rules of this file: reads the state, asks nobody; what is not held has no link; 
 docs/formats.md (bag of a site); graph.md §5.4.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -13,7 +14,8 @@ from exporters.bag.state import State
 from exporters.graph.answers import text_of
 from exporters.sharepoint.run import SiteList
 
-_PAGES = "webPageLibrary"
+PAGES_LIBRARY = "webPageLibrary"
+"""Template of the list that pages are files of."""
 _DEPTH = 200
 
 
@@ -26,16 +28,18 @@ class _Library(NamedTuple):
 
 
 class Links:
-    """What can be linked to from the HTML of a page. Links are relative to `data/pages/`.
+    """What can be linked to from the HTML of a page; made anew for each go over the pages, since it remembers. Links are relative
+    to `data/pages/`. roots: {drive id: its address}, where that is known; else that of the list counts.
 
     A temporary table `page_html (id, name, key)` has the HTML of all pages; names as `folded_name` gives them."""
 
-    def __init__(self, state: State, lists: Sequence[SiteList]) -> None:
+    def __init__(self, state: State, lists: Sequence[SiteList], roots: Mapping[str, str]) -> None:
         self._state = state
-        addresses = {one.id: text_of(one.served.get("webUrl")) or "" for one in lists}
+        told = {one.id: text_of(one.served.get("webUrl")) or "" for one in lists}
+        addresses = {one.id: roots.get(one.drive_id or "", told[one.id]) for one in lists}
         self._libraries = sorted(
             (
-                _Library(_folded_path(addresses[one.id]), one.drive_id, one.template == _PAGES)
+                _Library(_folded_path(addresses[one.id]), one.drive_id, one.template == PAGES_LIBRARY)
                 for one in lists
                 if one.drive_id is not None and urlsplit(addresses[one.id]).path.strip("/")
             ),
@@ -44,6 +48,7 @@ class Links:
         self._lists = {one.id.casefold(): one for one in lists}
         self._base = next((a for a in addresses.values() if a.startswith("https://")), "")
         self._host = urlsplit(self._base).netloc.casefold()
+        self._found = lru_cache(maxsize=20_000)(self._find)
 
     def original(self, address: str) -> str:
         """The whole address, as it was in the tenant."""
@@ -54,6 +59,9 @@ class Links:
 
     def held(self, address: str) -> str | None:
         """A link to the file or page that an address of this site names."""
+        return self._found(address)
+
+    def _find(self, address: str) -> str | None:
         try:
             parts = urlsplit(self.original(address))
         except ValueError:  # an address that is none

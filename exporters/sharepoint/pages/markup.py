@@ -18,6 +18,8 @@ RAW = frozenset(
     {"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript", "plaintext"}
 )
 """Elements whose content is no markup: it ends at their end tag, or nowhere."""
+_SHOWN = frozenset({"textarea", "xmp", "plaintext"})
+"""Those of them whose content is text that people see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Tag:
 
 
 def tokens(html: str) -> Iterator[Tag | str]:
-    """Tags, and text between them (unescaped). Comments, declarations and the content of `RAW` elements are left out."""
+    """Tags, and text between them (unescaped). Comments, declarations and content that nobody sees are left out."""
     at, missing = 0, set[str]()
 
     def skip_to(mark: str, start: int) -> int:
@@ -63,7 +65,10 @@ def tokens(html: str) -> Iterator[Tag | str]:
             tag, at = _start_tag(html, name[0].lower(), name.end())
             yield tag
             if tag.name in RAW:
-                at = _behind(html, tag.name, at)
+                end, behind = _end_of(html, tag.name, at)
+                if tag.name in _SHOWN and end > at:
+                    yield unescaped(html[at:end]) if tag.name == "textarea" else html[at:end]
+                at = behind
         else:
             yield "<"
             at = opening + 1
@@ -91,12 +96,10 @@ def _start_tag(html: str, name: str, at: int) -> tuple[Tag, int]:
     return Tag(name, tuple(attributes.items()), closes_itself=closes), at
 
 
-def _behind(html: str, name: str, at: int) -> int:
-    """Behind the end tag of an element that holds no markup; the end of all if it has none."""
-    if name == "plaintext":
-        return len(html)
-    found = re.compile(rf"</{name}[^>]*>?", re.IGNORECASE).search(html, at)
-    return len(html) if found is None else found.end()
+def _end_of(html: str, name: str, at: int) -> tuple[int, int]:
+    """Where the content of an element that holds no markup ends, and its end tag; the end of all if it has none."""
+    found = None if name == "plaintext" else re.compile(rf"</{name}[^>]*>?", re.IGNORECASE).search(html, at)
+    return (len(html), len(html)) if found is None else found.span()
 
 
 def unescaped(text: str) -> str:

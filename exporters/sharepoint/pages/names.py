@@ -5,7 +5,7 @@ place of its first JSON, and stays there. Source: design §4 (keys), docs/format
 """
 
 from exporters.bag.formats import CHANGED, PAGES
-from exporters.bag.keys import changed, component_for, folded
+from exporters.bag.keys import COMPONENT_BYTES, changed, component_for, folded
 from exporters.bag.ledger import BagWriter
 
 JSON, HTML = ".json", ".html"
@@ -37,26 +37,32 @@ class Names:
     def first(self, name: str, page_id: str) -> str:
         """Take a place for a page that holds none: its name, or the changed form where that is held in another spelling, else a
         place as for later bytes."""
-        component = component_for(name + JSON, page_id)
-        held = self._held(f"{PAGES}/{component}")
-        if held is not None and held != f"{PAGES}/{component}":
-            component = changed(name + JSON, page_id)
-            held = self._held(f"{PAGES}/{component}")
-        return self._hold(f"{PAGES}/{component}") if held is None else self.later(name, page_id)
+        key = f"{PAGES}/{_component(name, page_id)}{JSON}"
+        held = self._held(key)
+        if held is not None and held != key:
+            key = f"{PAGES}/{changed(name, page_id)}{JSON}"
+            held = self._held(key)
+        return self._hold(key) if held is None else self.later(name, page_id)
 
     def later(self, name: str, page_id: str) -> str:
         """Take a place for later bytes of a page."""
-        component, attempt = component_for(name + JSON, page_id), 1
+        component, attempt = _component(name, page_id), 1
         while True:
             stamp = self._stamp if attempt == 1 else f"{self._stamp}-{attempt}"
-            key = f"{CHANGED}/{stamp}/{_LATER}/{component}"
+            key = f"{CHANGED}/{stamp}/{_LATER}/{component}{JSON}"
             if self._held(key) is None:
                 return self._hold(key)
             attempt += 1
 
     def html(self, name: str, page_id: str) -> str:
         """Take a place for the HTML of a page that has none yet."""
-        key = f"{PAGES}/{component_for(name + HTML, page_id)}"
+        key = f"{PAGES}/{_component(name, page_id)}{HTML}"
         if self._held(key) is not None:
-            key = f"{PAGES}/{changed(name + HTML, page_id)}"
+            key = f"{PAGES}/{changed(name, page_id)}{HTML}"
         return self._hold(key)
+
+
+def _component(name: str, page_id: str) -> str:
+    """Of a name, with room for what follows it."""
+    component = component_for(name, page_id)
+    return component if len(component.encode()) + len(JSON) <= COMPONENT_BYTES else changed(name, page_id)

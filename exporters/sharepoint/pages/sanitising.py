@@ -29,24 +29,8 @@ _RENAMED = {
     "section": "div",
     "article": "div",
 }
-_HIDDEN = frozenset(
-    {
-        "template",
-        "object",
-        "applet",
-        "svg",
-        "math",
-        "head",
-        "select",
-        "audio",
-        "video",
-        "canvas",
-        "frameset",
-        "datalist",
-    }
-)
-"""Elements of which nothing is shown, whatever is in them, as of those that hold no markup. Other unknown tags leave their
-content."""
+_HIDDEN = frozenset({"template", "datalist"})
+"""Elements of which nothing is shown, as of most of those that hold no markup. All other unknown tags leave their content."""
 _DEPTH = 100
 _NUMBER = re.compile(r"[0-9]{1,3}")
 _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}")

@@ -170,7 +170,16 @@ def test_the_changes_hold_every_kind_and_apply(tenant_folder: Path) -> None:
     before = {row["id"]: row for row in drive_truth(tenant, tenant.drive_in("drives/u00000"))}
     done = apply_changes(tenant, rows(tenant_folder, "changes.jsonl"))
     kinds = {"rename", "move", "delete", "modify", "touch", "delete-recreate", "permissions", "create"}
-    kinds |= {"site-rename", "message-update", "message-move", "message-copy", "message-move-back", "message-delete"}
+    kinds |= {
+        "site-rename",
+        "page-create",
+        "listItem-modify",
+        "message-update",
+        "message-move",
+        "message-copy",
+        "message-move-back",
+        "message-delete",
+    }
     assert kinds <= done.keys() and done["skipped"] < 30
     after = {row["id"]: row for row in drive_truth(tenant, tenant.drive_in("drives/u00000")) if not row["deleted"]}
     swapped = [

@@ -54,8 +54,10 @@ def test_a_site_is_found_by_its_address_and_by_its_group(client: Client) -> None
 
 
 def test_a_site_has_its_libraries(client: Client) -> None:
-    drives = client.get(f"/sites/{site_ids(client)[WALL]}/drives")["value"]
-    assert [row["name"] for row in drives] == ["Documents", "Site Assets", "Site Pages"]
+    path = f"/sites/{site_ids(client)[WALL]}/drives"
+    assert [row["name"] for row in client.get(path)["value"]] == ["Documents", "Site Assets"]
+    drives = client.get(f"{path}?$select=name,owner,system")["value"]
+    assert [row["name"] for row in drives] == ["Documents", "Site Assets", "Site Pages"] and "system" in drives[2]
     assert drives[0]["owner"]["group"]["email"] == "harbour.wall@willowmere.example"
 
 

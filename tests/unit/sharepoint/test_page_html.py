@@ -85,7 +85,7 @@ IMAGE_LINK = "../changed/20260101T000000Z/Site%20Assets/SitePages/Wall%20100%25.
     ],
 )
 def test_an_image_of_the_site_is_that_beside_the_page(state: State, address: str) -> None:
-    asked = Asked(Links(state, LISTS))
+    asked = Asked(Links(state, LISTS, {}))
     html = shown(data.page(1, "Home.aspx", data.image_part(address)), asked)
     assert f'<img src="{IMAGE_LINK}" alt="a wall">' in html
     assert asked.found == {address: IMAGE_LINK}
@@ -103,7 +103,7 @@ def test_an_image_of_the_site_is_that_beside_the_page(state: State, address: str
     ],
 )
 def test_an_image_that_is_not_held_is_a_note_with_its_address(state: State, address: str) -> None:
-    html = shown(data.page(1, "Home.aspx", data.image_part(address)), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx", data.image_part(address)), Links(state, LISTS, {}))
     assert "<img" not in html
     assert ("[Image not in this copy: a wall – " in html) == bool(address)
 
@@ -113,7 +113,7 @@ def test_links_lead_to_copies_where_there_are_any(state: State) -> None:
         f'<a href="{data.URL}/SitePages/News.aspx">news</a><a href="/sites/wall/SitePages/Old.aspx">old</a>'
         '<a href="/sites/wall/SiteAssets/SitePages/Wall 100%.png">wall</a><a href="https://elsewhere.example/">else</a>'
     )
-    html = shown(data.page(1, "Home.aspx", data.text_part(text)), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx", data.text_part(text)), Links(state, LISTS, {}))
     assert '<a href="News~1.aspx.html">news</a>' in html and f'<a href="{IMAGE_LINK}">wall</a>' in html
     assert (
         f'<a href="{data.URL}/SitePages/Old.aspx" rel=' in html and '<a href="https://elsewhere.example/" rel=' in html
@@ -136,7 +136,7 @@ def test_quick_links_show_each_entry_with_its_link_and_text(state: State) -> Non
         ],
         imageSources=[{"key": "items[0].image.url", "value": "/sites/wall/SiteAssets/SitePages/Wall 100%.png"}],
     )
-    html = shown(data.page(1, "Home.aspx", part), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx", part), Links(state, LISTS, {}))
     image = f'<img src="{IMAGE_LINK}" alt="Tides &lt;b&gt;">'
     entry = '<a href="https://tides.example/" rel="noopener noreferrer nofollow">Tides &lt;b&gt;</a><p>of the week</p>'
     assert f"<strong>Look here</strong><ul><li>{image}{entry}</li>" in html
@@ -151,7 +151,7 @@ def test_a_list_part_links_to_the_table_of_the_list(state: State) -> None:
         data.part("f92bf067-bc19-489e-a556-7fe95f508720", "Files", {"selectedListId": "Site Assets"}),
         data.part("f92bf067-bc19-489e-a556-7fe95f508720", "Other", {"selectedListId": "none", "listTitle": "Gone"}),
     ]
-    html = shown(data.page(1, "Home.aspx", *parts), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx", *parts), Links(state, LISTS, {}))
     assert '<p><a href="../lists/Tasks~1/items.csv">Tasks</a></p>' in html
     assert '<p><a href="../libraries/Site%20Assets/">Site Assets</a></p>' in html
     assert '<p>Gone <span class="absent">[not in this copy]</span></p>' in html
@@ -162,7 +162,7 @@ def test_an_unknown_part_shows_its_name_and_what_it_says(state: State) -> None:
         "ffffffff-0000-4000-8000-000000000000", "Bell", htmlStrings=[{"key": "a", "value": "<i>ding</i><script>"}]
     )
     empty = {"@odata.type": "#microsoft.graph.bellWebPart", "id": "1"}
-    html = shown(data.page(1, "Home.aspx", unknown, empty), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx", unknown, empty), Links(state, LISTS, {}))
     assert '<p class="kind">Bell</p><div><i>ding</i></div>' in html and "<script" not in html
     assert '<p class="kind">bellWebPart</p><p class="absent">Nothing of its content' in html
 
@@ -176,7 +176,7 @@ def test_sections_columns_and_parts_come_in_their_order(state: State) -> None:
         "horizontalSections": [{"columns": columns}, {"columns": [{"webparts": [data.text_part("four")]}]}],
         "verticalSection": {"webparts": [data.text_part("five")]},
     }
-    html = shown(data.page(1, "Home.aspx", canvasLayout=layout), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx", canvasLayout=layout), Links(state, LISTS, {}))
     assert re.findall(r'<div class="text">(\w+)</div>', html) == ["one", "two", "three", "four", "five"]
     assert 'class="column w8"' in html and 'class="column w4"' in html and html.count('class="column"') == 3
 
@@ -187,7 +187,7 @@ def test_it_says_who_wrote_it_and_when_and_where_the_record_is(state: State) -> 
         "promotionKind": "newsPost",
         "publishingState": {"level": "published", "versionId": "2.0"},
     }
-    html = shown(data.page(1, "Home.aspx", **more), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx", **more), Links(state, LISTS, {}))
     assert "<h1>A &lt;i&gt; &amp; b</h1>" in html and "<title>A &lt;i&gt; &amp; b</title>" in html
     for text in ("Ada (ada@tiny.example)", data.AT, "published 2.0", "Home.aspx", f"{data.URL}/SitePages/Home.aspx"):
         assert f"<dd>{text}</dd>" in html
@@ -195,7 +195,7 @@ def test_it_says_who_wrote_it_and_when_and_where_the_record_is(state: State) -> 
 
 
 def test_it_allows_no_script_and_no_remote_load(state: State) -> None:
-    html = shown(data.page(1, "Home.aspx"), Links(state, LISTS))
+    html = shown(data.page(1, "Home.aspx"), Links(state, LISTS, {}))
     (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', html)
     assert {"default-src 'none'", "img-src 'self' data:", "style-src 'unsafe-inline'"} <= set(policy.split("; "))
     assert html.index("Content-Security-Policy") < html.index("<style>")
@@ -214,11 +214,13 @@ def test_it_allows_no_script_and_no_remote_load(state: State) -> None:
     ],
 )
 def test_whatever_the_service_gives_there_is_a_page(state: State, page: Row) -> None:
-    html = shown(page, Links(state, LISTS))
+    html = shown(page, Links(state, LISTS, {}))
     assert html.startswith("<!DOCTYPE html>") and html.endswith("</html>\n") and "\ud800" not in html
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data/graph")
 def test_the_published_sample_can_be_read(state: State) -> None:
     sample: Path = SHARED / "data/graph/sites/sitePage-canvasLayout.json"
-    assert '<div class="text"><p><b>Hello!</b></p></div>' in shown(json.loads(sample.read_bytes()), Links(state, LISTS))
+    assert '<div class="text"><p><b>Hello!</b></p></div>' in shown(
+        json.loads(sample.read_bytes()), Links(state, LISTS, {})
+    )
