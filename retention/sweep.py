@@ -232,20 +232,35 @@ class Sweep:
             if entry["key"] not in held:
                 shown.setdefault(entry["key"], []).append(entry)
         compose, waiting = self._composer(verdict), list(claims)
+        failure: RunError | None = None
         while waiting:
             left: list[JsonObject] = []
             for some in deliver(waiting, self._channel, compose, self._clock, self._clock.monotonic()):
                 left += [one.row for one in some if one.left]
                 ended = [one for one in some if not one.left]
-                if ended:
-                    self._books.append([one.as_row() for one in ended])
+                failure = self._record([one.as_row() for one in ended], failure)
                 for one in ended:
                     rows = [entry for key in one.row["keys"] for entry in shown.get(key["key"], [])]
                     if one.error is None:
                         result.sent += rows
                     else:
                         result.failed += [{**entry, "reason": str(one.error)} for entry in rows]
+            if failure is not None:
+                raise failure
             waiting = self._claim_again(left)
+
+    def _record(self, rows: Sequence[JsonObject], failure: RunError | None) -> RunError | None:
+        """Write results down: into the journal alone once the index has failed, so that none is lost; return that failure."""
+        if not rows:
+            return failure
+        if failure is not None:
+            self._books.give_back(rows)
+            return failure
+        try:
+            self._books.append(rows)
+        except RunError as error:
+            return error
+        return None
 
     def _claim_again(self, left: Sequence[JsonObject]) -> list[JsonObject]:
         """Claims that got too old before they were sent are made anew, if they are still ours."""
