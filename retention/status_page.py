@@ -78,9 +78,9 @@ def missing_text(row: Row) -> str:
     if row.missing is None:
         return "which sources belong to it is not known"
     if not row.missing:
-        return f"all {row.subscription.sources:,} sources are copied and verified"
+        return f"all {row.subscription.sources:,} sources are copied"
     more = f" and {len(row.missing) - SHOWN:,} more" if len(row.missing) > SHOWN else ""
-    return f"not copied and verified: {len(row.missing):,} of {row.subscription.sources:,} sources: " + (
+    return f"not copied: {len(row.missing):,} of {row.subscription.sources:,} sources: " + (
         ", ".join(row.missing[:SHOWN]) + more
     )
 

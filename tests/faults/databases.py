@@ -48,7 +48,7 @@ class Postgresql:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = ["-D", str(self.folder / "data"), "-h", "", "-k", str(self.folder)]
+        options = ["-D", str(self.folder / "data"), "-F", "-h", "", "-k", str(self.folder)]
         log = (self.folder / "log").open("ab")
         self._server = subprocess.Popen(
             [*self._as, _tool("postgres"), *options], stdout=log, stderr=log, cwd=self.folder
