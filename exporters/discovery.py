@@ -92,10 +92,10 @@ def discover(
     absences: Absences,
     kinds: Collection[SourceKind] = (SourceKind.ONEDRIVE,),
 ) -> Iterator[Discovered]:
-    """Yield every source of these kinds once: those of each user, in one pass; the mailboxes of groups; the sites, and the drives
-    of personal sites that are no listed user's; then those in the store whose owner is listed no more, or has another by now;
-    then users of whom the service only said that the tenant has no licence, unless it says so of all; last what stands in
-    `sources/` and cannot be read. Users and groups without a mailbox are named as well.
+    """Yield every source of these kinds once: the directory; those of each user, in one pass; the mailboxes of groups; the sites,
+    and the drives of personal sites that are no listed user's; then those in the store whose owner is listed no more, or has
+    another by now; then users of whom the service only said that the tenant has no licence, unless it says so of all; last what
+    stands in `sources/` and cannot be read. Users and groups without a mailbox are named as well.
 
     Raises: RunError, SourceError if the users cannot be listed.
     """
@@ -128,6 +128,8 @@ class _Discovery:
 
     def all(self) -> Iterator[Discovered]:
         """See `discover`."""
+        if SourceKind.DIRECTORY in self._kinds:
+            yield from self._first(self._directory())
         if not self._kinds.isdisjoint(OF_USERS):
             yield from self._of_users()
         if SourceKind.MAIL in self._kinds:
@@ -144,6 +146,21 @@ class _Discovery:
         for key in self._catalogue.damaged():
             if key not in self._found:  # those say it themselves
                 yield _undiscovered(key, EntryDamagedError(key), untold)
+
+    def _directory(self) -> Discovered:
+        """The one of the tenant; a store holds no more than one."""
+        kind = SourceKind.DIRECTORY
+        held = (record["id"] for record in self._catalogue.records() if record["kind"] == kind)
+        tenant = next(held, None)
+        try:
+            if tenant is None:
+                pages = self._graph.pages("/organization", params={"$select": "id"}, cost=Cost.DIRECTORY)
+                tenant = next((identifier_of(row.get("id")) for page in pages for row in page), None)
+        except (ItemError, SourceError) as error:
+            return _undiscovered(kind.value, error, kind)
+        if tenant is None:
+            return _undiscovered(kind.value, _odd("The service does not say whose directory it is."), kind)
+        return Source(kind, tenant, kind.value)
 
     def _of_users(self) -> Iterator[Discovered]:
         users = 0

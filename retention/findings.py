@@ -44,7 +44,7 @@ REASONS = {
     " does not need it",
     "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "libraries_refused": "some of its libraries could not be copied to their end: what is new in them is missing",
-    "lists_not_listed": "some of its lists could not be read to their end: what is new in them is missing",
+    "lists_not_listed": "some of its lists, or their columns, could not be read to their end: what is new in them is missing",
     "pages_not_listed": "its pages could not be listed: what is new among them is missing",
     "listing_incomplete": "a listing left out what another one has: nothing of that was marked gone",
     "moving": "it changed while it was read; run the export again",

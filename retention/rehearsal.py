@@ -138,7 +138,7 @@ tenant:
   client_id: {info["client_id"]}
   credential: {{certificate: file:./server/{Path(info["certificate"]).name}}}
 store: {{url: file:./copy}}
-sources: {{mail: all, onedrive: all, sharepoint: all, directory: off}}
+sources: {{mail: all, onedrive: all, sharepoint: all, directory: on}}
 drive: {{versions: all, permissions: shared}}
 """
 

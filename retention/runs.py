@@ -32,7 +32,7 @@ from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.acceptance import MASS, NOT_FOUND, Acceptances
 from retention.config import Config
-from retention.coverage import listed_names, never_reached, not_built, nothing_of
+from retention.coverage import listed_names, never_reached, nothing_of
 from retention.findings import COUNTS, OTHER_WRITERS, Found, for_journal, found_of, unreached
 from retention.journal import Journal
 from retention.journal_places import move
@@ -336,7 +336,7 @@ class _Run:
                 if not self._has_any(kind):
                     nothing = nothing_of(kind)
                     self._uncovered(kind.value, nothing.code, str(nothing), nothing, kind)
-            rows = [*not_built(self._config), *never_reached(self._config)]
+            rows = never_reached(self._config)
             self._outcome.coverage = [self._with_names(row) for row in rows]
             self._saw_all = True
 

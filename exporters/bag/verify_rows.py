@@ -82,11 +82,12 @@ class PathRows:
         self._folder.cleanup()
 
     def by_path(self, *, descending: bool = False, drill: int | None = None) -> Iterator[PathRow]:
-        """Rows sorted by path: folders before what is in them (after it, if descending), what is there before what is gone.
+        """Rows sorted by path: folders before what is in them (after it, if descending), what is there before what is gone, what
+        was served before what we made.
 
         drill: only so many rows that become files of their own and are neither versions nor gone, by chance.
         """
-        order = "path DESC" if descending else "path, gone, kind = 'folder' DESC, kind, id"
+        order = "path DESC" if descending else "path, gone, kind = 'folder' DESC, kind = 'derived', kind, id"
         chosen = ""
         if drill is not None:
             others = "'version', 'derived', 'leftover', 'original', 'stream'"

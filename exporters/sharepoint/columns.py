@@ -15,17 +15,31 @@ from exporters.bag.ledger import BagWriter
 from exporters.bag.objects import LineObjects
 from exporters.clock import timestamp
 from exporters.drive.facts import is_facet
-from exporters.errors import SourceError
 from exporters.graph.answers import identifier_of, object_of, text_of
+from exporters.graph.asking import was_too_much
 from exporters.graph.calls import segment
-from exporters.graph.errors import GaveUpError, RefusedError, ResyncRequiredError, StoppedError, UnsupportedError
+from exporters.graph.errors import (
+    ForeignLinkError,
+    GaveUpError,
+    GraphError,
+    NotFoundError,
+    RefusedError,
+    ResyncRequiredError,
+    StoppedError,
+    UnsupportedError,
+)
 from exporters.graph.limits import Cost
 from exporters.outcomes import Outcome
 from exporters.sharepoint.inventory import Library
+from exporters.sharepoint.lists.facts import lacks_fields
+from exporters.sharepoint.lists.listing import PAGE_SIZES
 from exporters.sharepoint.lists.places import Places
 from exporters.sharepoint.run import SiteRun
 
-PARAMS = {"$expand": "fields", "$top": "1000"}
+EXPAND = {"$expand": "fields"}
+RESTARTS = 1
+_BY_THE_WAY = frozenset({"@odata.type", "@odata.context", "fields@odata.context"})
+"""What tells of the answer, and not of the item."""
 _UNIQUE = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _BATCH = 500
 MOST_WAITING = 5_000
@@ -58,6 +72,10 @@ def columns_gone(run: SiteRun, list_id: str) -> None:
         run.writer.emit("cursor", {"scope": cursor_scope(list_id), "kind": "dropped", "link": ""})
 
 
+class _FieldsLeftOutError(Exception):
+    """The delta of a list tells of its items, and not of their columns."""
+
+
 class Columns:
     """The list side of one library in one run. library: one whose list is known."""
 
@@ -67,6 +85,7 @@ class Columns:
         self._path = f"/sites/{segment(run.source.id)}/lists/{segment(self._list)}/items"
         self._objects = LineObjects(run.writer, run.clock)
         self._waiting: set[str] = set()
+        self._size = 0
         self._stem = f"{Places(run.writer).folder(self._list, library.title or library.name)}/columns"
         self._of = _DriveItems(run.writer, library.drive_id)
 
@@ -79,7 +98,7 @@ class Columns:
             self._objects.finish()
         except BaseException as error:
             self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
-            if isinstance(error, (StoppedError, SourceError)):
+            if isinstance(error, (StoppedError, GraphError)):
                 self._objects.finish()  # the store is well: what came is kept
             else:
                 self._objects.abandon()
@@ -89,24 +108,58 @@ class Columns:
 
     def _round(self, link: str | None) -> str:
         """One round; the link that the next one begins with, empty where there is none."""
-        try:
-            return self._delta(link) if link is not None else self._whole(self._from_the_start())
-        except ResyncRequiredError:
-            return self._whole(self._from_the_start())
-        except (UnsupportedError, RefusedError, GaveUpError) as error:
-            if not (isinstance(error, UnsupportedError) or error.status in (400, 405)):
-                raise
-            if link is not None:
-                return self._round(None)
-            return self._whole((rows, None) for rows in self._plain())
+        restarts = 0
+        while True:
+            try:
+                return self._whole(self._from_the_start()) if link is None else self._delta(link)
+            except ResyncRequiredError:
+                restarts += 1
+                if restarts > RESTARTS:
+                    raise
+                link = None
+            except ForeignLinkError:
+                if link is None:
+                    raise
+                link = None  # it was made at another address, which the configuration named then
+            except _FieldsLeftOutError:
+                return self._whole((rows, None) for rows in self._plain())
+            except (UnsupportedError, RefusedError, GaveUpError) as error:
+                says_no_delta = isinstance(error, UnsupportedError) or error.status in (400, 405)
+                if says_no_delta and link is None:
+                    return self._whole((rows, None) for rows in self._plain())
+                if link is None and not self._may_ask_for_less(error):
+                    raise
+                if link is not None and not says_no_delta:
+                    raise
+                link = None
+
+    def _may_ask_for_less(self, error: GraphError) -> bool:
+        """Whether a page was too much for the service; then the next are smaller."""
+        if not (isinstance(error, GaveUpError) and was_too_much(error)) or self._size + 1 >= len(PAGE_SIZES):
+            return False
+        self._size += 1
+        return True
+
+    @property
+    def _params(self) -> dict[str, str]:
+        return {**EXPAND, "$top": str(PAGE_SIZES[self._size])}
 
     def _from_the_start(self) -> Iterator[tuple[list[JsonObject], str | None]]:
-        for page in self._run.graph.delta(f"{self._path}/delta", params=PARAMS):
+        for page in self._run.graph.delta(f"{self._path}/delta", params=self._params):
+            if any(lacks_fields(row) for row in page.rows):
+                raise _FieldsLeftOutError
             yield page.rows, page.delta_link
 
     def _plain(self) -> Iterator[list[JsonObject]]:
-        """All items as they are, of a list that tells no changes (Q-007)."""
-        return self._run.graph.pages(self._path, params=PARAMS, cost=Cost.LISTING)
+        """All items as they are, of a list that tells no changes (Q-007), or leaves out what was asked for."""
+        while True:
+            try:
+                yield from self._run.graph.pages(self._path, params=self._params, cost=Cost.LISTING)
+            except GaveUpError as error:
+                if not self._may_ask_for_less(error):
+                    raise
+            else:
+                return
 
     def _delta(self, link: str) -> str:
         following = ""
@@ -152,7 +205,12 @@ class Columns:
             self._keep(item_id, served, held)
 
     def _keep(self, item_id: str, served: JsonObject, held: JsonObject | None) -> None:
-        graph = {name: value for name, value in served.items() if name != "@odata.type"}
+        if lacks_fields(served):
+            try:
+                served = self._run.graph.get(f"{self._path}/{segment(item_id)}", params=EXPAND, cost=Cost.SINGLE)
+            except NotFoundError:
+                return  # the next round tells what became of it
+        graph = {name: value for name, value in served.items() if name not in _BY_THE_WAY}
         line: JsonObject = {"id": item_id, "list": self._list, "graph": graph}
         if held is not None and held["outcome"] == Outcome.COPIED and held["sha256"] == Hashed.of(dump_json(line)):
             return

@@ -32,12 +32,13 @@ def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError], re
     for list_id, code in sorted(inventory.unreadable.items()):
         reason = f"The library {listed.get(list_id, list_id)!r} could not be asked for its files."
         rows.append({"class": "libraries", "state": IN_PART, "code": code, "reason": reason})
+    unknown = sorted(library.name for library in inventory.libraries if library.list_id is None)
+    if unknown:
+        reason = f"The service does not say which lists these libraries are, so their columns are not copied: {_named(unknown)}."
+        rows.append({"class": "columns", "state": NOT_REACHABLE, "reason": reason})
     system = sorted(one.name for one in inventory.left_out if one.id not in inventory.unreadable)
     if system:
-        shown = ", ".join(system[:MOST_NAMES]) + (
-            f" and {len(system) - MOST_NAMES} more" if len(system) > MOST_NAMES else ""
-        )
-        reason = f"Lists of the service's own are named and not copied: {shown}."
+        reason = f"Lists of the service's own are named and not copied: {_named(system)}."
         rows.append({"class": "system_lists", "state": NOT_ASKED, "reason": reason})
     return rows
 
@@ -84,3 +85,8 @@ def unfinished(rows: list[JsonObject]) -> list[JsonObject]:
     """The same of a run that ended before it had come to all: nothing is covered by that."""
     reason = "the run ended before all of it was copied"
     return [{**row, "state": IN_PART, "reason": reason} if row["state"] == COVERED else row for row in rows]
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more

@@ -121,9 +121,15 @@ def read_inventory(graph: GraphSession, site_id: str) -> Inventory:
             drive = _drive_of(graph, path, one, found)
             if drive is None:
                 continue
+            drives.pop(drive["id"], None)
             one = _site_list(row, drive)
         found.add(one, drive)
-    found.libraries += [_library(drive, None) for drive in drives.values()]
+    for drive in drives.values():  # of which no list is known
+        named = _list_of(graph, drive["id"])
+        if named is None or any(one.id == named["id"] for one in found.lists):
+            found.libraries.append(_library(drive, None))
+        else:
+            found.add(_site_list(named, drive), drive)
     return found
 
 
@@ -239,3 +245,12 @@ def _drive_of(graph: GraphSession, path: str, one: SiteList, found: Inventory) -
         found.unreadable[one.id] = "malformed"
     found.left_out.append(one)
     return None
+
+
+def _list_of(graph: GraphSession, drive: str) -> JsonObject | None:
+    """The list that a drive says it is (1 unit); None if it does not say."""
+    try:
+        row = graph.get(f"/drives/{segment(drive)}/list", params={"$select": LIST_SELECT}, cost=Cost.SINGLE)
+    except (ItemError, SourceError):
+        return None
+    return row if identifier_of(row.get("id")) is not None else None

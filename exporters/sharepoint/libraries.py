@@ -11,7 +11,7 @@ from exporters.bag.ledger import BagDamagedError
 from exporters.drive.copying import DriveCopy
 from exporters.drive.scope import Roots, Scope
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
-from exporters.graph.calls import segment
+from exporters.graph.calls import JsonObject, segment
 from exporters.graph.errors import GaveUpError, NoDriveError, NotFoundError
 from exporters.graph.limits import Cost
 from exporters.sharepoint.columns import Columns, columns_are_due, columns_gone, note_columns_due
@@ -101,15 +101,24 @@ class Libraries:
     def _settle_missing(self, drive: str, list_id: str) -> bool:
         """A library that the inventory does not name: gone if the service does not find it either, else copied all the same."""
         run = self._run
-        try:
-            served = run.graph.get(f"/drives/{segment(drive)}", params={"$select": "id,name"}, cost=Cost.SINGLE)
-        except (NotFoundError, NoDriveError):
+        served = self._asked_for(drive)
+        if served is None:
             copy = self._drive_copy(drive, self._last_name(drive))
             if copy.vanish():
                 columns_gone(run, list_id)
                 forget_library(run.writer, drive)
             return True
         return self._copy(Library(drive, str(served.get("name") or drive), list_id or None, served))
+
+    def _asked_for(self, drive: str) -> JsonObject | None:
+        """The drive as the service has it; None if it says twice that there is none: a fresh replica may lag (Q-013)."""
+        for _ in range(2):
+            try:
+                params = {"$select": "id,name"}
+                return self._run.graph.get(f"/drives/{segment(drive)}", params=params, cost=Cost.SINGLE)
+            except (NotFoundError, NoDriveError):
+                continue
+        return None
 
     def _last_name(self, drive: str) -> str:
         row = self._run.writer.state.row(("site", "drive", drive))

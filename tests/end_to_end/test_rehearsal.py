@@ -11,6 +11,7 @@ import pytest
 
 from retention.cli.main import main
 from tests.end_to_end.driving import COMMAND, wait_for
+from tests.independent import judge_directory
 from tests.independent.differences import Differences
 from tests.independent.reader import read_store
 from tests.independent.site_bag import read_site_bag
@@ -34,13 +35,15 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     stores = [path.parent for path in tmp_path.rglob("lastcopy.json")]
     assert len(stores) == 1
     reading = read_store(stores[0])
-    own_readers = ("mail/", "sharepoint/")  # mail and sites have readers of their own
-    of_drives = [line for line in reading.differences if not line.startswith(own_readers)]
+    judged = ("mail/", "sharepoint/", "directory")  # these have readers of their own
+    of_drives = [line for line in reading.differences if not line.startswith(judged)]
     assert of_drives == [], of_drives[:10]
     assert sum(name.startswith("onedrive/") for name in reading.bags) >= 8
     mailboxes = [name for name in reading.bags if name.startswith("mail/")]
     assert len(mailboxes) == 12 and all(list((stores[0] / name / "data" / "pst").glob("*.pst")) for name in mailboxes)
     assert "A mailbox has become a PST" in result.stdout
+    directory = judge_directory.judge(stores[0], judge_directory.read(folder / "tenant"))
+    assert directory == [], directory[:10]
     sites = {name for name in reading.bags if name.startswith("sharepoint/")}
     assert sites == {"sharepoint/root", "sharepoint/sites!harbour-wall", "sharepoint/sites!harbour-wall!survey"}
     of_sites = Differences()

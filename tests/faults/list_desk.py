@@ -58,6 +58,8 @@ class ListDesk:
     store: FolderStore = field(init=False)
     masses: dict[str, str] = field(default_factory=dict)
     """Of the last run: by list, digests of what vanished at once."""
+    was_quiet: bool = False
+    """Whether the last run read nothing but the heads of the bag."""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -95,6 +97,7 @@ class ListDesk:
             part.copy()
             if not stop.is_set():
                 part.derive()
+            self.was_quiet = not writer.is_loaded
             if writer.is_loaded:
                 name_source(writer, source, self.clock)
             writer.close("stopped" if stop.is_set() else "complete")

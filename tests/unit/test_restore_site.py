@@ -12,7 +12,8 @@ from tests.independent import tiny_sites
 
 def fill(site: tiny_sites.Site) -> None:
     tiny_sites.fill_library(site.library("Documents"))
-    plain(site.library("Plans / 2026"), 3)
+    plans = plain(site.library("Plans / 2026"), 3)
+    plans.file_in("columns.csv", plans.root, b"people's own")
     pages = site.library("Site Pages", "webPageLibrary")
     site.page("Home.aspx", "Home", "<p>Welcome</p>", _file=pages.file_in("Home.aspx", pages.root)["id"])
 
@@ -44,6 +45,7 @@ def test_libraries_are_folders_of_the_tree(lab: SiteDesk, tmp_path: Path) -> Non
                 assert place.read_bytes() == truth.drives.read(row["_c"])
     assert (tmp_path / "out/Documents/Empty folder").is_dir()
     assert (tmp_path / "out/Documents/Odd #% names/50% of it.docx").is_file()
+    assert (tmp_path / "out/Plans/columns.csv").read_bytes() == b"people's own", "and our table stands beside it"
     assert len([*(tmp_path / "out/Plans").rglob("*.txt")]) == 3
     assert {"Home.aspx", "Home.aspx.json", "Home.aspx.html"} <= {
         path.name for path in (tmp_path / "out/Site Pages").iterdir()

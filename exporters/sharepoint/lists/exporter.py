@@ -10,8 +10,9 @@ from typing import Any
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json
+from exporters.bag.ledger import BagDamagedError
 from exporters.drive.settings import DriveSettings
-from exporters.errors import RunError
+from exporters.errors import RunError, SourceError
 from exporters.graph.calls import segment
 from exporters.graph.errors import GraphError, NotFoundError, SiteLockedError
 from exporters.graph.limits import Cost
@@ -54,8 +55,8 @@ class Lists:
                     self._schemas.refresh(one)
                 else:
                     did = self._copy_one(one, has_failures=one.id in again, anew=one.id in odd) or did
-            except GraphError as error:
-                if isinstance(error, (RunError, SiteLockedError)):
+            except (GraphError, SourceError) as error:
+                if isinstance(error, (RunError, SiteLockedError, BagDamagedError)):
                     raise
                 self._refused[one.id] = error.code
         self._note_refusals()

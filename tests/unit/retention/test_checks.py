@@ -8,7 +8,7 @@ import pytest
 from exporters.errors import ConfigurationError, RunError
 from retention.checks import Check, _attachments, _clock, _permissions, _versioning, failed, verdict
 from retention.config import Config, parse
-from retention.permissions import BASE, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
+from retention.permissions import BASE, DIRECTORY, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
 from retention.verdicts import Exit
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -85,24 +85,26 @@ def needs(text: str, cloud: str = "worldwide") -> set[str]:
 
 def test_permissions_follow_what_is_asked_for_and_what_the_cloud_has() -> None:
     base = {"User.Read.All", "Organization.Read.All"}
-    sites = {"Sites.Read.All"}
-    assert needs("sources: {mail: none}") == base | {"Files.Read.All"} | sites
-    assert needs("sources: {mail: none, sharepoint: none}") == base | {"Files.Read.All"} | sites
-    assert needs("sources: {mail: none, onedrive: none}") == base | sites
-    base, none = {"User.Read.All", "Organization.Read.All"}, "sharepoint: none"
+    sites, off = {"Sites.Read.All"}, "directory: off"
+    assert needs(f"sources: {{mail: none, {off}}}") == base | {"Files.Read.All"} | sites
+    assert needs(f"sources: {{mail: none, sharepoint: none, {off}}}") == base | {"Files.Read.All"} | sites
+    assert needs(f"sources: {{mail: none, onedrive: none, {off}}}") == base | sites
+    none = f"sharepoint: none, {off}"
     assert needs(f"sources: {{onedrive: none, {none}}}") == base | MAIL_ROLES
     assert needs(f"sources: {{mail: none, onedrive: none, {none}}}") == base
     export = {need.name for need in EXPORT_API}
-    off = f"sources: {{onedrive: none, archive: none, {none}}}\nmail: {{fasttransfer: off}}"
-    assert needs(off) == base | MAIL_ROLES - export
+    quiet = f"sources: {{onedrive: none, archive: none, {none}}}\nmail: {{fasttransfer: off}}"
+    assert needs(quiet) == base | MAIL_ROLES - export
     assert needs(f"sources: {{onedrive: none, {none}}}", "usgov_l4") == base | MAIL_ROLES - export
     assert needs(f"sources: {{onedrive: none, {none}}}", "china") == base | MAIL_ROLES - export - {"Tasks.Read.All"}
+    directory = {need.name for need in DIRECTORY}
+    assert needs("sources: {mail: none, onedrive: none, sharepoint: none}") == base | directory
 
 
-@pytest.mark.parametrize("sources", ["{mail: none, onedrive: none}", "{mail: none, sharepoint: none}"])
+@pytest.mark.parametrize("sources", ["mail: none, onedrive: none", "mail: none, sharepoint: none"])
 def test_the_lack_of_sites_read_all_is_partial_and_says_what_for(sources: str) -> None:
     """Sites, or the OneDrives of people who left, stay uncovered: the rest is copied."""
-    text = f"tenant: {{id: contoso.com, client_id: x, credential: {{secret: env:X}}}}\nsources: {sources}\n"
+    text = f"tenant: {{id: contoso.com, client_id: x, credential: {{secret: env:X}}}}\nsources: {{{sources}, directory: off}}\n"
     config = Config(Path("lastcopy.yaml"), parse(text))
     have = frozenset({"User.Read.All", "Organization.Read.All", "Files.Read.All", "LicenseAssignment.Read.All"})
     found = [check for check in _permissions(have | {"Sites.Selected"}, needs_of(config)) if check.mark == "bad"]

@@ -104,7 +104,10 @@ def test_a_library_without_a_drive_in_the_listing_is_asked_for_it() -> None:
 
 
 def test_a_drive_without_a_list_is_copied() -> None:
+    """And asked which list it is."""
     assert libraries(read([], [drive("Odd")])) == {"D-Odd": None}
+    found = read([], [drive("Odd")], **{"D-Odd": listed("Found", id="L-1")})
+    assert libraries(found) == {"D-Odd": "L-1"} and [one.id for one in found.lists] == ["L-1"]
 
 
 @pytest.mark.parametrize("row", [{"displayName": "x"}, {"id": None}, {"id": ""}, {"id": 7}])
