@@ -112,4 +112,8 @@ def _of_pages(site: SiteTruth, draw: random.Random) -> list[Row]:
     rows: list[Row] = [{**about, "id": page["id"], **change} for page, change in zip(pages, changes, strict=False)]
     if len(pages) > 2:
         rows.append({**about, "id": pages[2]["id"], "op": "delete"})
+        part = {"@odata.type": "#microsoft.graph.textWebPart", "id": "part", "innerHtml": "<p>Brand <i>new</i></p>"}
+        section = {"id": "1", "layout": "oneColumn", "columns": [{"id": "1", "width": 12, "webparts": [part]}]}
+        canvas = {"horizontalSections": [section], "verticalSection": None}
+        rows.append({**about, "op": "create", "name": "New.aspx", "title": "New", "canvasLayout": canvas})
     return rows

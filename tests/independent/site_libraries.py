@@ -164,9 +164,7 @@ class LibraryJudge:
                             "gone", f"{self.where}: bytes of {row.get('path')!r}", held in self._bytes_of(row["id"])
                         )
                 else:
-                    is_made = (
-                        self.truth.is_changed and kind == "folder"
-                    )  # `delete-recreate`: its id is the server's own
+                    is_made = kind in ("file", "folder") and self._is_made(row["id"])
                     self.found.check("nothing else", f"{self.where}: {kind} {row.get('path')!r} of nothing", is_made)
 
     def _bytes_of(self, item_id: str) -> set[str]:
@@ -224,9 +222,10 @@ class LibraryJudge:
             self.found.check("nothing else", f"{self.where}: columns of {item_id}", is_known)
 
     def _is_made(self, item_id: str) -> bool:
-        """Whether it can be a folder that a change made (`delete-recreate`), whose id is the server's own."""
-        is_folder = ("folder", self.library.id, item_id) in self.bag.rows
-        return self.truth.is_changed and is_folder and item_id not in self.library.deleted
+        """Whether it can be a folder (`delete-recreate`) or file that a change made, whose id is the server's own."""
+        file = self.bag.rows.get(("file", self.library.id, item_id), {})
+        is_new = ("folder", self.library.id, item_id) in self.bag.rows or file.get("name") in self.library.made
+        return self.truth.is_changed and is_new and item_id not in self.library.deleted
 
     def _line_of(self, where: str, truth: Row, fields: Row) -> None:
         """What is known of the list side of an item: its name, and columns that the data give it."""

@@ -40,10 +40,12 @@ class Things:
 
 @dataclass
 class LibraryTruth(DriveTruth):
-    """A document library: a drive, the list behind it, and the names that it has had, the newest last."""
+    """A document library: a drive, the list behind it, the names that it has had, the newest last, and names of files that a
+    change made, whose ids are the server's own."""
 
     list_row: Row = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
+    made: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -252,6 +254,9 @@ class TenantTruth:
         if op == "create":
             made = {key: change[key] for key in ("name", "title", "canvasLayout") if key in change}
             site.pages.put({"id": f"new {change['name']}", **made, "_made": True})
+            for one in site.libraries.values():
+                if one.list_row.get("list", {}).get("template") == "webPageLibrary":
+                    one.made.add(change["name"])
             return
         row = site.pages.rows.get(str(change["id"]))
         if row is None:

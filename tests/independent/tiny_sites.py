@@ -194,6 +194,7 @@ def fill_team(site: Site) -> None:
     for name, title, html in (
         ("Home.aspx", "Home & hearth", HTML),
         ("Gr\u00f6\u00dfe 50%.aspx", "Size", "<p>Nothing</p>"),
+        ("Old.aspx", "", ""),
     ):
         file = pages.file_in(name, pages.root)
         site.page(name, title, html, _file=file["id"])
