@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup setup-dev rehearsal test check format lock bench soak clean
+.PHONY: help setup setup-dev rehearsal test check format lock bench bench-sweep soak clean
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
@@ -41,6 +41,9 @@ format: setup-dev  ## put the code into the house style
 
 bench: setup-dev  ## speed and memory, as ratios
 	@$(BIN)/python -m pytest tests/bench -m bench -s
+
+bench-sweep: setup-dev  ## a sweep of 10,000 subscriptions, on SQLite and PostgreSQL; exits 1 if it is too slow
+	@PYTHONPATH=. $(BIN)/python -m tests.bench.sweep_bench
 
 soak: setup-dev  ## the long ones: crashes, a million files
 	@$(BIN)/python -m pytest tests -m soak -s

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import structlog
 
@@ -20,7 +20,9 @@ from exporters.bag.fence import AnotherWriterError
 from exporters.bag.formats import JsonObject
 from exporters.bag.ledger import BagDamagedError, BagWriter, Run, open_bag
 from exporters.clock import Clock, stamp, timestamp
-from exporters.copied import Progress
+from exporters.copied import CopyResult, Progress
+from exporters.directory.exporter import CURSOR as DIRECTORY_CURSOR
+from exporters.directory.exporter import DirectoryExporter
 from exporters.discovery import successor_of
 from exporters.drive.crew import Crew
 from exporters.drive.exporter import DriveExporter
@@ -46,7 +48,7 @@ from exporters.scratch import scratch_error
 from exporters.sharepoint.described import CURSOR as SITE_CURSOR
 from exporters.sharepoint.exporter import SiteExporter
 from exporters.sharepoint.settings import SiteSettings
-from exporters.sources import Source, SourceKind
+from exporters.sources import FINDABLE, Source, SourceKind
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.segments import ReplacedError
@@ -92,6 +94,8 @@ class ExportSettings:
     def at_once(self, kind: SourceKind) -> int:
         """How many sources of a kind are copied side by side: mail does not share its limits with the others, so neither waits
         for the other."""
+        if kind is SourceKind.DIRECTORY:
+            return 1
         if kind is SourceKind.SHAREPOINT:
             return self.sites_at_once
         return self.mailboxes_at_once if kind is SourceKind.MAIL else self.drives_at_once
@@ -142,7 +146,7 @@ class _Places:
         self._copying, self._settings = copying, copying.settings
         self._pools = {
             kind: ThreadPoolExecutor(self._settings.at_once(kind), thread_name_prefix=f"lastcopy-{kind}")
-            for kind in (SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT)
+            for kind in FINDABLE
         }
         self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
         self._given: set[str] = set()
@@ -277,9 +281,7 @@ class Copying:
                     result.take_pst(writer.heads.cursors.get(PST_CURSOR), composing.error)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
 
-    def _exporter(
-        self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]
-    ) -> DriveExporter | MailExporter | SiteExporter:
+    def _exporter(self, source: Source, writer: BagWriter, compose: Callable[[BagWriter], None]) -> "Exporter":
         def accepts_removals(digest: str) -> bool:
             return self.settings.accepts_removals(source, digest)
 
@@ -295,6 +297,16 @@ class Copying:
                 accepts_removals=accepts_removals,
                 is_group=source.is_group,
                 compose=compose,
+            )
+        if source.kind is SourceKind.DIRECTORY:
+            return DirectoryExporter(
+                source,
+                self.graph,
+                writer,
+                self.run.clock,
+                progress=self.progress,
+                stop=self.stop,
+                accepts_removals=accepts_removals,
             )
         if source.kind is SourceKind.SHAREPOINT:
             return SiteExporter(
@@ -319,6 +331,16 @@ class Copying:
             stop=self.stop,
             accepts_removals=accepts_removals,
         )
+
+
+class Exporter(Protocol):
+    """Copies one source into its bag. result: what came of it so far."""
+
+    result: CopyResult
+
+    def run(self) -> CopyResult:
+        """Copy, and close the bag. Raises: SourceError, RunError, errors of the store."""
+        ...
 
 
 class _Composing:
@@ -346,6 +368,8 @@ def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> boo
     """Whether an earlier run listed a source to the end, by the cursors of its bag (docs/formats.md)."""
     if source.kind is SourceKind.MAIL:
         return ("threads" if source.is_group else "folders") in cursors
+    if source.kind is SourceKind.DIRECTORY:
+        return DIRECTORY_CURSOR in cursors
     if source.kind is SourceKind.SHAREPOINT:
         return SITE_CURSOR in cursors
     return cursors.get(source.id, {}).get("kind") == "delta"
@@ -373,7 +397,11 @@ def only_this_source(error: LastcopyError) -> bool:
 
 
 def _source_row(source: Source, settings: ExportSettings) -> JsonObject:
-    kept: Mapping[str, Any] = settings.mail.as_kept() if source.kind is SourceKind.MAIL else settings.drive.as_kept()
+    kept: Mapping[str, Any] = settings.drive.as_kept()
+    if source.kind is SourceKind.MAIL:
+        kept = settings.mail.as_kept()
+    elif source.kind is SourceKind.DIRECTORY:
+        kept = {}
     if source.is_group:
         kept = {**kept, "group": True}  # by this a later run knows it that no longer finds it in the directory
     return {

@@ -117,7 +117,8 @@ def restore_source(
     ):
         result.segment, result.problems = rows.segment, rows.problems
         tree = Tree(os.path.abspath(to), result.changed_names, windows=windows)  # noqa: PTH100 - a link is the operator's choice
-        chosen = _Chosen(result, include_gone=include_gone, versions=versions, under=under.rstrip("/"))
+        lines = as_of is not None or drill is not None
+        chosen = _Chosen(result, include_gone=include_gone, versions=versions, under=under.rstrip("/"), lines=lines)
         jobs = _jobs(chosen.of(rows.by_path(drill=drill)), tree, later)
         for done in in_order(
             pool, lambda task: [_write(store, bag, job) for job in task], _tasks(jobs), ahead=workers * 2
@@ -137,8 +138,12 @@ def restore_source(
 class _Chosen:
     """Which rows are asked for; what has no bytes is noted."""
 
-    def __init__(self, result: RestoreResult, *, include_gone: bool, versions: bool, under: str) -> None:
+    def __init__(
+        self, result: RestoreResult, *, include_gone: bool, versions: bool, under: str, lines: bool = False
+    ) -> None:
+        """lines: items of lists become files of their own; else the tables made of them tell all of them."""
         self._result, self._gone, self._versions, self._under = result, include_gone, versions, under
+        self._lines = lines
 
     def of(self, rows: Iterator[PathRow]) -> Iterator[PathRow]:
         """Files (and versions) with their bytes, and folders."""
@@ -151,7 +156,9 @@ class _Chosen:
             elif row.kind in notes:
                 notes[row.kind].add(row.path, "it has no bytes of its own")
             elif row.kind == "derived" and self._result.run is not None:
-                continue  # what a PST was then has been made anew since
+                continue  # what a PST, or a table, was then has been made anew since
+            elif row.kind == "list_item" and not self._lines:
+                continue
             elif row.kind == "folder" or row.kind in _WITH_BYTES:
                 yield row
 

@@ -125,7 +125,8 @@ def main_class(source_kind: SourceKind, *, is_group: bool = False) -> str:
     """The class of content that a source is there for: its row of coverage comes first."""
     if source_kind is SourceKind.MAIL:
         return "group_conversations" if is_group else "primary_mailbox"
-    return "libraries" if source_kind is SourceKind.SHAREPOINT else "files"
+    names = {SourceKind.SHAREPOINT: "libraries", SourceKind.DIRECTORY: "directory"}
+    return names.get(source_kind, "files")
 
 
 def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) -> list[JsonObject]:
@@ -136,6 +137,8 @@ def coverage_of(result: SourceResult, drive: DriveSettings, mail: MailSettings) 
         return [_row(name, NOT_REACHABLE, str(problem), code=problem.code)]
     if source.kind is SourceKind.MAIL:
         return list(_of_mailbox(result, mail))
+    if source.kind is SourceKind.DIRECTORY:
+        return result.told or [_row("directory", IN_PART, "the run ended before it was listed to the end")]
     return list(_of_site(result, drive) if source.kind is SourceKind.SHAREPOINT else _of_drive(result, drive))
 
 
@@ -181,7 +184,7 @@ def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, parti
 
 _OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
 """Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
-_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "pages_not_listed"})
+_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "listing_incomplete", "pages_not_listed"})
 
 
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:

@@ -17,7 +17,7 @@ class SourceKind(StrEnum):
     DIRECTORY = "directory"
 
 
-FINDABLE = (SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT)
+FINDABLE = (SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT, SourceKind.DIRECTORY)
 """The kinds that can be found in a tenant so far, and copied."""
 
 

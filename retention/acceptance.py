@@ -18,7 +18,7 @@ NOT_BUILT = "not_in_this_version"
 NOT_FOUND = "source_not_found"
 UNRECONCILED = "not_reconciled"
 MASS = "mass_disappearance"
-CLASSES = ("directory",)
+CLASSES: tuple[str, ...] = ()
 REFUSED = frozenset(
     {
         *("access_denied", "drive_not_found", "locked", "no_drive", "no_mailbox", "no_sites", "not_found"),

@@ -1,15 +1,14 @@
-"""What the configuration asks for, and what of that no run can bring: names, kinds of which nobody has one, classes not built,
-and what no application can read.
+"""What the configuration asks for, and what of that no run can bring: names, kinds of which nobody has one, and
+what no application can read.
 
 Rules of this file: no I/O; rows of coverage, as they stand in the record of a run. Source: design §7, retention-domain §4,
-docs/decisions/0008, 0030.
+docs/decisions/0030.
 """
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import SourceError
-from exporters.results import EDISCOVERY, NEVER, NOT_REACHABLE
+from exporters.results import EDISCOVERY, NEVER
 from exporters.sources import SourceKind
-from retention.acceptance import NOT_BUILT
 from retention.config import Config
 from retention.selection import chosen, kinds_asked
 
@@ -22,17 +21,6 @@ def listed_names(config: Config) -> list[tuple[SourceKind, str]]:
 
 def _listed(choice: str | list[str]) -> list[str]:
     return [] if isinstance(choice, str) else list(choice)
-
-
-def not_built(config: Config) -> list[JsonObject]:
-    """Classes that the configuration leaves on and this version does not copy. asked: whether the file itself says so."""
-    sources = config.settings.sources
-    rows: list[JsonObject] = []
-    if sources.directory:
-        reason = "This version copies OneDrives, mailboxes and sites; it does not copy this yet."
-        asked = "directory" in sources.model_fields_set
-        rows.append({"class": "directory", "state": NOT_REACHABLE, "code": NOT_BUILT, "reason": reason, "asked": asked})
-    return rows
 
 
 def never_reached(config: Config) -> list[JsonObject]:

@@ -44,7 +44,7 @@ REASONS = {
     " does not need it",
     "folders_not_listed": "some of its folders could not be listed: what is new in them is missing",
     "libraries_refused": "some of its libraries could not be copied to their end: what is new in them is missing",
-    "lists_not_listed": "some of its lists could not be read to their end: what is new in them is missing",
+    "lists_not_listed": "some of its lists, or their columns, could not be read to their end: what is new in them is missing",
     "pages_not_listed": "its pages could not be listed: what is new among them is missing",
     "listing_incomplete": "a listing left out what another one has: nothing of that was marked gone",
     "moving": "it changed while it was read; run the export again",
@@ -152,14 +152,17 @@ def unreached(
 
 
 def for_journal(found: Iterable[Found]) -> JsonObject:
-    """What the row `run_ended` says of sources: what they show as a whole, which refused, and which did not answer."""
-    row: JsonObject = {"wholes": {}, "refused": [], "unanswered": []}
+    """What the row `run_ended` says of sources: what they show as a whole, which refused, which did not answer, and in which
+    something is open that nobody accepted."""
+    row: JsonObject = {"wholes": {}, "refused": [], "unanswered": [], "open": []}
     for source in found:
         wholes = {code: digest for code, digest in source.wholes.items() if code not in PASSING}
         if wholes:
             row["wholes"][source.place] = wholes
         if source.heard != "answered":
             row[source.heard].append(source.place)
+        if source.is_open:
+            row["open"].append(source.place)
     return {name: value if name == "wholes" else sorted(value) for name, value in row.items() if value}
 
 

@@ -26,6 +26,7 @@ TIMEOUT_SECONDS = 30.0
 MAIL_SCHEMES = frozenset({"mailto", "mailtos", "smtp", "smtps"})
 _PORTS = {"mailto": 25, "smtp": 25, "mailtos": 587, "smtps": 465}
 MESSAGE_DOMAIN = "lastcopy.invalid"
+_LOG = logging.getLogger("apprise")
 _ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+")
 
 
@@ -220,6 +221,7 @@ class AppriseChannel:
     def __init__(self, name: str, address: str) -> None:
         import apprise
 
+        _keep_to_ourselves(_LOG)
         made = apprise.Apprise.instantiate(address, suppress_exceptions=True)
         if made is None and address.lower().startswith(("http://", "https://")):
             made = apprise.Apprise.instantiate("json" + address[len("http") :], suppress_exceptions=True)
@@ -239,21 +241,23 @@ class AppriseChannel:
     def send(self, message: Message) -> None:
         """See `Channel.send`. Apprise only says that it failed; what it logs tells whether an answer came."""
         heard = _Heard()
-        log = logging.getLogger("apprise")
-        level, passes = log.level, log.propagate
-        log.addHandler(heard)
-        log.setLevel(logging.DEBUG)
-        log.propagate = False  # it writes addresses
+        _LOG.addHandler(heard)
         try:
             done = self._service.notify(
                 title=message.subject, body=message.text, notify_type="failure" if message.is_urgent else "warning"
             )
         finally:
-            log.removeHandler(heard)
-            log.setLevel(level)
-            log.propagate = passes
+            _LOG.removeHandler(heard)
         if not done:
             raise NotDeliveredError(heard.reason, is_uncertain=heard.is_uncertain)
+
+
+def _keep_to_ourselves(log: logging.Logger) -> None:
+    """What Apprise logs holds addresses: it goes to no log of ours, and to `_Heard` whole."""
+    log.propagate = False
+    log.setLevel(logging.DEBUG)
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
 
 
 class _Heard(logging.Handler):

@@ -91,6 +91,28 @@ EXPORT_API = (
 )
 
 
+DIRECTORY = (
+    Need("User.Read.All", _DIRECTORY | {"User.ReadWrite.All"}, "read users with their licences", "wanted"),
+    Need(
+        "Group.Read.All",
+        _DIRECTORY | {"Group.ReadWrite.All"},
+        "read groups with their members",
+        "wanted",
+    ),
+    Need("Organization.Read.All", _DIRECTORY | {"Organization.ReadWrite.All"}, "read subscriptions", "wanted"),
+    Need("LicenseAssignment.Read.All", LICENCE_ROLES, "read licences", "wanted"),
+    Need("Domain.Read.All", _DIRECTORY | {"Domain.ReadWrite.All"}, "read domains and their DNS records", "wanted"),
+    Need("TermStore.Read.All", frozenset({"TermStore.ReadWrite.All"}), "read the term store", "wanted"),
+    Need(
+        "RoleManagement.Read.Directory",
+        _DIRECTORY | {"RoleManagement.Read.All", "RoleManagement.ReadWrite.Directory"},
+        "read who holds which role",
+        "welcome",
+    ),
+    Need("Member.Read.Hidden", frozenset(), "read the members of groups that hide them", "welcome"),
+)
+
+
 def needs_of(config: Config) -> list[Need]:
     """What the application should be allowed to do, by what the configuration asks for."""
     sources = config.settings.sources
@@ -105,6 +127,8 @@ def needs_of(config: Config) -> list[Need]:
         second = config.settings.mail.fasttransfer
         if cloud in WORLDWIDE and (second != "off" or sources.archive != "none"):
             needs += [need._replace(weight="wanted") for need in EXPORT_API] if second == "on" else EXPORT_API
+    if SourceKind.DIRECTORY in kinds:
+        needs += DIRECTORY
     return needs
 
 
@@ -115,4 +139,4 @@ def missing(needs: Collection[Need], roles: Collection[str]) -> list[Need]:
 
 def may_write(roles: Collection[str]) -> list[str]:
     """Permissions that do more than read."""
-    return sorted(r for r in roles if "Write" in r or "FullControl" in r or "Manage" in r or "ImportExport" in r)
+    return sorted(r for r in roles if "Write" in r or "FullControl" in r or ".Manage" in r or "ImportExport" in r)

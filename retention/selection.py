@@ -91,6 +91,8 @@ def unknown_source(name: str, known: list[str]) -> ConfigurationError:
 
 def chosen(settings: SourcesSettings, kind: SourceKind) -> str | list[str]:
     """What the configuration says of a kind of source: all, none, or a list of names."""
+    if kind is SourceKind.DIRECTORY:
+        return "all" if settings.directory else "none"
     choice: str | list[str] = getattr(settings, kind.value)
     return choice
 
@@ -102,9 +104,13 @@ def kinds_asked(settings: SourcesSettings) -> list[SourceKind]:
 
 def kinds_of(name: str, settings: SourcesSettings) -> list[SourceKind]:
     """The kinds that a name means: that of kind/NAME; of NAME alone, those that the configuration asks for (a user's drive and
-    mailbox have one name), or any if it asks for none. A name with an @ is no site's: to look for sites costs a request each."""
+    mailbox have one name), or any if it asks for none. A name with an @ is no site's: to look for sites costs a request each. The
+    directory has no name but its own."""
+    if folded(name) == SourceKind.DIRECTORY:
+        return [SourceKind.DIRECTORY]
     said = [kind for kind in FINDABLE if folded(name).startswith(f"{kind}/")]
     possible = [kind for kind in FINDABLE if kind is not SourceKind.SHAREPOINT or "@" not in name]
+    possible = [kind for kind in possible if kind is not SourceKind.DIRECTORY]
     asked = [kind for kind in kinds_asked(settings) if kind in possible]
     return said or asked or possible
 

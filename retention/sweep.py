@@ -7,7 +7,7 @@ Source: design §4 (the journal), §6 (`sweep`); retention-domain §5.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from retention.verdicts import Exit
 if TYPE_CHECKING:  # a sweep with nothing due needs none of them
     from retention.timeline import Timeline
 
+_AT_ONCE = datetime.fromtimestamp(0, UTC)
 HELD_FOR = timedelta(minutes=10)
 """A claim without a result belongs to its sweep so long, by the store's clock (retention-domain §5)."""
 
@@ -92,7 +93,8 @@ class Sweep:
         if again:
             verdict = self._verdict()
             self._settle(self._plan_these(self._books.index.subscriptions(again), verdict), verdict)
-        result.next_due = self._books.index.soonest()
+        soonest = self._books.index.soonest()
+        result.next_due = (soonest[0], max(soonest[1], result.now)) if soonest is not None else None
         return result
 
     def schedule(self) -> int:
@@ -195,29 +197,25 @@ class Sweep:
     # -- what is copied -----------------------------------------------------------------------------------------------
 
     def _is_proven(self, subscription: Subscription) -> bool:
-        missing = self.missing(subscription.id) if subscription.sources and self._bags else None
-        return missing is not None and not missing
+        if not subscription.sources or not self._bags:
+            return False
+        places = self._places([subscription.id])[subscription.id]
+        return all(self._bags.get(place, (False, False))[1] for place in places)
 
     @cached_property
     def _bags(self) -> dict[str, tuple[bool, bool]]:
         return self._books.index.bags()
 
-    def missing(self, name: str) -> list[str] | None:
-        """The sources of a subscription that are not copied and verified; None if none are known."""
-        return self.all_missing([name])[name]
-
     def all_missing(self, names: Sequence[str]) -> dict[str, list[str] | None]:
-        """The same of many."""
-        sources = self._books.index.sources(names)
+        """The sources of subscriptions that are not copied, or in which something is open; None if none are known."""
         return {
-            name: [place for place in (f"{kind}/{of}" for kind, of in sources[name]) if not self._is_safe(place)]
-            if sources[name]
-            else None
-            for name in names
+            name: [place for place in places if not self._bags.get(place, (False, False))[0]] if places else None
+            for name, places in self._places(names).items()
         }
 
-    def _is_safe(self, place: str) -> bool:
-        return self._bags.get(place, (False, False))[1]
+    def _places(self, names: Sequence[str]) -> dict[str, list[str]]:
+        sources = self._books.index.sources(names)
+        return {name: [f"{kind}/{of}" if kind else of for kind, of in sources[name]] for name in names}
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -230,20 +228,35 @@ class Sweep:
             if entry["key"] not in held:
                 shown.setdefault(entry["key"], []).append(entry)
         compose, waiting = self._composer(verdict), list(claims)
+        failure: RunError | None = None
         while waiting:
             left: list[JsonObject] = []
             for some in deliver(waiting, self._channel, compose, self._clock, self._clock.monotonic()):
                 left += [one.row for one in some if one.left]
                 ended = [one for one in some if not one.left]
-                if ended:
-                    self._books.append([one.as_row() for one in ended])
+                failure = self._record([one.as_row() for one in ended], failure)
                 for one in ended:
                     rows = [entry for key in one.row["keys"] for entry in shown.get(key["key"], [])]
                     if one.error is None:
                         result.sent += rows
                     else:
                         result.failed += [{**entry, "reason": str(one.error)} for entry in rows]
+            if failure is not None:
+                raise failure
             waiting = self._claim_again(left)
+
+    def _record(self, rows: Sequence[JsonObject], failure: RunError | None) -> RunError | None:
+        """Write results down: into the journal alone once the index has failed, so that none is lost; return that failure."""
+        if not rows:
+            return failure
+        if failure is not None:
+            self._books.give_back(rows)
+            return failure
+        try:
+            self._books.append(rows)
+        except RunError as error:
+            return error
+        return None
 
     def _claim_again(self, left: Sequence[JsonObject]) -> list[JsonObject]:
         """Claims that got too old before they were sent are made anew, if they are still ours."""
@@ -301,8 +314,9 @@ class Sweep:
         """Write down when each has to be looked at next; while the clock is in doubt that is at once."""
         if verdict.in_doubt:
             return
-        rows = [
-            (name, plan.next_due, self._reckoning.computed_from(self._timelines[name][0]))
-            for name, plan in plans.items()
-        ]
+        rows = []
+        for name, plan in plans.items():
+            at_once = plan.next_due is not None and plan.next_due <= verdict.now
+            when = _AT_ONCE if at_once else plan.next_due
+            rows.append((name, when, self._reckoning.computed_from(self._timelines[name][0])))
         self._books.index.set_next_due(self._books.head, self._books.place.name, rows, self._reckoning.computed_with)

@@ -15,6 +15,7 @@ from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, LastcopyError
 from retention.books import opened_books
 from retention.config import Config
+from retention.journal_places import local_folder
 from retention.sweep import Sweep, SweepResult
 
 HEARTBEAT_SECONDS = 10.0
@@ -78,7 +79,7 @@ def watch(
 def health_of(config: Config, now: datetime) -> str | None:
     """What is wrong with the process that watches, None if nothing is or none was ever started."""
     try:
-        found = json.loads((config.base / HEALTH_FILE).read_text(encoding="utf-8"))
+        found = json.loads(health_file(config).read_text(encoding="utf-8"))
         at, every = datetime.fromisoformat(found["at"]), timedelta(seconds=float(found["every_seconds"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -87,9 +88,14 @@ def health_of(config: Config, now: datetime) -> str | None:
     return f"the last sweep of `lastcopy watch` failed: {found['error']}" if found.get("error") else None
 
 
+def health_file(config: Config) -> Path:
+    """Beside the state: the folder of the configuration may be read-only."""
+    return local_folder(config).with_name(HEALTH_FILE)
+
+
 def _write_health(config: Config, at: datetime, every: timedelta, error: LastcopyError | None) -> None:
     document = {"at": timestamp(at), "every_seconds": every.total_seconds(), "error": str(error) if error else None}
-    place = config.base / HEALTH_FILE
+    place = health_file(config)
     new = place.with_suffix(".new")
     try:
         new.write_text(json.dumps(document), encoding="utf-8")

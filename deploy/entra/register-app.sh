@@ -42,8 +42,9 @@ done
 # this is; LicenseAssignment.Read.All: how many seats, hence which limits; Domain.Read.All: domains and their records;
 # Files.Read.All: drives, content, versions, permissions; Sites.Read.All: the sites that drives lie in; Mail.Read: folders
 # and messages; MailboxSettings.Read: rules, categories, settings; Contacts.Read, Calendars.Read, Tasks.Read.All;
-# Group.Read.All: which groups there are, and their conversations; MailboxFolder.Read.All, MailboxItem.Read.All and
-# MailboxItem.Export.All: archive mailboxes and the second capture of each item.
+# Group.Read.All: which groups there are, their members, and their conversations; MailboxFolder.Read.All, MailboxItem.Read.All
+# and MailboxItem.Export.All: archive mailboxes and the second capture of each item; TermStore.Read.All: managed metadata;
+# RoleManagement.Read.Directory: who is an administrator; Member.Read.Hidden: members of groups that hide them.
 permissions="
 User.Read.All df021288-bdef-4463-88db-98f22de89214
 Organization.Read.All 498476ce-e0fe-48b0-b801-37ba7e2685c6
@@ -56,6 +57,9 @@ MailboxSettings.Read 40f97065-369a-49f4-947c-6a255697ae91
 Contacts.Read 089fe4d0-434a-44c5-8827-41ba8a0b17f5
 Calendars.Read 798ee544-9d2d-430c-a058-570e29e34338
 Group.Read.All 5b567255-7703-4780-807c-7be8301ae99b
+TermStore.Read.All ea047cc2-df29-4f3e-83a3-205de61501ca
+RoleManagement.Read.Directory 483bed4a-2ad3-4361-a73b-c83ccdbdc53c
+Member.Read.Hidden 658aa5d8-239f-45c4-aa12-864f4fc7e490
 "
 # Not every cloud has these (graph.md 2.2): To Do is missing in China, the mailbox export API everywhere but worldwide.
 if [ "$az_cloud" != AzureChinaCloud ]; then

@@ -155,6 +155,8 @@ class Catalogue:
             "owner": source.owner,
         }
         plain = f"{source.kind}/{safe_name(source)}"
+        if source.kind is SourceKind.DIRECTORY:  # a tenant has one
+            plain = source.kind.value
         for bag in (plain, f"{plain}~{hashlib.sha256(source.id.encode()).hexdigest()[:12]}"):
             if bag == plain and folded(bag) in self._taken and not self._is_own(bag, source):
                 continue

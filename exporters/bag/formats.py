@@ -48,7 +48,7 @@ OBJECT = rf"(?:{ORIGINALS}[a-z]+|{LISTS}/[^/]+/(?:items|columns)|data/site/site)
 """Pattern of the keys of objects that hold entries."""
 _OBJECT = re.compile(OBJECT)
 
-DIRECTORY_KINDS = frozenset({"user", "group", "licence", "subscription", "domain", "organization", "term"})
+DIRECTORY_KINDS = frozenset({"user", "group", "licence", "subscription", "domain", "organization", "role", "term"})
 """Kinds of rows of the bag of the directory; all are entries of objects."""
 
 LISTED_KINDS = frozenset(

@@ -14,7 +14,7 @@ thread only. Source: design §4, §5; docs/formats.md (bag of a mailbox, bag of 
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json
@@ -98,11 +98,17 @@ class Lines(Filling):
 
     def add(self, line: JsonObject) -> tuple[str, int, str]:
         """Add an item; return (`key` of its row, size, SHA-256 of the line without its newline)."""
-        data = dump_json(line)
-        self._upload.write(data + b"\n")
-        self._size += len(data) + 1
+        return self.add_pieces([dump_json(line)])
+
+    def add_pieces(self, pieces: Iterable[bytes]) -> tuple[str, int, str]:
+        """As `add`, for a line that is too long to be held: its pieces, without the newline. What they raise goes through."""
+        hashed = Hashed(pieces)
+        for piece in hashed:
+            self._upload.write(piece)
+        self._upload.write(b"\n")
+        self._size += hashed.size + 1
         self.items += 1
-        return f"{self.key}!{self.items}", len(data), Hashed.of(data)
+        return f"{self.key}!{self.items}", hashed.size, hashed.sha256
 
     def add_row(self, line: JsonObject, row: JsonObject, held: JsonObject | None = None) -> None:
         """Add an item and its row, which gets its key, size and SHA-256. held: the row so far; what it names stays named."""

@@ -57,6 +57,8 @@ Body = bytes | Mapping[str, Any] | None
 _PERMISSIONS: tuple[tuple[str, str], ...] = (
     (r"/_api/", "Sites.Read.All of SharePoint, for an app that signs in with a certificate"),
     (r"/permissions\b|expand=permissions", "Files.Read.All (complete sharing data: Sites.FullControl.All)"),
+    (r"/termStore", "TermStore.Read.All"),
+    (r"/deletedItems/microsoft\.graph\.group", "Group.Read.All"),
     (r"/sites/[^/]+/lists|/lists/|/pages|getAllSites|^/sites", "Sites.Read.All"),
     (r"^/drives/|/drives?(/|$|\?)", "Files.Read.All"),
     (r"/exportItems", "MailboxItem.Export.All"),

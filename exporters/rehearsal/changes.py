@@ -12,8 +12,9 @@ tenant. Choices where the format leaves room:
 
 Our own operations: `move` {to}, `create` {name, parent, _c} or {…, "folder": true}, `permissions` {set}, and of kind `user`:
 `rename` {userPrincipalName}, `create` {user}, `remove-drive`, `replace-drive` {drive}: the old one is gone, and the user has
-another, whose folder the data holds already. Those of mailboxes are in `mailbox_changes`, those of sites in `site_truth`, those
-of lists in `list_changes`, those of kind `page` {site: folder below `sites`} in `site_pages`.
+another, whose folder the data holds already. Those of mailboxes are in `mailbox_changes`, of the directory in
+`directory_changes`, of sites in `site_truth`, of lists in `list_changes`, of kind `page` {site: folder below `sites`} in
+`site_pages`.
 Source: reference/tenant-data.md, "Changes".
 """
 
@@ -26,6 +27,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from exporters.clock import timestamp
+from exporters.rehearsal.directory_changes import USER_OPERATIONS, apply_to_directory
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.items import DriveTruth, Event, is_container
 from exporters.rehearsal.list_changes import KINDS as LIST_KINDS
@@ -55,6 +57,8 @@ def apply_changes(tenant: Tenant, changes: list[Row]) -> dict[str, int]:
         kind, op = change.get("kind"), str(change.get("op"))
         if kind == "driveItem":
             done[op if _apply_to_drive(tenant, change, op) else "skipped"] += 1
+        elif kind == "group" or (kind == "user" and op in USER_OPERATIONS):
+            done[f"{kind}-{op}" if _apply_to_directory(tenant, change, op) else "skipped"] += 1
         elif kind == "user":
             done[f"user-{op}" if _apply_to_user(tenant, change, op) else "skipped"] += 1
         elif kind == "page":
@@ -100,6 +104,13 @@ def _apply_to_mail(tenant: Tenant, change: Row, op: str) -> str:
         return "mailbox-deactivate"
     try:
         return f"{change['kind']}-{op}" if apply_to_mailbox(box, change, op, _date(tenant)) else "skipped"
+    except KeyError as error:
+        raise ChangeError(f"there is no {op!r} of kind {change['kind']!r}, or it lacks a field: {error}") from error
+
+
+def _apply_to_directory(tenant: Tenant, change: Row, op: str) -> bool:
+    try:
+        return apply_to_directory(tenant, change, op, _date(tenant))
     except KeyError as error:
         raise ChangeError(f"there is no {op!r} of kind {change['kind']!r}, or it lacks a field: {error}") from error
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from exporters.clock import timestamp
 from exporters.rehearsal.content import ContentReader
+from exporters.rehearsal.directory_making import make_directory, make_groups
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.drive_making import DriveMaker
 from exporters.rehearsal.lively import DRIVES, INITIAL_DOMAIN, NOW, PEOPLE, SPECIALS, VANITY_DOMAIN
@@ -23,7 +24,7 @@ from exporters.rehearsal.mail_making import MailboxMaker
 from exporters.rehearsal.organizer_making import make_organizer
 from exporters.rehearsal.quickxor import quick_xor
 from exporters.rehearsal.site_making import make_sites
-from exporters.rehearsal.story import Story, guid, tell_of_mail, tell_of_sites
+from exporters.rehearsal.story import Story, guid, tell_of_lists, tell_of_mail, tell_of_sites
 
 _SKU = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 
@@ -133,16 +134,11 @@ class _Maker:
         self.counts.update({"mailboxes": 1, "messages": len(box.messages)})
 
     def groups(self, sites: list[Row]) -> None:
-        """One group that writes to each other and has a team site, and one that only opens doors."""
+        """Groups of all kinds, some with a team site, and what the directory has beside them."""
         team = {site["_group"]: site["id"] for site in sites if site["_group"]}
-        members = [user["id"] for user in self.users[:4]]
-        unified = {"displayName": "Harbour wall", "mail": f"harbour.wall@{VANITY_DOMAIN}", "groupTypes": ["Unified"]}
-        plain: Row = {"displayName": "Door keys", "mail": None, "groupTypes": []}
-        rows = [
-            {"id": guid(self.seed, "group", n), **row, "_members": members, "_site": team.get(str(row["displayName"]))}
-            for n, row in enumerate((unified, plain))
-        ]
-        self.lines("groups.jsonl", rows)
+        groups = [{**row, "_site": team.get(str(row["displayName"]))} for row in make_groups(self.seed, self.users)]
+        self.lines("groups.jsonl", groups)
+        (self.folder / "directory.json").write_bytes(render(make_directory(self.seed, self.users)))
 
     def content(self, recipe: str, length: int) -> Row:
         """A content reference for a recipe."""
@@ -163,6 +159,7 @@ class _Maker:
             written.extend({"kind": "driveItem", **row} for row in Story(name, rows, self.seed, self.content).tell())
         for number, messages in self.messages.items():
             written.extend(tell_of_mail(self.users[number]["userPrincipalName"], messages))
+        written.extend(tell_of_lists(sites[1], self.content))
         written.extend(tell_of_sites(sites))
         self.lines("changes.jsonl", [{"n": n, **row} for n, row in enumerate(written)])
 

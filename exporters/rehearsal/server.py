@@ -26,7 +26,18 @@ from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.faults import FaultPlan
 from exporters.rehearsal.links import Links, Tickets
 from exporters.rehearsal.requests import RequestLedger
-from exporters.rehearsal.routes import directory, drives, lists, mail, pages, permissions, sites, users
+from exporters.rehearsal.routes import (
+    directory,
+    drives,
+    lists,
+    mail,
+    members,
+    pages,
+    permissions,
+    sites,
+    term_store,
+    users,
+)
 from exporters.rehearsal.routes.control import Control
 from exporters.rehearsal.routes.router import Router
 from exporters.rehearsal.routes.signin import SignIn
@@ -111,7 +122,7 @@ class Rehearsal:
             status=throttle_status,
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
-        areas = (directory, users, drives, sites, lists, pages, permissions, mail)
+        areas = (directory, users, members, term_store, drives, sites, lists, pages, permissions, mail)
         router = Router([route for area in areas for route in area.routes()])
         self.dispatcher = Dispatcher(self.service, signin, router, real, Router(mail.beta_routes()))
         self.dispatcher.faults = self._faults

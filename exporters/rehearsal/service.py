@@ -31,6 +31,9 @@ DEFAULT_ROLES = frozenset(
         "Tasks.Read.All",
         "Group.Read.All",
         "Reports.Read.All",
+        "RoleManagement.Read.Directory",
+        "TermStore.Read.All",
+        "Member.Read.Hidden",
     }
 )
 

@@ -131,3 +131,26 @@ def _of_a_team(site: Row) -> list[Row]:
         },
         {"kind": "site", "id": site["id"], "op": "rename", "displayName": title, "path": path},
     ]
+
+
+def tell_of_lists(site: Row, make: Callable[[str, int], Row]) -> list[Row]:
+    """What happens in the lists of one site of the generated tenant: rows of changes.jsonl without `n`. make: as for `Story`."""
+
+    def change(op: str, name: str = "Issues", **more: Any) -> Row:
+        return {"kind": "listItem", "site": site["_dir"], "list": name, "op": op, **more}
+
+    def file(name: str, size: int) -> Row:
+        return {"fileName": name, "_c": make(f"{site['_dir']}.lists.{name}", size)}
+
+    return [
+        change("modify", id="1", fields={"Status": "Closed", "Costs": -0.5}),
+        change("delete", id="2"),
+        change("add", fields={"Title": "Found since", "Status": "Open"}, attachments=[file("since.txt", 321)]),
+        change("attach", id="3", **file("first.pdf", 4_321)),
+        change("attach", id="4", **file("sketch.png", 2_222)),  # in place of one of that name, where there is one
+        change("detach", id="1", fileName="sketch.png"),
+        change("delete", id="5"),
+        change("restore", id="5"),
+        {"kind": "list", "site": site["_dir"], "list": "Visits", "op": "rename", "displayName": "Visitors"},
+        change("modify", "Visitors", id="1", fields={"Title": "Moved to the afternoon"}),
+    ]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from exporters.rehearsal.content import ContentReader
+from exporters.rehearsal.directory_truth import DirectoryTruth
 from exporters.rehearsal.documents import Row, parse
 from exporters.rehearsal.items import DriveTruth
 from exporters.rehearsal.list_truth import SiteLists
@@ -48,6 +49,7 @@ class Tenant:
         self.users: list[Row] = list(self._rows("users.jsonl"))
         self.sites: list[Row] = list(self._rows("sites.jsonl"))
         self.groups: list[Row] = list(self._rows("groups.jsonl"))
+        self.directory = DirectoryTruth(folder, self.id, self.users)
         self.pages = SitePages(folder)
         self.subscription_status = "Enabled"
         self.changes_applied = 0

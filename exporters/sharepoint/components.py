@@ -11,8 +11,8 @@ from exporters.bag.formats import CHANGED, LIBRARIES, VERSIONS
 from exporters.bag.keys import changed, component_for, folded
 from exporters.bag.state import State
 
-_OF_PAGES = "pages"
-"""Later states of pages lie in `data/changed/<run stamp>/pages`."""
+_OF_OTHERS = frozenset({"pages", "lists"})
+"""Later states of pages lie in `data/changed/<run stamp>/pages`, later files of list items in `…/lists`."""
 
 
 def library_component(state: State, drive: str, name: str) -> str:
@@ -21,7 +21,7 @@ def library_component(state: State, drive: str, name: str) -> str:
     if own is not None:
         return own
     taken = {folded(one) for folder in _folders_of_libraries(state) for one in _below(state, folder)}
-    return _free(name, drive, taken | {_OF_PAGES})
+    return _free(name, drive, taken | _OF_OTHERS)
 
 
 def _free(name: str, owner: str, taken: set[str]) -> str:

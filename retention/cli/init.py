@@ -31,6 +31,8 @@ Register the application (once, by an administrator of the tenant):
                       SharePoint, and the certificate below: SharePoint's own API takes no secrets)
        for mailboxes: Mail.Read  MailboxSettings.Read  Contacts.Read  Calendars.Read  Tasks.Read.All  Group.Read.All
                       MailboxFolder.Read.All  MailboxItem.Read.All  MailboxItem.Export.All (archives, second capture)
+       for the directory: Domain.Read.All  Group.Read.All  TermStore.Read.All
+                      RoleManagement.Read.Directory  Member.Read.Hidden (roles, groups that hide their members)
      then Grant admin consent. All of them only read.
   3. Certificates & secrets: upload a certificate. To make one:
        openssl req -x509 -newkey rsa:3072 -nodes -days 365 -subj /CN=lastcopy -keyout lastcopy.key -out lastcopy.crt
@@ -141,7 +143,7 @@ sources:
   mail: all                             # all, none, or a list of names
   onedrive: all                         # all, none, or a list of names
   sharepoint: all                       # all, none, or a list of names (paths, such as sites/marketing)
-  directory: off
+  directory: on                         # users, groups with their members, licences, domains, roles, the term store
   archive: auto                         # archive mailboxes: auto, or none
   recoverable: none                     # Recoverable Items of mailboxes: none, or all
 drive:

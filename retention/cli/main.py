@@ -100,17 +100,22 @@ def _run(given: list[str], output: Output) -> int:
     logs.configure(args.verbose, at_need=args.verb in QUIET and not args.verbose)
     run: Any = args.run
     context = Context(args, output)
-    status = int(run(context))
-    if args.verb in TELLS_STANDING:
-        _tell_standing(context)
-    return status
+    try:
+        return int(run(context))
+    finally:
+        if args.verb in TELLS_STANDING:
+            _tell_standing(context)
 
 
 def _tell_standing(context: Context) -> None:
     """Warnings that could not be delivered, or that nobody acknowledged, are shown by every command."""
     from retention.standing import sentences, standing_of
 
-    for sentence in sentences(standing_of(context.config())):
+    try:
+        config = context.config()
+    except LastcopyError:  # the verb says it
+        return
+    for sentence in sentences(standing_of(config)):
         context.output.note(f"! {sentence}")
 
 

@@ -143,6 +143,7 @@ def _require_copy(store: Store, config: Config) -> None:
 
 def _compare(context: Context, config: Config, store: Store, result: StoreVerification, meter: Meter) -> None:
     from retention.against_tenant import compare_drive
+    from retention.directory_against_tenant import compare_directory
     from retention.mailbox_against_tenant import compare_mailbox
     from retention.site_against_tenant import compare_site
 
@@ -154,6 +155,8 @@ def _compare(context: Context, config: Config, store: Store, result: StoreVerifi
                 result.tenant.append(compare_drive(tenant.graph, store, found.bag))
             elif found.bag.startswith("mail/"):
                 result.tenant.append(compare_mailbox(tenant.graph, store, found.bag))
+            elif found.bag == "directory":
+                result.tenant.append(compare_directory(tenant.graph, store, found.bag))
             elif found.bag.startswith("sharepoint/"):
                 result.tenant.append(compare_site(tenant.graph, store, found.bag))
 

@@ -13,7 +13,7 @@ examples:
   lastcopy watch --health         (for a container: is the one that runs well?)
 
 The same as `lastcopy sweep` every `retention.sweep_every`, until it is stopped. How it stands is written to
-lastcopy-watch.json beside the configuration, and told to `heartbeat.url`.
+lastcopy-watch.json beside the state, and told to `heartbeat.url`.
 """
 
 

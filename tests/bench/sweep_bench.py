@@ -6,6 +6,7 @@ what arrives. Prints a line for each figure and a summary; exits 1 if one is ove
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,8 @@ def statements(now: datetime) -> str:
 
 
 def run(folder: Path, *argv: str) -> tuple[float, int, str]:
-    began = time.monotonic()
+    """(seconds, exit, standard output) of a command; what it took of the processor is printed beside."""
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     root = str(Path(__file__).parents[2])
     ended = subprocess.run(
         [sys.executable, "-m", "retention", *argv],
@@ -56,16 +58,19 @@ def run(folder: Path, *argv: str) -> tuple[float, int, str]:
     )
     if ended.returncode:
         sys.stderr.write(ended.stderr[-2000:])
-    return time.monotonic() - began, ended.returncode, ended.stdout
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"    {argv[0]}: {seconds:.2f} s, of which {spent:.2f} s of one processor")
+    return seconds, ended.returncode, ended.stdout
 
 
 def measure(name: str, url: str) -> list[str]:
     """Figures of one database; returns what is over its limit."""
     over: list[str] = []
-    with tempfile.TemporaryDirectory() as place, MailServer() as mail:
-        folder, web = Path(place), WebServer()
-        (folder / "smtp").write_text(f"smtp://127.0.0.1:{mail.port}/?to=ops@example.com&from=lastcopy@example.com")
-        (folder / "http").write_text(f"json://127.0.0.1:{web.port}/hook")
+    with tempfile.TemporaryDirectory() as place, MailServer() as mail, WebServer() as web:
+        folder = Path(place)
+        (folder / "smtp").write_text(mail.address())
+        (folder / "http").write_text(web.address)
         (folder / "lastcopy.yaml").write_text(
             f"state: {url}\nnotify:\n  - {{name: ops, to: file:smtp, min_severity: info}}\n"
             "  - {name: hook, to: file:http, min_severity: info}\n"
@@ -93,7 +98,6 @@ def measure(name: str, url: str) -> list[str]:
         print(f"{name}: sweep, nothing due: {seconds:.2f} s (limit {IDLE_SECONDS:.0f})")
         if seconds > IDLE_SECONDS or status or json.loads(out)["due"]:
             over.append(f"{name}: sweep with nothing due {seconds:.2f} s, exit {status}")
-        web.close()
     return over
 
 

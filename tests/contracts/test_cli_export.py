@@ -103,16 +103,14 @@ def test_accept_refuses_what_there_is_not(held: Desk) -> None:
     assert held.files() == before
 
 
-def test_classes_that_are_asked_for_and_not_built_are_not_complete(desk: Desk) -> None:
-    """`directory: on` in the file: exit 3 until it is off, or accepted by name."""
+def test_a_name_that_nobody_has_is_not_complete_and_the_directory_is_copied_beside_it(desk: Desk) -> None:
     desk.configure(more="sources: {mail: none, sharepoint: none, directory: on, onedrive: [nobody@nowhere.example]}\n")
     result = desk.run("export", "--json")
     assert result.exit == 3
-    assert result.json["sources"][0]["coverage"][0]["code"] == "source_not_found"
+    found = {row["kind"]: row for row in result.json["sources"]}
+    assert found["onedrive"]["coverage"][0]["code"] == "source_not_found"
+    assert found["directory"]["coverage"][0]["state"] == "covered"
     desk.configure(more="sources: {mail: none, sharepoint: none, directory: on, onedrive: none}\n")
-    assert desk.run("export").exit == 3
-    accepted = desk.run("accept", "not_in_this_version", "--source", "directory", "--by", "A", "--reason", "seen")
-    assert accepted.exit == 0
     assert desk.run("export").exit == 0
 
 

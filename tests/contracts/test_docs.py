@@ -24,6 +24,7 @@ def test_the_guide_names_each_verb(verb: str) -> None:
 COPYING = [
     *(ROOT / "exporters/drive").glob("*.py"),
     *(ROOT / "exporters/mail/capture").glob("*.py"),
+    *(ROOT / "exporters/directory").glob("*.py"),
     *(ROOT / "exporters/sharepoint").rglob("*.py"),
     *(ROOT / f"exporters/{name}.py" for name in ("discovery", "export", "results")),
 ]

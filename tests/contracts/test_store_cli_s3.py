@@ -159,7 +159,15 @@ def test_a_lock_date_in_the_past(shop: Callable[..., Shop]) -> None:
     assert made.run("restore", "--to", str(made.desk.folder / "out"), "--json").exit == 0
     assert made.run("fold", "--json").exit == 0
     accepted = made.run(
-        "accept", "not_in_this_version", "--source", "sharepoint", "--by", "Anna", "--reason", "seen", "--json"
+        "accept",
+        "source_not_found",
+        "--source",
+        "onedrive/nobody@x.example",
+        "--by",
+        "Anna",
+        "--reason",
+        "seen",
+        "--json",
     )
     assert accepted.exit == 0
     assert accepted.err.count("is not locked") == 1

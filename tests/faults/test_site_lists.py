@@ -35,6 +35,7 @@ def test_all_lists_are_in_the_bag_item_by_item_and_no_news_costs_one_request_eac
     before = {path: path.read_bytes() for path in desk.bag.glob("data/**/*") if path.is_file()}
     asked = desk.asked(desk.run)
     assert [row["route"].rpartition("/")[2] for row in asked] == ["lists", *["delta"] * 5], asked
+    assert desk.was_quiet
     assert {path: path.read_bytes() for path in desk.bag.glob("data/**/*") if path.is_file()} == before
 
 
@@ -223,6 +224,28 @@ def test_q062_where_sharepoint_refuses_the_app_few_items_are_enough_to_know(tena
         assert codes == {"2/*": "access_denied", "5/*": "access_denied"}
         desk.has_certificate = False
         desk.checked()
+
+
+def test_q062_no_files_listed_where_the_item_has_some_is_an_exception(desk: ListDesk) -> None:
+    body = {"value": []}
+    desk.faults(
+        {
+            "host": "sharepoint",
+            "route": "re:items\\(2\\)/AttachmentFiles$",
+            "fault": "status",
+            "status": 200,
+            "body": body,
+        }
+    )
+    desk.run()
+    assert {name: row.get("code") for name, row in desk.of("attachment").items()} == {
+        "2/*": "not_found_while_listed",
+        "5/plan.pdf": None,
+    }
+    desk.faults()
+    desk.change("modify", id="2", fields={"Title": "news"})
+    desk.run()
+    desk.checked()
 
 
 def test_q062_one_file_that_cannot_be_had_leaves_the_others(desk: ListDesk) -> None:

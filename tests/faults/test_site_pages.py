@@ -161,6 +161,17 @@ def test_a_row_that_one_listing_lacks_is_not_gone(desk: PageDesk) -> None:
     desk.checked()
 
 
+def test_a_page_that_is_there_again_as_it_was_is_not_read_again(desk: PageDesk) -> None:
+    desk.run()
+    before = {row["id"]: row["key"] for row in desk.rows("page")}
+    desk.desk.faults({"fault": "missing-row", "route": LIST, "index": 1, "count": 3})
+    assert desk.run().gone_now == 1
+    assert sorted(row["outcome"] for row in desk.rows("page")) == ["copied", "copied", "gone"]
+    asked = desk.asked_by(desk.run)
+    assert asked == {"sites/{site}/pages": 2}
+    assert {row["id"]: row["key"] for row in desk.checked().values()} == before
+
+
 def test_q005_an_empty_page_is_not_the_end_and_rows_may_come_twice(desk: PageDesk) -> None:
     desk.desk.settings(pages_page=1)
     desk.desk.faults({"fault": "duplicate-rows", "route": LIST, "count": 1})

@@ -13,7 +13,7 @@ from retention.tracking import state_one
 from tests.faults.mail_server import MailServer, Taken
 
 CANCELLED = datetime(2026, 3, 1, 10, 15, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass

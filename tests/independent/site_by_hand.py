@@ -268,13 +268,13 @@ def _list(bag: HandBag, one: ListTruth, truth: TenantTruth, versions: bool, cert
                     "attachment", scope, name, parent=item_id, name=name, path=f"/{one.name}/{item_id}/{name}", **more
                 )
             elif "attachments" not in line:
-                line["attachments"] = [{"name": "", "code": "attachment_unreadable"}]
+                line["attachments"] = [{"name": "", "code": "attachments_need_certificate"}]
                 bag.add(
                     "attachment",
                     scope,
                     "unknown",
                     outcome="excepted",
-                    code="attachment_unreadable",
+                    code="attachments_need_certificate",
                     reason="no certificate",
                 )
         where = bag.line(f"{folder}/items-00001.jsonl", line)

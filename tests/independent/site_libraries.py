@@ -177,7 +177,9 @@ class LibraryJudge:
         held = {spot[1]: value for spot, value in self.bag.state.permissions.items() if spot[0] == self.library.id}
         for item_id, row in self.library.items.items():
             where = f"{self.where}: {self.library.path_in_site(item_id)!r}"
-            is_asked = self.asked.permissions == "all" or (self.asked.permissions == "shared" and "shared" in row)
+            is_asked = (self.asked.permissions == "all" and "remoteItem" not in row) or (
+                self.asked.permissions == "shared" and "shared" in row
+            )
             value = held.pop(item_id, None)
             if "root" in row:
                 continue  # what is granted on the library itself is asked in any case
@@ -195,7 +197,7 @@ class LibraryJudge:
                     self.found.same("permissions", where, got, due)
                 self.found.check("permissions", f"{where}: captured", bool(TIME.fullmatch(str(value.get("captured")))))
         for item_id in set(held) - set(self.library.deleted):
-            self.found.say("permissions", f"{self.where}: of {item_id}, which is not there")
+            self.found.check("permissions", f"{self.where}: of {item_id}, which is not there", self._is_made(item_id))
 
     def _columns(self) -> None:
         """The list side: one line for each file and folder, whose `fields` came along."""
@@ -218,9 +220,13 @@ class LibraryJudge:
                 path = self.library.path_in_site(item_id)
                 self.found.check("columns", f"{self.where}: {path!r} has no line of columns", item_id in of)
         for item_id in of:
-            is_made = self.truth.is_changed and ("folder", self.library.id, item_id) in self.bag.rows
-            is_known = item_id in self.library.items or (is_made and item_id not in self.library.deleted)
+            is_known = item_id in self.library.items or self._is_made(item_id)
             self.found.check("nothing else", f"{self.where}: columns of {item_id}", is_known)
+
+    def _is_made(self, item_id: str) -> bool:
+        """Whether it can be a folder that a change made (`delete-recreate`), whose id is the server's own."""
+        is_folder = ("folder", self.library.id, item_id) in self.bag.rows
+        return self.truth.is_changed and is_folder and item_id not in self.library.deleted
 
     def _line_of(self, where: str, truth: Row, fields: Row) -> None:
         """What is known of the list side of an item: its name, and columns that the data give it."""

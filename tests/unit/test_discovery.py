@@ -136,3 +136,29 @@ def test_a_guest_with_a_mailbox_is_not_passed_over(desk: Desk) -> None:
     body = {"value": [{"id": "x"}]}
     desk.fault(fault="status", route=f"users/{CY}/mailFolders", status=200, body=body)
     assert "mail/cy@rehearsal.example" in desk.sources()
+
+
+def test_the_directory_is_one_source_found_first_and_without_the_users(desk: Desk) -> None:
+    def asked() -> list[str]:
+        rows = desk.client.control("GET", "requests")
+        desk.client.control("POST", "reset-requests", {})
+        return [row["path"] for row in rows if row["host"] == "graph"]
+
+    tenant = desk.client.info["tenant"]
+    asked()
+    (source,) = desk.found(SourceKind.DIRECTORY)
+    assert (source.kind, source.id, source.label) == (SourceKind.DIRECTORY, tenant, "directory/directory")
+    assert asked() == ["/v1.0/organization"]
+    assert desk.hold(source) == "directory"
+    assert desk.found(SourceKind.DIRECTORY) == [source] and asked() == []
+    assert desk.found(SourceKind.MAIL, SourceKind.DIRECTORY)[0] == source
+
+
+def test_a_directory_that_does_not_say_whose_it_is_is_a_finding_and_stops_no_other(desk: Desk) -> None:
+    desk.fault(fault="status", route="organization", status=403, code="Authorization_RequestDenied")
+    first, *others = desk.found(SourceKind.MAIL, SourceKind.DIRECTORY)
+    assert isinstance(first, Undiscovered) and (first.label, first.code) == (
+        "directory/directory",
+        "permission_missing",
+    )
+    assert len(others) == 6

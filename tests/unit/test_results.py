@@ -121,3 +121,16 @@ def test_a_pst_that_was_not_finished_is_not_covered(cursor: dict[str, Any] | Non
     result = result_of()
     result.take_pst(cursor, None)
     assert rows(result)["pst"]["state"] == "in part"
+
+
+def test_a_directory_is_covered_as_its_exporter_says() -> None:
+    source = Source(SourceKind.DIRECTORY, "t1", "directory")
+    told = [{"class": "directory", "state": "covered"}, {"class": "term_store", "state": "not reachable"}]
+    assert {name: row["state"] for name, row in rows(result_of(source, coverage=told)).items()} == {
+        "directory": "covered",
+        "term_store": "not reachable",
+    }
+    assert rows(result_of(source))["directory"]["state"] == "in part"  # nothing was told
+    refused = result_of(source)
+    refused.problem = SourceError("no", code="permission_missing")
+    assert rows(refused)["directory"]["state"] == "not reachable"

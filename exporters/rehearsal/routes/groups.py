@@ -1,4 +1,4 @@
-"""Groups of the directory, and their mailboxes: conversations, threads, posts, and what hangs on posts.
+"""The mailboxes of groups: conversations, threads, posts, and what hangs on posts.
 
 Rules of this file: a group's mailbox has limits of its own; it is reached here and nowhere under users; a thread is found under
 its conversation as well.
@@ -10,16 +10,14 @@ from collections.abc import Sequence
 
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.group_truth import Thread, find_group, has_mailbox, threads_of
-from exporters.rehearsal.routes.answers import bad_request, collection, entity, identity, no_mailbox, public
-from exporters.rehearsal.routes.directory import missing_resource, reading
+from exporters.rehearsal.routes.answers import collection, entity, identity, no_mailbox, public
+from exporters.rehearsal.routes.directory import missing_resource
 from exporters.rehearsal.routes.mail_access import LIST_OPTIONS, answer, not_found, page, preferences, selected
-from exporters.rehearsal.routes.paging import page_of
-from exporters.rehearsal.routes.query import parse_query, selection, top
+from exporters.rehearsal.routes.query import parse_query, selection
 from exporters.rehearsal.routes.router import Action, Call, Route
 from exporters.rehearsal.wire import Response
 
 _READ = frozenset({"Group.Read.All", "Group.ReadWrite.All"})
-_UNIFIED = "groupTypes/any(c:c eq 'Unified')"
 
 
 def routes() -> list[Route]:
@@ -31,9 +29,6 @@ def routes() -> list[Route]:
 
     one = "groups/{group}"
     found = [
-        reading("groups", groups, 1, *_READ),
-        reading(one, group, 1, *_READ),
-        reading(f"{one}/members", members, 3, "GroupMember.Read.All", *_READ),
         mail(f"{one}/conversations", conversations),
         mail(f"{one}/conversations/{{conversation}}/threads", threads),
         mail(f"{one}/threads", threads),
@@ -50,24 +45,7 @@ def routes() -> list[Route]:
     return found
 
 
-# ---------------------------------------------------------------------------------------------------- directory
-
-
-def _group_row(row: Row) -> Row:
-    unified = has_mailbox(row)
-    local = str(row.get("mail") or "").partition("@")[0]
-    return {"mailEnabled": unified, "mailNickname": local, "securityEnabled": not unified, **public(row)}
-
-
-def groups(call: Call) -> Response:
-    parameters = parse_query(call.request.query, {"$select", "$top", "$skiptoken", "$filter", "$count"})
-    names, wanted = selection(parameters, "group"), parameters.get("$filter")
-    if wanted not in (None, _UNIFIED):
-        raise bad_request(f"Of filters on groups only {_UNIFIED} is served here.", "Request_UnsupportedQuery")
-    rows = [row for row in call.service.tenant.groups if wanted is None or has_mailbox(row)]
-    served, following = page_of(call, parameters, rows, top(parameters, 100, 999))
-    body = collection(call.service.root, "groups", [selected(_group_row(row), names) for row in served], next=following)
-    return answer(call, body, preferences(call))
+# ------------------------------------------------------------------------------------------------------ threads
 
 
 def _find(call: Call) -> tuple[int, Row]:
@@ -75,26 +53,6 @@ def _find(call: Call) -> tuple[int, Row]:
     if found is None:
         raise missing_resource(call.names["group"])
     return found
-
-
-def group(call: Call) -> Response:
-    names = selection(parse_query(call.request.query, {"$select"}), "group")
-    row = selected(_group_row(_find(call)[1]), names)
-    return answer(call, entity(call.service.root, "groups/$entity", row), preferences(call))
-
-
-def members(call: Call) -> Response:
-    parameters = parse_query(call.request.query, {"$select", "$top", "$skiptoken"})
-    names = selection(parameters, "user")
-    users = [call.service.tenant.user(str(one)) for one in _find(call)[1].get("_members", ())]
-    served, following = page_of(call, parameters, [user for user in users if user], top(parameters, 100, 999))
-    short = names or ("id", "displayName", "mail", "userPrincipalName")
-    rows = [{"@odata.type": "#microsoft.graph.user", **selected(public(user), short)} for user in served]
-    body = collection(call.service.root, "directoryObjects", rows, next=following)
-    return answer(call, body, preferences(call))
-
-
-# ------------------------------------------------------------------------------------------------------ threads
 
 
 def _threads(call: Call) -> list[Thread]:

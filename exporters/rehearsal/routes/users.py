@@ -5,7 +5,7 @@ Source: reference/graph.md 3.1.
 """
 
 from exporters.rehearsal.documents import Row
-from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, entity, public, success
+from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, entity, identity, public, success
 from exporters.rehearsal.routes.directory import SKU, missing_resource, plans, reading, service_plans
 from exporters.rehearsal.routes.paging import page_of
 from exporters.rehearsal.routes.query import parse_query, project, selection, top
@@ -17,7 +17,10 @@ _DEFAULT_USER = (
     *("businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation"),
     *("preferredLanguage", "surname", "userPrincipalName", "id"),
 )
-_SINGLE_ONLY = {"mailboxSettings", "mySite", "aboutMe", "birthday", "interests", "hireDate", "pastProjects", "skills"}
+_SINGLE_ONLY = {
+    *("mailboxSettings", "mySite", "aboutMe", "birthday", "interests", "hireDate", "pastProjects", "skills"),
+    *("preferredName", "responsibilities", "schools"),
+}
 
 
 def routes() -> list[Route]:
@@ -25,6 +28,7 @@ def routes() -> list[Route]:
     basic = ("User.Read.All", "User.ReadBasic.All")
     return [
         reading("users", users, 2, *basic),
+        reading("users/$count", count_users, 1, *basic),
         reading("users/{user}", user, 1, *basic),
         reading("users/{user}/licenseDetails", licence_details, 2, "LicenseAssignment.Read.All", "User.Read.All"),
     ]
@@ -78,6 +82,14 @@ def users(call: Call) -> Response:
     if advanced:
         body["@odata.count"] = len(rows)
     return success(body, call.request)
+
+
+def count_users(call: Call) -> Response:
+    parse_query(call.request.query, set())
+    if call.request.headers.get("consistencylevel", "").lower() != "eventual":
+        raise bad_request("$count needs the header 'ConsistencyLevel: eventual'.", "Request_UnsupportedQuery")
+    headers = {"Content-Type": "text/plain", "OData-Version": "4.0", **identity(call.request)}
+    return Response(200, str(len(call.service.tenant.users)).encode(), headers)
 
 
 def find_user(call: Call) -> Row:

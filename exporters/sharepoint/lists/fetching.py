@@ -37,6 +37,7 @@ SPOOLED = 256 << 10
 REFUSALS = 3
 """Refusals in a row, without a file that came, after which the API is not asked any more in this run."""
 LARGE = 1 << 20
+_NONE_LISTED = "The item says that files are attached to it, and the service lists none."
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class Fetcher:
         list_id, item_id = str(found.facts["scope"]), found.task.item_id
         base = f"/web/lists(guid'{quote(list_id, safe='-')}')/items({quote(item_id, safe='')})/AttachmentFiles"
         try:
-            rows = _twice(lambda: self._api().rows(base))
+            rows = _twice(lambda: self._api().rows(base)) or self._api().rows(base)
         except (ItemError, SourceError, TransientError) as error:
             _pass_on(error)
             self._note(error)
@@ -200,6 +201,9 @@ class Fetcher:
             found.pieces_reason = reason_of(found.pieces_code, error)
             return
         self._note(None)
+        if not rows:  # the item says otherwise: never taken for "has none"
+            found.pieces_code, found.pieces_reason = ExceptionCode.NOT_FOUND_WHILE_LISTED, _NONE_LISTED
+            return
         names = dict.fromkeys(_name_of(row) for row in rows)
         found.pieces = [
             self._file(f"{base}('{_quoted(name)}')/$value", name) if name else _nameless() for name in names

@@ -189,9 +189,11 @@ class Listing:
 
     def _leave_out(self) -> bool:
         """What a full listing does not have any more is listed as deleted; whether there was any."""
+        if not self._full:
+            return False
         state = self._writer.state
         lacking = "tree.scope = ? AND tree.alive = 1 AND tree.kind = ? AND tree.id NOT IN (SELECT id FROM listed_now)"
-        if not self._full or not state.count(f"SELECT EXISTS (SELECT 1 FROM tree WHERE {lacking})", (self._list, KIND)):  # noqa: S608
+        if not state.count(f"SELECT EXISTS (SELECT 1 FROM tree WHERE {lacking})", (self._list, KIND)):  # noqa: S608
             return False
         self.count()  # a listing from the start may be less than whole, and nobody says so
         query = f"SELECT tree.id, tree.parent, tree.name, tree.id IN (SELECT id FROM counted) FROM tree WHERE {lacking}"  # noqa: S608

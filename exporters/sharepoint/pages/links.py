@@ -5,6 +5,7 @@ docs/formats.md (bag of a site); graph.md §5.4.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -27,8 +28,8 @@ class _Library(NamedTuple):
 
 
 class Links:
-    """What can be linked to from the HTML of a page. Links are relative to `data/pages/`. roots: {drive id: its address}, where
-    that is known; else that of the list counts.
+    """What can be linked to from the HTML of a page; made anew for each go over the pages, since it remembers. Links are relative
+    to `data/pages/`. roots: {drive id: its address}, where that is known; else that of the list counts.
 
     A temporary table `page_html (id, name, key)` has the HTML of all pages; names as `folded_name` gives them."""
 
@@ -47,6 +48,7 @@ class Links:
         self._lists = {one.id.casefold(): one for one in lists}
         self._base = next((a for a in addresses.values() if a.startswith("https://")), "")
         self._host = urlsplit(self._base).netloc.casefold()
+        self._found = lru_cache(maxsize=20_000)(self._find)
 
     def original(self, address: str) -> str:
         """The whole address, as it was in the tenant."""
@@ -57,6 +59,9 @@ class Links:
 
     def held(self, address: str) -> str | None:
         """A link to the file or page that an address of this site names."""
+        return self._found(address)
+
+    def _find(self, address: str) -> str | None:
         try:
             parts = urlsplit(self.original(address))
         except ValueError:  # an address that is none

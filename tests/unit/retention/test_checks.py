@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from exporters.errors import ConfigurationError, RunError
-from retention.checks import Check, _attachments, _clock, _permissions, _versioning, failed, verdict
+from retention.checks import Check, _clock, _permissions, _versioning, failed, verdict
 from retention.config import Config, parse
-from retention.permissions import BASE, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
+from retention.permissions import BASE, DIRECTORY, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
 from retention.verdicts import Exit
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -85,41 +85,32 @@ def needs(text: str, cloud: str = "worldwide") -> set[str]:
 
 def test_permissions_follow_what_is_asked_for_and_what_the_cloud_has() -> None:
     base = {"User.Read.All", "Organization.Read.All"}
-    sites = {"Sites.Read.All"}
-    assert needs("sources: {mail: none}") == base | {"Files.Read.All"} | sites
-    assert needs("sources: {mail: none, sharepoint: none}") == base | {"Files.Read.All"} | sites
-    assert needs("sources: {mail: none, onedrive: none}") == base | sites
-    base, none = {"User.Read.All", "Organization.Read.All"}, "sharepoint: none"
+    sites, off = {"Sites.Read.All"}, "directory: off"
+    assert needs(f"sources: {{mail: none, {off}}}") == base | {"Files.Read.All"} | sites
+    assert needs(f"sources: {{mail: none, sharepoint: none, {off}}}") == base | {"Files.Read.All"} | sites
+    assert needs(f"sources: {{mail: none, onedrive: none, {off}}}") == base | sites
+    none = f"sharepoint: none, {off}"
     assert needs(f"sources: {{onedrive: none, {none}}}") == base | MAIL_ROLES
     assert needs(f"sources: {{mail: none, onedrive: none, {none}}}") == base
     export = {need.name for need in EXPORT_API}
-    off = f"sources: {{onedrive: none, archive: none, {none}}}\nmail: {{fasttransfer: off}}"
-    assert needs(off) == base | MAIL_ROLES - export
+    quiet = f"sources: {{onedrive: none, archive: none, {none}}}\nmail: {{fasttransfer: off}}"
+    assert needs(quiet) == base | MAIL_ROLES - export
     assert needs(f"sources: {{onedrive: none, {none}}}", "usgov_l4") == base | MAIL_ROLES - export
     assert needs(f"sources: {{onedrive: none, {none}}}", "china") == base | MAIL_ROLES - export - {"Tasks.Read.All"}
+    directory = {need.name for need in DIRECTORY}
+    assert needs("sources: {mail: none, onedrive: none, sharepoint: none}") == base | directory
 
 
-@pytest.mark.parametrize("sources", ["{mail: none, onedrive: none}", "{mail: none, sharepoint: none}"])
+@pytest.mark.parametrize("sources", ["mail: none, onedrive: none", "mail: none, sharepoint: none"])
 def test_the_lack_of_sites_read_all_is_partial_and_says_what_for(sources: str) -> None:
     """Sites, or the OneDrives of people who left, stay uncovered: the rest is copied."""
-    text = f"tenant: {{id: contoso.com, client_id: x, credential: {{secret: env:X}}}}\nsources: {sources}\n"
+    text = f"tenant: {{id: contoso.com, client_id: x, credential: {{secret: env:X}}}}\nsources: {{{sources}, directory: off}}\n"
     config = Config(Path("lastcopy.yaml"), parse(text))
     have = frozenset({"User.Read.All", "Organization.Read.All", "Files.Read.All", "LicenseAssignment.Read.All"})
     found = [check for check in _permissions(have | {"Sites.Selected"}, needs_of(config)) if check.mark == "bad"]
     assert [check.message.partition(" ")[0] for check in found] == ["Sites.Read.All"] and verdict(found) == Exit.PARTIAL
     for role in ("Sites.Read.All", "Sites.FullControl.All"):
         assert verdict(list(_permissions(have | {role}, needs_of(config)))) == Exit.COMPLETE
-
-
-@pytest.mark.parametrize(
-    ("sources", "credential", "mark"),
-    [("all", "certificate: file:x.pem", "good"), ("all", "secret: env:X", "doubtful"), ("none", "secret: env:X", None)],
-)
-def test_q062_attachments_of_list_items_want_a_certificate(sources: str, credential: str, mark: str | None) -> None:
-    text = f"tenant: {{id: c.com, client_id: x, credential: {{{credential}}}}}\nsources: {{sharepoint: {sources}}}\n"
-    found = list(_attachments(Config(Path("lastcopy.yaml"), parse(text))))
-    assert [check.mark for check in found] == ([mark] if mark else [])
-    assert mark != "doubtful" or "certificate" in found[0].action
 
 
 @pytest.mark.parametrize(

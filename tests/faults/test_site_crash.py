@@ -1,0 +1,27 @@
+"""Issue 7, acceptance d, in small: killed in the copy of sites and the directory, then as if nothing had been.
+
+Rules of this file: kills are drawn by a seed; the fifty of them are in `test_site_crash_soak`.
+"""
+
+from pathlib import Path
+
+from tests.end_to_end.driving import Tenant
+from tests.end_to_end.site_changes import write_changes
+from tests.faults.site_crash import kill_everywhere, scene_at
+
+SEED = 7
+
+
+def test_killed_in_the_first_run(site_tenant: Path, tmp_path: Path) -> None:
+    with Tenant(site_tenant) as tenant:
+        kill_everywhere(scene_at(tenant, tmp_path / "undisturbed"), tmp_path, 3, SEED)
+
+
+def test_killed_in_the_second_run(site_tenant: Path, tmp_path: Path) -> None:
+    """Changes half taken in: nothing falsely gone, nothing lost, nothing twice."""
+    changes = write_changes(site_tenant, tmp_path / "changes.jsonl")
+    with Tenant(site_tenant) as tenant:
+        first = scene_at(tenant, tmp_path / "first")
+        tenant.control("POST", "changes", changes.read_bytes())
+        scene = scene_at(tenant, tmp_path / "undisturbed", first.reference.folder, changes)
+        kill_everywhere(scene, tmp_path, 2, SEED)
