@@ -21,7 +21,7 @@ from exporters.store.segments import ReplacedError
 from retention.config import Config
 from retention.journal import RACES, Head, Journal
 from retention.journal_places import Place, moved_to, opened_place
-from retention.rehearsed import MARKER_ROW, is_rehearsal_folder
+from retention.rehearsed import MARKER_ROW, is_rehearsal_folder, is_untouched
 from retention.state.index import Index, open_index
 
 SEGMENT_ROWS = 1000
@@ -81,7 +81,7 @@ class Books:
         """Append rows right after what was read; False if somebody was faster: what they wrote is taken in then, and the caller
         judges anew. Raises: errors of the store, RunError."""
         before = self._journal.head
-        if before == Head() and not self._is_begun() and is_rehearsal_folder(self._config.base):
+        if is_rehearsal_folder(self._config.base) and is_untouched(self.index):
             rows = [{"type": MARKER_ROW}, *rows]
         try:
             segment = self._journal.append_here(rows)
@@ -115,9 +115,6 @@ class Books:
         self.index.wipe()
         self._journal = self._opened()
         self.catch_up()
-
-    def _is_begun(self) -> bool:
-        return self._journal.holds(1)
 
     def _opened(self) -> Journal:
         head = self.index.head(self._place.name)

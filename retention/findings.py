@@ -152,14 +152,17 @@ def unreached(
 
 
 def for_journal(found: Iterable[Found]) -> JsonObject:
-    """What the row `run_ended` says of sources: what they show as a whole, which refused, and which did not answer."""
-    row: JsonObject = {"wholes": {}, "refused": [], "unanswered": []}
+    """What the row `run_ended` says of sources: what they show as a whole, which refused, which did not answer, and in which
+    something is open that nobody accepted."""
+    row: JsonObject = {"wholes": {}, "refused": [], "unanswered": [], "open": []}
     for source in found:
         wholes = {code: digest for code, digest in source.wholes.items() if code not in PASSING}
         if wholes:
             row["wholes"][source.place] = wholes
         if source.heard != "answered":
             row[source.heard].append(source.place)
+        if source.is_open:
+            row["open"].append(source.place)
     return {name: value if name == "wholes" else sorted(value) for name, value in row.items() if value}
 
 

@@ -49,7 +49,7 @@ def _event(status: Status, row: Row, boundary: Boundary) -> "Event":
     lines = [f"Boundary {boundary.kind} ({boundary.basis}; {boundary.source}). {boundary.explanation}"]
     if row.timeline.possible:
         lines.append("Only if the subscription is not renewed.")
-    lines += [f"Policy {row.timeline.policy_id}. Not copied and verified: {_missing(row)}."]
+    lines += [f"Policy {row.timeline.policy_id}. Not copied: {_missing(row)}."]
     event.add("description", "\n".join(lines))
     event.add("transp", "TRANSPARENT")
     event.add("priority", _PRIORITIES[boundary.kind])

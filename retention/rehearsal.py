@@ -23,9 +23,11 @@ from exporters.errors import ConfigurationError, RunError
 from exporters.rehearsal.generate import generate
 from exporters.rehearsal.server import Rehearsal
 from retention.opened_pst import open_pst
+from retention.rehearsal_clock import ADDRESS_FILE, MAILBOX, half_a_year, watch_begins
+from retention.rehearsal_clock import CONFIGURATION as CLOCK
+from retention.rehearsed import MARKER
 from retention.verdicts import Exit
 
-MARKER = "REHEARSAL.txt"
 OURS = (
     "tenant",
     "server",
@@ -35,6 +37,10 @@ OURS = (
     "lastcopy.db",
     "lastcopy.db-wal",
     "lastcopy.db-shm",
+    "lastcopy-journal",
+    "lastcopy-watch.json",
+    ADDRESS_FILE,
+    MAILBOX,
     MARKER,
 )
 SEATS = 60_000
@@ -97,7 +103,9 @@ def rehearse(folder: Path, *, say: Say, quiet: bool, main: Callable[[Sequence[st
         say(f"  sign-in {info['login']}, Graph {info['graph']}; configuration: {story.config}", "weak")
         _first_copy(story)
         _second_copy(story, info)
+        watch_begins(story)
     _from_the_store_alone(story)
+    half_a_year(story, SystemClock())
     _what_next(story)
     return story.steps
 
@@ -140,7 +148,7 @@ tenant:
 store: {{url: file:./copy}}
 sources: {{mail: all, onedrive: all, sharepoint: all, directory: on}}
 drive: {{versions: all, permissions: shared}}
-"""
+{CLOCK}"""
 
 
 def _first_copy(story: Story) -> None:

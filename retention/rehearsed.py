@@ -1,7 +1,7 @@
 """Whether a state was made by a rehearsal: only there may the time be told on the command line.
 
-Rules of this file: the mark is a row at the start of the journal, written where the folder of the configuration bears the mark of
-`lastcopy rehearse`; a folder that gets that mark later changes nothing. Source: design §6 (`--now`).
+Rules of this file: the mark is a row of the journal before all others of the clock, written where the folder of the configuration
+bears the mark of `lastcopy rehearse`; a folder that gets that mark later changes nothing. Source: design §6 (`--now`).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from exporters.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from retention.config import Config
+    from retention.state.index import Index
 
 MARKER = "REHEARSAL.txt"
 MARKER_ROW = "rehearsal"
@@ -37,9 +38,14 @@ def is_rehearsed(config: "Config", clock: Clock) -> bool:
     from retention.books import opened_books
 
     with opened_books(config, clock) as books:
-        if books.head.number:
+        if not is_untouched(books.index):
             return bool(books.index.fact(MARKER_ROW))
     return is_rehearsal_folder(config.base)
+
+
+def is_untouched(index: "Index") -> bool:
+    """Whether the clock has not written anything yet."""
+    return index.fact(MARKER_ROW) is None and not any(index.counts().values())
 
 
 def told_time(text: str, zone: str) -> datetime:

@@ -21,7 +21,7 @@ from retention.tracked import SENT, Said, Standing, Subscription
 
 @dataclass(slots=True)
 class Row:
-    """One subscription. missing: its sources that are not copied and verified, None if none of it are known; waiting: keys of
+    """One subscription. missing: its sources that are not copied, None if none of it are known; waiting: keys of
     critical warnings that nobody has acknowledged; differences: where the service's word is another one."""
 
     subscription: Subscription

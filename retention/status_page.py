@@ -25,10 +25,12 @@ p { margin: .25rem 0; } .weak { color: var(--weak); }
 .bad { color: var(--bad); } .doubtful { color: var(--doubtful); } .good { color: var(--good); }
 .note { border-left: .25rem solid var(--bad); padding: .25rem .75rem; margin: .75rem 0; background: var(--card); }
 article { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 1rem 0; background: var(--card); }
-.top { display: flex; gap: 1rem; align-items: baseline; }
-.days { font-size: 2.25rem; font-weight: 700; line-height: 1; min-width: 3.5rem; text-align: right; }
+.top { display: flex; gap: 1rem; align-items: flex-start; }
+.days { font-size: 2.25rem; font-weight: 700; line-height: 1; min-width: 4.5rem; text-align: center; }
+.unit { display: block; font-size: .8rem; font-weight: 400; line-height: 1.5; }
 table { width: 100%; border-collapse: collapse; margin-top: .75rem; font-size: .95rem; }
 th, td { text-align: left; padding: .35rem .5rem .35rem 0; border-top: 1px solid var(--line); vertical-align: top; }
+td[data-name="When"], td[data-name="Local"], td[data-name="UTC"] { white-space: nowrap; }
 thead th { border-top: 0; color: var(--weak); font-weight: 600; }
 @media (max-width: 40rem) {
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -55,7 +57,7 @@ def page_of(status: Status) -> str:
         *(f'<p class="note">{escape(note)}</p>' for note in notes(status)),
         *(_card(row, status.now) for row in status.rows),
         '<p class="weak">No subscription is tracked: run <code>lastcopy track</code>.</p>' if not status.rows else "",
-        f'<footer class="weak"><p>Policy {escape(status.policy)}. Times in {escape(status.zone)} and UTC.</p></footer>',
+        f'<footer class="weak"><p>Policy {escape(status.policy)}. Times in {escape(_zones(status.zone))}.</p></footer>',
         "</main>\n</body>\n</html>\n",
     ]
     return "\n".join(part for part in parts if part)
@@ -76,11 +78,15 @@ def missing_text(row: Row) -> str:
     if row.missing is None:
         return "which sources belong to it is not known"
     if not row.missing:
-        return f"all {row.subscription.sources:,} sources are copied and verified"
+        return f"all {row.subscription.sources:,} sources are copied"
     more = f" and {len(row.missing) - SHOWN:,} more" if len(row.missing) > SHOWN else ""
-    return f"not copied and verified: {len(row.missing):,} of {row.subscription.sources:,} sources: " + (
+    return f"not copied: {len(row.missing):,} of {row.subscription.sources:,} sources: " + (
         ", ".join(row.missing[:SHOWN]) + more
     )
+
+
+def _zones(zone: str) -> str:
+    return zone if zone == "UTC" else f"{zone} and UTC"
 
 
 def _when(status: Status) -> str:
@@ -92,10 +98,10 @@ def _card(row: Row, now: datetime) -> str:
     style, text = headline(row.timeline, now)
     days = row.days_left(now)
     number = "–" if days is None else f"{days:,}"
-    unit = "" if days is None else f'<span class="weak"> day{"" if days == 1 else "s"} left</span>'
+    unit = "" if days is None else f'<span class="unit">day{"" if days == 1 else "s"} left</span>'
     lines = [
-        f'<article>\n<div class="top"><div class="days {style}">{number}</div><div>',
-        f"<h2>{escape(row.subscription.name)}{unit}</h2>",
+        f'<article>\n<div class="top"><div class="days {style}">{number}{unit}</div><div>',
+        f"<h2>{escape(row.subscription.name)}</h2>",
         f'<p class="{style}">{escape(text)}</p></div></div>',
         f"<p>{escape(missing_text(row).capitalize())}.</p>" if row.timeline.boundaries or row.missing else "",
         *(f'<p class="doubtful">{escape(told)}</p>' for told in row.differences),

@@ -197,29 +197,25 @@ class Sweep:
     # -- what is copied -----------------------------------------------------------------------------------------------
 
     def _is_proven(self, subscription: Subscription) -> bool:
-        missing = self.missing(subscription.id) if subscription.sources and self._bags else None
-        return missing is not None and not missing
+        if not subscription.sources or not self._bags:
+            return False
+        places = self._places([subscription.id])[subscription.id]
+        return all(self._bags.get(place, (False, False))[1] for place in places)
 
     @cached_property
     def _bags(self) -> dict[str, tuple[bool, bool]]:
         return self._books.index.bags()
 
-    def missing(self, name: str) -> list[str] | None:
-        """The sources of a subscription that are not copied and verified; None if none are known."""
-        return self.all_missing([name])[name]
-
     def all_missing(self, names: Sequence[str]) -> dict[str, list[str] | None]:
-        """The same of many."""
-        sources = self._books.index.sources(names)
+        """The sources of subscriptions that are not copied, or in which something is open; None if none are known."""
         return {
-            name: [place for place in (f"{kind}/{of}" for kind, of in sources[name]) if not self._is_safe(place)]
-            if sources[name]
-            else None
-            for name in names
+            name: [place for place in places if not self._bags.get(place, (False, False))[0]] if places else None
+            for name, places in self._places(names).items()
         }
 
-    def _is_safe(self, place: str) -> bool:
-        return self._bags.get(place, (False, False))[1]
+    def _places(self, names: Sequence[str]) -> dict[str, list[str]]:
+        sources = self._books.index.sources(names)
+        return {name: [f"{kind}/{of}" if kind else of for kind, of in sources[name]] for name in names}
 
     # -- sending ------------------------------------------------------------------------------------------------------
 
@@ -232,20 +228,35 @@ class Sweep:
             if entry["key"] not in held:
                 shown.setdefault(entry["key"], []).append(entry)
         compose, waiting = self._composer(verdict), list(claims)
+        failure: RunError | None = None
         while waiting:
             left: list[JsonObject] = []
             for some in deliver(waiting, self._channel, compose, self._clock, self._clock.monotonic()):
                 left += [one.row for one in some if one.left]
                 ended = [one for one in some if not one.left]
-                if ended:
-                    self._books.append([one.as_row() for one in ended])
+                failure = self._record([one.as_row() for one in ended], failure)
                 for one in ended:
                     rows = [entry for key in one.row["keys"] for entry in shown.get(key["key"], [])]
                     if one.error is None:
                         result.sent += rows
                     else:
                         result.failed += [{**entry, "reason": str(one.error)} for entry in rows]
+            if failure is not None:
+                raise failure
             waiting = self._claim_again(left)
+
+    def _record(self, rows: Sequence[JsonObject], failure: RunError | None) -> RunError | None:
+        """Write results down: into the journal alone once the index has failed, so that none is lost; return that failure."""
+        if not rows:
+            return failure
+        if failure is not None:
+            self._books.give_back(rows)
+            return failure
+        try:
+            self._books.append(rows)
+        except RunError as error:
+            return error
+        return None
 
     def _claim_again(self, left: Sequence[JsonObject]) -> list[JsonObject]:
         """Claims that got too old before they were sent are made anew, if they are still ours."""

@@ -164,9 +164,9 @@ def _missing(missing: Sequence[str] | None) -> str:
     if missing is None:
         return "Not known: which sources belong to it; take none of it for copied."
     if not missing:
-        return "All of its sources are copied and verified."
+        return "All of its sources are copied; lastcopy verify proves it."
     more = f", and {len(missing) - SHOWN:,} more" if len(missing) > SHOWN else ""
-    return f"Not yet copied and verified: {len(missing):,} sources ({', '.join(missing[:SHOWN])}{more})."
+    return f"Not yet copied: {len(missing):,} sources ({', '.join(missing[:SHOWN])}{more})."
 
 
 def _moved(row: Mapping[str, Any], about: About) -> tuple[str, list[str]]:

@@ -87,7 +87,12 @@ def _show_one(context: Context, row: "Row", now: datetime, zone: str) -> None:
     if row.timeline.boundaries:
         following = next_reminder(row.timeline, now)
         if following is not None:
-            days = f"{following.threshold_days} days before {following.boundary}"
+            number = following.threshold_days
+            days = (
+                f"{number} day{'' if number == 1 else 's'} before {following.boundary}"
+                if number
+                else f"at {following.boundary}"
+            )
             output.say(f"  next warning: {days}, {following.due:%Y-%m-%d %H:%M} UTC ({following.severity})")
         output.say(f"  {missing_text(row)}")
     for difference in row.differences:

@@ -310,7 +310,9 @@ class Folding:
     def _run_ended(self, row: JsonObject) -> None:
         bags = row.get("bags") or {}
         broken = {place for place, found in (row.get("wholes") or {}).items() if found}
-        broken |= {*(row.get("refused") or ()), *(row.get("unanswered") or ())}
+        broken |= {*(row.get("refused") or ()), *(row.get("unanswered") or ()), *(row.get("open") or ())}
+        if row.get("exit") != 0 and "open" not in row:  # nobody can tell in which something is open
+            broken |= set(bags)
         for place in {*bags, *broken}:
             left = bags.get(place) or {}
             self._put_bag(place, copied=int(left.get("segment") or 0), is_open=place in broken)

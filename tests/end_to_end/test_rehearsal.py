@@ -16,7 +16,21 @@ from tests.independent.differences import Differences
 from tests.independent.reader import read_store
 from tests.independent.site_bag import read_site_bag
 
-VERBS = ("init", "check", "export", "verify", "accept", "fold", "restore", "rehearse")
+VERBS = (
+    "init",
+    "check",
+    "export",
+    "verify",
+    "accept",
+    "fold",
+    "restore",
+    "rehearse",
+    "track",
+    "status",
+    "sweep",
+    "ack",
+    "watch",
+)
 
 
 def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +42,7 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
@@ -57,7 +71,23 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "lastcopy" in result.stdout and "Traceback" not in result.stderr
     steps = [line.removeprefix("$ ") for line in result.stdout.splitlines() if line.startswith("$ lastcopy ")]
     verbs = [step.split()[1] for step in steps if "accept" not in step]
-    assert verbs == ["check", "export", "export", "export", "verify", "restore"]
+    of_time = [verb for verb in verbs if verb in ("track", "status", "sweep", "ack")]
+    assert [verb for verb in verbs if verb not in of_time] == [
+        "check",
+        "export",
+        "export",
+        "export",
+        "verify",
+        "restore",
+    ]
+    assert (of_time.count("sweep"), of_time.count("ack")) == (13, 8) and of_time[:4] == [
+        "track",
+        "status",
+        "track",
+        "status",
+    ]
+    mails = sorted((folder / "mailbox").iterdir())
+    assert len(mails) == 14 and all(b"REHEARSAL" in mail.read_bytes() for mail in mails)
     assert "(exit 3)" in result.stdout and len(list((folder / "copy" / "runs").iterdir())) >= 3
     config = ["--config", str(folder / "lastcopy.yaml")]
     assert main(["verify", "--level", "stored", *config]) == 0

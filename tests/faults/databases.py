@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -28,11 +27,10 @@ def _tool(name: str) -> str:
 
 
 class Postgresql:
-    """A server on a free port of loopback; `with` starts and stops it."""
+    """A server on a socket of its own folder, so that no port can be taken by somebody else; `with` starts and stops it."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="lastcopy-pg-"))
-        self.port = _free_port()
         self._as: list[str] = []
         self._number = 0
         self._server: subprocess.Popen[bytes] | None = None
@@ -50,7 +48,7 @@ class Postgresql:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = ["-D", str(self.folder / "data"), "-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder)]
+        options = ["-D", str(self.folder / "data"), "-F", "-h", "", "-k", str(self.folder)]
         log = (self.folder / "log").open("ab")
         self._server = subprocess.Popen(
             [*self._as, _tool("postgres"), *options], stdout=log, stderr=log, cwd=self.folder
@@ -73,7 +71,7 @@ class Postgresql:
         self._server.wait(20)
 
     def url(self, name: str) -> str:
-        return f"postgresql://lastcopy@127.0.0.1:{self.port}/{name}"
+        return f"postgresql://lastcopy@/{name}?host={self.folder}"
 
     def new_database(self) -> str:
         """The URL of an empty database."""
@@ -90,9 +88,3 @@ class Postgresql:
     ) -> None:
         self.stop(2)
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -599,6 +599,9 @@ def check_journal(folder: Path, reading: Reading, wrong: list[str]) -> None:
                 "accepted",
                 "observation",
                 "composed",
+                # rows of the clock (docs/formats.md, journal)
+                *("stated", "inferred", "warning_claimed", "warning_superseded", "warning_withdrawn", "warning_sent"),
+                *("warning_failed", "acknowledged", "rehearsal", "moved"),
             ):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
             before = sha256(canonical(row) + b"\n")
