@@ -10,14 +10,13 @@ Source: design §4 (names of bags), graph.md §3.1, §5.1, §5.5.
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
 from exporters.bag.catalogue import Catalogue, EntryDamagedError, is_group_mailbox
 from exporters.clock import Clock
-from exporters.errors import ItemError, LastcopyError, SourceError
+from exporters.errors import ItemError, SourceError
 from exporters.graph.answers import identifier_of, object_of, objects_of, text_of
 from exporters.graph.calls import JsonObject, segment
 from exporters.graph.errors import GraphError, NoDriveError, NoLicenceError, NotFoundError
@@ -27,15 +26,12 @@ from exporters.mail.capture.presence import has_mailbox
 from exporters.sharepoint.finding import FoundSite, Unlisted, find_sites, site_guids, site_of_drive
 from exporters.sharepoint.refusals import explained, not_listed
 from exporters.sources import FINDABLE, Source, SourceKind
+from exporters.undiscovered import GROUPS, SITES, Undiscovered, Unlicensed, Without, no_sites, odd, undiscovered
 
 USER_SELECT = "id,userPrincipalName,userType,accountEnabled,assignedLicenses"
 GROUP_SELECT = "id,mail,mailNickname,groupTypes"
 UNIFIED = "groupTypes/any(c:c eq 'Unified')"
 PAGE = "999"
-GROUPS = "groups"
-"""What stands for all group mailboxes where the groups cannot be listed."""
-SITES = "sites"
-"""What stands for all sites, or all drives of people who left, where the sites cannot be listed."""
 _NAMELESS = "The directory lists a user without an id."
 OF_USERS = (SourceKind.ONEDRIVE, SourceKind.MAIL)
 """Kinds of which each user may have one."""
@@ -51,35 +47,6 @@ class Absences(Protocol):
     def remember(self, owner: str, licences: str, now: datetime, kind: SourceKind = SourceKind.ONEDRIVE) -> None:
         """This user or group has none."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Without:
-    """A user or group that has no mailbox here, by the service's own word. `name`: as that of a source."""
-
-    kind: SourceKind
-    name: str
-
-    @property
-    def label(self) -> str:
-        """kind/NAME."""
-        return f"{self.kind}/{self.name}"
-
-
-class Undiscovered(SourceError):
-    """A user whose drive or mailbox could not be asked for, or a site. `name`: as that of a source."""
-
-    name = ""
-    kind = SourceKind.ONEDRIVE
-
-    @property
-    def label(self) -> str:
-        """kind/NAME."""
-        return f"{self.kind}/{self.name}"
-
-
-class _Unlicensed(Undiscovered):
-    """A user of whom nothing was said but that the tenant has no licence: no news where others have drives."""
 
 
 Discovered = Source | Undiscovered | Without
@@ -145,7 +112,7 @@ class _Discovery:
         untold = next((kind for kind in FINDABLE if kind in self._kinds), SourceKind.ONEDRIVE)
         for key in self._catalogue.damaged():
             if key not in self._found:  # those say it themselves
-                yield _undiscovered(key, EntryDamagedError(key), untold)
+                yield undiscovered(key, EntryDamagedError(key), untold)
 
     def _directory(self) -> Discovered:
         """The one of the tenant; a store holds no more than one."""
@@ -157,9 +124,9 @@ class _Discovery:
                 pages = self._graph.pages("/organization", params={"$select": "id"}, cost=Cost.DIRECTORY)
                 tenant = next((identifier_of(row.get("id")) for page in pages for row in page), None)
         except (ItemError, SourceError) as error:
-            return _undiscovered(kind.value, error, kind)
+            return undiscovered(kind.value, error, kind)
         if tenant is None:
-            return _undiscovered(kind.value, _odd("The service does not say whose directory it is."), kind)
+            return undiscovered(kind.value, odd("The service does not say whose directory it is."), kind)
         return Source(kind, tenant, kind.value)
 
     def _of_users(self) -> Iterator[Discovered]:
@@ -180,7 +147,7 @@ class _Discovery:
 
     def _first(self, found: Discovered | None) -> Iterator[Discovered]:
         """What was found, unless it is a source that was found before: pages may overlap."""
-        if isinstance(found, _Unlicensed):
+        if isinstance(found, Unlicensed):
             self._unlicensed.append(found)
         elif isinstance(found, Source):
             if found.kind is SourceKind.ONEDRIVE:
@@ -195,7 +162,7 @@ class _Discovery:
     def _drive_of(self, user: Mapping[str, Any]) -> Discovered | None:
         user_id, name = _identity(user)
         if user_id is None:
-            return _undiscovered(name, _odd(_NAMELESS))
+            return undiscovered(name, odd(_NAMELESS))
         self._names[user_id] = name
         known = self._catalogue.drive_of(user_id)
         if known is not None:
@@ -207,7 +174,7 @@ class _Discovery:
             drive = _ask(self._graph, user_id)
         except (ItemError, SourceError) as error:
             if isinstance(error, NoLicenceError) or not isinstance(error, NoDriveError):
-                self._unasked[user_id] = _undiscovered(name, error)
+                self._unasked[user_id] = undiscovered(name, error)
             elif error.status == HTTPStatus.NOT_FOUND:
                 self._absences.remember(user_id, licences, self._clock.now())
             return None
@@ -216,7 +183,7 @@ class _Discovery:
     def _mailbox_of_user(self, user: Mapping[str, Any]) -> Discovered:
         user_id, name = _identity(user)
         if user_id is None:
-            return _undiscovered(name, _odd(_NAMELESS), SourceKind.MAIL)
+            return undiscovered(name, odd(_NAMELESS), SourceKind.MAIL)
         return self._mailbox_of(Source(SourceKind.MAIL, user_id, name), _licences(user))
 
     def _mailbox_of(self, source: Source, licences: str) -> Discovered:
@@ -229,7 +196,7 @@ class _Discovery:
             if has_mailbox(self._graph, source.id, is_group=source.is_group):
                 return source
         except (ItemError, SourceError) as error:
-            return _undiscovered(source.name, error, source.kind)
+            return undiscovered(source.name, error, source.kind)
         self._absences.remember(source.id, licences, now, source.kind)
         return without
 
@@ -240,14 +207,17 @@ class _Discovery:
                 for group in page:
                     yield from self._first(self._of_group(group))
         except (ItemError, SourceError) as error:  # those that we know are asked for themselves
-            yield _undiscovered(GROUPS, error, SourceKind.MAIL)
+            yield undiscovered(GROUPS, error, SourceKind.MAIL, may_hide=True)
 
     def _of_group(self, group: Mapping[str, Any]) -> Discovered | None:
         group_id = identifier_of(group.get("id"))
         name = identifier_of(group.get("mail")) or identifier_of(group.get("mailNickname")) or group_id
         if group_id is None or name is None:
-            return _undiscovered(
-                name or "(a group without id)", _odd("The directory lists a group without an id."), SourceKind.MAIL
+            return undiscovered(
+                name or "(a group without id)",
+                odd("The directory lists a group without an id."),
+                SourceKind.MAIL,
+                may_hide=True,
             )
         kinds = group.get("groupTypes")
         if isinstance(kinds, list) and "Unified" not in kinds:  # a service that does not filter
@@ -268,11 +238,11 @@ class _Discovery:
                 has_sites = has_sites or isinstance(site, Unlisted) or not site.is_personal
                 yield from self._first(self._of_site(site))
             if wants_sites and not has_sites:
-                yield _undiscovered(SITES, _no_sites(), SourceKind.SHAREPOINT)
+                yield undiscovered(SITES, no_sites(), SourceKind.SHAREPOINT, may_hide=True)
         except (ItemError, SourceError) as error:  # those that we know are asked for themselves
             for kind in (SourceKind.ONEDRIVE, SourceKind.SHAREPOINT):
                 if kind in self._kinds:
-                    yield from self._first(_undiscovered(SITES, not_listed(error), kind))
+                    yield from self._first(undiscovered(SITES, not_listed(error), kind, may_hide=True))
 
     def _held_sites(self) -> Iterator[FoundSite]:
         for record in self._catalogue.records():
@@ -282,7 +252,7 @@ class _Discovery:
     def _of_site(self, site: FoundSite | Unlisted) -> Discovered | None:
         if isinstance(site, Unlisted):
             kind = SourceKind.SHAREPOINT if SourceKind.SHAREPOINT in self._kinds else SourceKind.ONEDRIVE
-            return _undiscovered(site.name, site.error, kind)
+            return undiscovered(site.name, site.error, kind, may_hide=True)
         if site.is_personal:
             return None if self._is_known(site) else self._of_personal_site(site)
         return Source(SourceKind.SHAREPOINT, site.id, site.name, web_url=site.web_url)
@@ -298,10 +268,10 @@ class _Discovery:
             params = {"$select": "id,webUrl,owner"}
             drive = self._graph.get(f"/sites/{segment(site.id)}/drive", params=params, cost=Cost.SINGLE)
         except (ItemError, SourceError) as error:
-            return _undiscovered(name, explained(self._graph, site.id, error))
+            return undiscovered(name, explained(self._graph, site.id, error))
         drive_id = identifier_of(drive.get("id"))
         if drive_id is None:
-            return _undiscovered(name, _odd("The service names a drive without an id."))
+            return undiscovered(name, odd("The service names a drive without an id."))
         owner = identifier_of(object_of(object_of(drive.get("owner")).get("user")).get("id"))
         name = self._names.get(owner or "", name)  # who has a second one, or had none by the way of the user
         return Source(SourceKind.ONEDRIVE, drive_id, name, owner, text_of(drive.get("webUrl")))
@@ -336,13 +306,6 @@ def successor_of(graph: GraphSession, catalogue: Catalogue, lost: Source) -> Sou
     return Source(SourceKind.ONEDRIVE, drive["id"], lost.name, lost.owner, text_of(drive.get("webUrl")))
 
 
-def _undiscovered(name: str, error: LastcopyError, kind: SourceKind = SourceKind.ONEDRIVE) -> Undiscovered:
-    which = _Unlicensed if isinstance(error, NoLicenceError) else Undiscovered
-    problem = which(str(error), code=error.code, action=error.action or "Run the export again.")
-    problem.name, problem.kind = name, kind
-    return problem
-
-
 def _ask(graph: GraphSession, user_id: str) -> JsonObject:
     """A user's drive. Only the answer that names the missing site means "no drive"; a plain 404 is asked once more, and then
     the user is asked for: one who is there has no drive, unless it was the drive that the service did not find.
@@ -365,7 +328,7 @@ def _ask(graph: GraphSession, user_id: str) -> JsonObject:
             if identifier_of(drive.get("id")) is not None:
                 return drive
             if not again:
-                raise _odd("The service names a drive without an id.")
+                raise odd("The service names a drive without an id.")
     raise AssertionError("the second answer counts")
 
 
@@ -382,22 +345,10 @@ def _not_found(graph: GraphSession, path: str, error: GraphError) -> GraphError:
     return NotFoundError(str(error), code="not_found", action="Run the export again.", status=error.status)
 
 
-def _no_sites() -> SourceError:
-    return SourceError(
-        "The service lists no sites at all, which no tenant with SharePoint is without.",
-        code="no_sites",
-        action="Run again; if it stays, look at the tenant's SharePoint licences. If it has none: `sources.sharepoint: none`.",
-    )
-
-
 def _identity(user: Mapping[str, Any]) -> tuple[str | None, str]:
     """Id, and name for people."""
     user_id = identifier_of(user.get("id"))
     return user_id, identifier_of(user.get("userPrincipalName")) or user_id or "(a user without id)"
-
-
-def _odd(text: str) -> SourceError:
-    return SourceError(text, code="malformed", action="Run the export again; if it stays, report it.")
 
 
 def _licences(user: Mapping[str, Any]) -> str:

@@ -13,14 +13,15 @@ from typing import Literal
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock, timestamp
 from exporters.errors import ConfigurationError, LastcopyError
-from exporters.graph.limits import licence_class
+from exporters.graph.limits import Cost, licence_class
 from exporters.graph.session import GraphSession
+from exporters.graph.signin import SignIn
 from exporters.sources import SourceKind
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
 from retention.config import Config
 from retention.opening import configured_store, read_root, refuse_foreign
-from retention.permissions import BASE, DRIVES, LICENCE_ROLES, Need, Weight, may_write, needs_of
+from retention.permissions import BASE, DRIVES, LICENCE_ROLES, SITES, Need, Weight, may_write, needs_of
 from retention.references import open_to_others
 from retention.selection import kinds_asked
 from retention.tenants import cloud_of, licences_of, sign_in, tenant_of
@@ -76,7 +77,7 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
         else:
             yield Check("sign-in", "good", "the application has a token")
             yield from _permissions(roles, needs_of(config))
-            yield from _attachments(config)
+            yield from _attachments(config, graph, signin)
             identity = yield from _tenant(graph)
             yield from _clock("clock, beside Microsoft's", graph.service_date)
         try:
@@ -139,19 +140,39 @@ def _permissions(roles: frozenset[str], needs: Sequence[Need] = (*BASE, *DRIVES)
         )
 
 
-def _attachments(config: Config) -> Iterator[Check]:
-    """Attachments of list items are not in Graph: only SharePoint's own API has them, and that takes certificates alone."""
+def _attachments(config: Config, graph: GraphSession, signin: SignIn) -> Iterator[Check]:
+    """Attachments of list items are not in Graph: only SharePoint's own API has them, which takes certificates alone and has
+    permissions of its own (1 unit, and a token that is used for nothing else)."""
     if SourceKind.SHAREPOINT not in kinds_asked(config.settings.sources):
         return
+    name, consequence = (
+        "list attachments",
+        "what is attached to items of lists cannot be read, and each export names it",
+    )
+    action = (
+        "Add Sites.Read.All as an application permission of SharePoint (not of Microsoft Graph) and give admin consent."
+    )
     if config.tenant.credential.certificate is None:
-        yield Check(
-            "list attachments",
-            "doubtful",
-            "the credential is a secret: what is attached to items of lists cannot be read, and each export names it",
-            "Sign in with a certificate, and give the application the permission Sites.Read.All of SharePoint as well.",
+        action = (
+            "Sign in with a certificate, and give the application the permission Sites.Read.All of SharePoint as well."
         )
+        yield Check(name, "doubtful", f"the credential is a secret: {consequence}", action)
+        return
+    try:
+        site = graph.get("/sites/root", params={"$select": "webUrl"}, cost=Cost.SINGLE)
+        address = graph.cloud.sharepoint_address(str(site.get("webUrl")))
+        roles = signin.roles(address) if address is not None else frozenset()
+    except LastcopyError as error:
+        yield Check(
+            name, "doubtful", f"whether SharePoint's own API lets the application in is not known: {error}", action
+        )
+        return
+    if roles and not SITES[0].met_by(roles):
+        yield Check(name, "doubtful", f"SharePoint's own Sites.Read.All is missing: {consequence}", action)
+    elif roles:
+        yield Check(name, "good", "the application may read SharePoint's own API, with its certificate")
     else:
-        yield Check("list attachments", "good", "the credential is a certificate, as SharePoint's own API wants it")
+        yield Check(name, "doubtful", "SharePoint's own API tells no permissions; the first export will tell", action)
 
 
 def _tenant(graph: GraphSession) -> Generator[Check, None, JsonObject | None]:

@@ -2,7 +2,7 @@
 what no application can read.
 
 Rules of this file: no I/O; rows of coverage, as they stand in the record of a run. Source: design §7, retention-domain §4,
-docs/decisions/0008, 0030.
+docs/decisions/0030.
 """
 
 from exporters.bag.formats import JsonObject

@@ -17,9 +17,9 @@ from exporters.bag.fence import Process
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.clock import Clock, timestamp
 from exporters.copied import Progress
-from exporters.discovery import Discovered, Undiscovered, Without, discover
+from exporters.discovery import discover
 from exporters.drive.settings import DriveSettings
-from exporters.errors import ConfigurationError, LastcopyError, RunError
+from exporters.errors import LastcopyError, RunError
 from exporters.export import ExportSettings, export_sources, new_run_id
 from exporters.graph.calls import Observer
 from exporters.graph.errors import StoppedError
@@ -30,6 +30,7 @@ from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectExistsError
 from exporters.store.probe import probe
 from exporters.store.protocol import Store
+from exporters.undiscovered import Undiscovered, Without
 from retention.acceptance import MASS, NOT_FOUND, Acceptances
 from retention.config import Config
 from retention.coverage import listed_names, never_reached, nothing_of
@@ -38,8 +39,9 @@ from retention.journal import Journal
 from retention.journal_places import move
 from retention.opening import ROOT, claim_root, configured_store, opened_state, read_root, refuse_foreign
 from retention.recorded import noting_bags
+from retention.resolving import is_of_names, labels_of, resolve
 from retention.rivals import Rivals
-from retention.selection import Names, is_asked, kinds_asked, kinds_of, means, unknown_source
+from retention.selection import Names, is_asked, kinds_asked, means
 from retention.state.database import State
 from retention.tenants import opened_tenant
 from retention.verdicts import Exit
@@ -143,7 +145,7 @@ def run_export(
             journal, bags = Journal(store, clock), set[str]()
             acceptances = Acceptances.of(noting_bags(journal.rows(), bags))
             catalogue = Catalogue(store, bags)
-            wanted = _resolve(request.sources, config, tenant.graph, catalogue, state, clock)
+            wanted = resolve(request.sources, config, tenant.graph, catalogue, state, clock)
             probe(store)
             claim_root(store, tenant.identity, clock)
             move(config, store, clock)
@@ -158,44 +160,6 @@ def mail_settings(config: Config) -> MailSettings:
     """What the configuration asks of the copy of a mailbox."""
     sources, mail = config.settings.sources, config.settings.mail
     return MailSettings(sources.archive, sources.recoverable, mail.fasttransfer, mail.pst.part_size)
-
-
-def _resolve(
-    names: Sequence[str],
-    config: Config,
-    graph: GraphSession,
-    catalogue: Catalogue,
-    state: State,
-    clock: Clock,
-) -> list[Source | Undiscovered] | None:
-    """The sources that --source names; None if it is not given. Raises: ConfigurationError for a name nobody has."""
-    if not names:
-        return None
-    known, wanted = Names(catalogue.records()), []
-    matched: set[str] = set()
-    labels_seen: list[str] = []
-    kinds = {name: kinds_of(name, config.settings.sources) for name in names}
-    without: dict[str, str] = {}
-    for found in discover(graph, catalogue, clock, state, {kind for some in kinds.values() for kind in some}):
-        labels = _labels(known, found)
-        hits = {name for name in names if found.kind in kinds[name] and means(name, labels)}
-        if isinstance(found, Without):
-            without |= dict.fromkeys(hits, found.label)
-            continue
-        matched |= hits
-        labels_seen.append(min(labels))
-        if hits:
-            wanted.append(found)
-    for name in names:
-        if name in without and name not in matched:
-            raise ConfigurationError(
-                f"the service says that there is no mailbox {without[name]}",
-                code="no_mailbox",
-                action="Name another, or leave it out; `lastcopy export` asks for it again within a week.",
-            )
-        if name not in matched:
-            raise unknown_source(name, sorted(labels_seen))
-    return wanted
 
 
 class _Run:
@@ -221,6 +185,7 @@ class _Run:
         self._outcome = Outcome(new_run_id(clock), timestamp(clock.now()))
         self._rivals = Rivals(journal, self._outcome.run)
         self._undiscovered: list[Undiscovered] = []
+        self._hiding: list[Undiscovered] = []
         self._unseen = set(listed_names(config))
         self._left: dict[str, JsonObject] = {}
         self._entries: dict[str, str] = {}
@@ -301,13 +266,14 @@ class _Run:
             if isinstance(source, Without):
                 self._outcome.without_mailbox.append(source.label)
                 continue
-            labels = _labels(self._names, source)
+            labels = labels_of(self._names, source)
             met = {name for name in self._unseen if name[0] == source.kind and means(name[1], labels)}
             self._unseen -= met
-            if wanted is None and not is_asked(labels, settings, source.kind):
+            if isinstance(source, Undiscovered) and wanted is None and is_of_names(labels, settings, source):
+                self._hiding.append(source)
+            elif wanted is None and not is_asked(labels, settings, source.kind):
                 self._outcome.not_asked.append(source.label)
-                continue
-            if isinstance(source, Undiscovered):
+            elif isinstance(source, Undiscovered):
                 self._undiscovered.append(source)
             else:
                 yield source
@@ -325,7 +291,8 @@ class _Run:
 
     def _add_uncovered(self, wanted: list[Source | Undiscovered] | None, stop: threading.Event) -> None:
         """Sources that could not be asked for, names of the configuration that nobody has, classes that were asked for."""
-        for missing in self._undiscovered:
+        unmet = {kind for kind, _ in self._unseen}
+        for missing in [*self._undiscovered, *(hiding for hiding in self._hiding if hiding.kind in unmet)]:
             self._uncovered(missing.name, missing.code, str(missing), missing, missing.kind)
         if wanted is None and not stop.is_set():
             for kind, name in sorted(self._unseen):
@@ -385,7 +352,3 @@ class _Run:
             raise RunError(f"there is a run {outcome.run} already", code="run_exists", action="Run it again.") from None
         except LastcopyError as error:
             outcome.error, outcome.exit = outcome.error or error, Exit.FAILED
-
-
-def _labels(names: Names, source: Discovered) -> frozenset[str]:
-    return names.labels_of(source) if isinstance(source, Source) else frozenset({source.label})

@@ -12,6 +12,7 @@ from typing import Any
 
 from exporters.bag.formats import JsonObject, dump_json
 from exporters.directory.sorted_rows import SortedRows
+from exporters.graph.answers import identifier_of
 from exporters.outcomes import ExceptionCode
 
 IGNORED = frozenset({"onPremisesLastSyncDateTime"})
@@ -79,6 +80,12 @@ class Item:
         for part in self.parts:
             if part.rows is not None:
                 part.rows.close()
+
+
+def id_of(row: Mapping[str, Any]) -> str | None:
+    """The id of what was listed; None if it has none that a row can have (control characters divide what `verify` sorts)."""
+    found = identifier_of(row.get("id"))
+    return None if found is None or any(c < " " for c in found) else found
 
 
 def _joined(rows: Iterable[bytes]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from exporters.bag.formats import JsonObject
 from exporters.directory.asking import Asker
 from exporters.directory.folders import DOMAINS, GROUPS, ROLES, TERMS, Folder
-from exporters.directory.items import Item, Part
+from exporters.directory.items import Item, Part, id_of
 from exporters.directory.refusals import wants_less
 from exporters.directory.terms import walk_terms
 from exporters.graph.answers import identifier_of
@@ -84,7 +84,7 @@ class Listing:
             yield from self._pages(folder)
 
     def _take_page(self, folder: Folder, page: list[JsonObject], pool: ThreadPoolExecutor) -> None:
-        rows = [row for row in page if identifier_of(row.get("id")) is not None]
+        rows = [row for row in page if id_of(row) is not None]
         if len(rows) < len(page):
             self.nameless.add(folder.id)
         parts = self._parts.get(folder.id)

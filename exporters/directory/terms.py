@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from exporters.bag.formats import JsonObject
 from exporters.directory.asking import REFUSALS
 from exporters.directory.folders import Folder
-from exporters.directory.items import Item
+from exporters.directory.items import Item, id_of
 from exporters.errors import LastcopyError, SourceError
 from exporters.graph.answers import identifier_of, objects_of
 from exporters.graph.calls import segment
@@ -26,7 +26,7 @@ def walk_terms(graph: GraphSession, folder: Folder, look: Callable[[], None]) ->
     raises."""
     look()
     store = graph.get(folder.path, cost=Cost.SINGLE)
-    walk = _Walk(graph, folder, str(store.get("id") or ""), look)
+    walk = _Walk(graph, folder, id_of(store) or "store", look)
     yield walk.item(_served(store), folder.id, f"/{folder.id}", ("id",), "store", "")
     yield from walk.groups()
 
@@ -74,7 +74,7 @@ class _Walk:
         self._look()
         for page in self._graph.pages(f"{self._folder.path}/{link}", cost=Cost.LISTING):
             self._look()
-            if any(identifier_of(row.get("id")) is None for row in page):
+            if any(id_of(row) is None for row in page):
                 raise SourceError(
                     "The term store lists something without an id.",
                     code="malformed",
@@ -84,7 +84,7 @@ class _Walk:
 
     def item(self, row: JsonObject, parent: str, above: str, names: Sequence[str], what: str, scope: str) -> Item:
         """scope: of its row; the set of a term, the store of a set or group."""
-        item_id = str(row.get("id") or "store")
+        item_id = id_of(row) or "store"
         name = next((text for key in names if (text := _name_in(row.get(key)))), item_id)
         kind = self._folder.kind
         return Item(kind, item_id, parent, name, f"{above}/{name}", row, scope=scope, service={"class": what})

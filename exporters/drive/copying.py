@@ -107,14 +107,20 @@ class DriveCopy:
     def give_up_round(self) -> None:
         """A full round that cannot go on now is forgotten, so that others may begin: the next one begins at its start."""
         if self._drive in self._writer.heads.scopes:
-            self._writer.emit(
-                "cursor", {"scope": self._drive, "kind": DROPPED, "link": "", "settings": self._fulfilled()}
-            )
+            self._drop_cursor()
             self._writer.emit("round", {"scope": self._drive, "state": "ended", "full": False, "link": None})
 
+    def _drop_cursor(self) -> None:
+        """The next listing begins at its start."""
+        value = {"kind": DROPPED, "link": "", "settings": self._fulfilled()}
+        if self._writer.heads.cursors.get(self._drive) != value:
+            self._writer.emit("cursor", {"scope": self._drive, **value})
+
     def vanish(self) -> bool:
-        """The service has no such drive any more: all of it is removed; False if that is more than anybody has accepted."""
+        """The service has no such drive any more: all of it is removed; False if that is more than anybody has accepted. One that
+        comes back is listed from its start."""
         self.give_up_round()
+        self._drop_cursor()
         state, at = self._writer.state, timestamp(self._clock.now())
         begin_removed(state)
         state.db.execute("INSERT INTO removed SELECT id FROM tree WHERE scope = ? AND alive = 1", (self._drive,))

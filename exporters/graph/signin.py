@@ -104,9 +104,9 @@ class SignIn:
             self._tokens[scope] = renewed
             return renewed.value
 
-    def roles(self) -> frozenset[str]:
-        """Application permissions named in the Graph token: a hint, not verified. Raises as `token`."""
-        return _roles(self.token("graph"))
+    def roles(self, scope: TokenScope | str = "graph") -> frozenset[str]:
+        """Application permissions named in the token for a scope: a hint, not verified. Raises as `token`."""
+        return _roles(self.token(scope))
 
     def close(self) -> None:
         self._transport.close()

@@ -143,7 +143,7 @@ sources:
   mail: all                             # all, none, or a list of names
   onedrive: all                         # all, none, or a list of names
   sharepoint: all                       # all, none, or a list of names (paths, such as sites/marketing)
-  directory: off
+  directory: on                         # users, groups with their members, licences, domains, roles, the term store
   archive: auto                         # archive mailboxes: auto, or none
   recoverable: none                     # Recoverable Items of mailboxes: none, or all
 drive:

@@ -34,7 +34,7 @@ from exporters.sharepoint.run import SiteList, SiteRun
 from exporters.sharepoint.settings import SiteSettings
 from exporters.sources import Source, SourceKind
 from exporters.store.folder import FolderStore
-from tests.faults.desk import HurriedClock
+from tests.faults.mail_desk import TurnedClock
 from tests.unit.graph.list_tenant import session_at
 from tests.unit.rehearsal import list_data as data
 from tests.unit.rehearsal.client import Client, running
@@ -50,7 +50,7 @@ class ListDesk:
     client: Client
     graph: GraphSession
     folder: Path
-    clock: HurriedClock
+    clock: TurnedClock
     versions: str | int = "current"
     has_certificate: bool = True
     site: str = data.SITE
@@ -210,7 +210,12 @@ class ListDesk:
                 )
                 for entry in truth[item_id].get("_attachments", ()) if self.has_certificate else ():
                     wanted[f"{item_id}/{entry['fileName']}"] = entry["_c"]["sha256"]
-            assert {name: row["sha256"] for name, row in files.items()} == wanted
+            held = {name: row["sha256"] for name, row in files.items()}
+            assert held == wanted, {
+                name: (held.get(name), wanted.get(name))
+                for name in held.keys() | wanted.keys()
+                if held.get(name) != wanted.get(name)
+            }
             for row in files.values():
                 assert hashlib.sha256((self.bag / row["key"]).read_bytes()).hexdigest() == row["sha256"]
 
@@ -238,7 +243,7 @@ def without_times(rows: list[Row]) -> list[str]:
 @contextmanager
 def list_desk(tenant: Path, folder: Path, *, has_certificate: bool = True, **options: Any) -> Iterator[ListDesk]:
     """A running tenant with a store beside it. options: of the rehearsal."""
-    clock = HurriedClock(60.0)
+    clock = TurnedClock(60.0)
     with (
         running(tenant, clock=clock, **options) as client,
         session_at(client, clock, has_certificate=has_certificate) as graph,

@@ -239,9 +239,9 @@ def test_a_count_may_begin_with_a_byte_order_mark(desk: DirectoryDesk) -> None:
 
 def test_what_comes_without_an_id_is_a_finding(desk: DirectoryDesk) -> None:
     desk.copy()
-    gone = [{"at": "value/0/id", "drop": True}]
+    gone, odd = [{"at": "value/0/id", "drop": True}], [{"at": "value/0/id", "to": "a\nb"}]
     desk.tenant.faults(
-        rule("edit", "subscribedSkus", edits=gone, after=1), rule("edit", "re:children$", edits=gone, count=1)
+        rule("edit", "subscribedSkus", edits=odd, after=1), rule("edit", "re:children$", edits=gone, count=1)
     )
     document = desk.run("export", "--json", code=3).document
     assert "item_without_id" in problems(document) and document["exceptions"] == {"refused": 1}

@@ -403,6 +403,24 @@ def test_a_library_that_is_deleted_takes_its_files_along(lab: SiteDesk) -> None:
     assert lab.asked_by(lab.run)["drives/{drive}"] == 0, "it is settled"
 
 
+@pytest.mark.parametrize("name", ["Plans", "One"])
+def test_a_library_that_comes_back_has_its_files_again(lab: SiteDesk, big: SiteDesk, name: str) -> None:
+    """Out of the recycle bin of the site; whether it was gone, or waited for a person to say so."""
+    desk, folder = (lab, PLANS) if name == "Plans" else (big, DOCUMENTS)
+    desk.run()
+    drive, _ = library(desk, folder)
+    tenant = desk.desk.client.rehearsal.service.tenant
+    lists = tenant.lists_of(tenant.site(desk.site))
+    info = lists.find(name).info
+    desk.change({"kind": "list", "list": name, "op": "delete"})
+    assert (desk.run().problems == ["mass_disappearance"]) is (name == "One")
+    tenant.removed_drives.discard(folder)
+    lists.add(info)
+    desk.changes.clear()
+    asked = desk.asked_by(desk.run)
+    assert CONTENT not in asked and "gone" not in outcomes(desk.checked(), drive)
+
+
 def test_a_library_that_the_site_does_not_list_is_asked_for_by_itself(lab: SiteDesk) -> None:
     """A listing that comes short takes nothing away."""
     lab.run()

@@ -171,6 +171,30 @@ def test_without_sites_read_all_the_rest_is_copied_and_the_lack_is_said(tenant: 
     exported(product, code=0)
 
 
+def test_q062_check_says_whether_attachments_of_list_items_can_be_read(tenant: Tenant, product: Desk) -> None:
+    """By a certificate alone, and with a permission of SharePoint's own; sites that are not asked for need neither."""
+
+    def told() -> list[tuple[str, str]]:
+        checks = product.run("check", "--json").document["checks"]
+        return [(row["mark"], row["message"]) for row in checks if row["name"] == "list attachments"]
+
+    ((mark, message),) = told()
+    assert mark == "doubtful" and "the credential is a secret" in message
+    credential = {"certificate": f"file:{tenant.info['certificate']}"}
+    product.configure(tenant={**product.settings["tenant"], "credential": credential})
+    assert [mark for mark, _ in told()] == ["good"]
+    tenant.faults({"fault": "status", "route": "sites/{site}", "status": 404, "code": "itemNotFound"})
+    ((mark, message),) = told()
+    assert mark == "doubtful" and "not known" in message
+    tenant.faults()
+    roles = sorted(DEFAULT_ROLES - {"Sites.Read.All"})
+    tenant.control("POST", "settings", json.dumps({"roles": roles}).encode())
+    ((mark, message),) = told()
+    assert mark == "doubtful"
+    product.configure(sources={**SOURCES, "sharepoint": "none"})
+    assert told() == []
+
+
 def test_the_site_of_a_group_says_whose_it_is(tmp_path: Path) -> None:
     """By the owner of its libraries; a group of the site's own has no address."""
     with Tenant(generate(tmp_path / "tenant"), clock=CLOCK) as tenant:
@@ -234,3 +258,20 @@ def test_a_site_beside_the_tenant_of_now(tmp_path: Path) -> None:
         tenant.control("POST", "changes", json.dumps({"kind": "site", "id": sites[1].id, "op": "lock"}).encode())
         (told,) = product.run("verify", "--against-tenant", "--json", code=3).document["against_tenant"]
         assert "locked" in told["problem"]
+
+
+def test_a_name_that_may_be_hidden_is_no_unknown_name(tenant: Tenant, product: Desk) -> None:
+    """Where the list of sites cannot be had, that is what is said of a site that was named: not that nobody has the name."""
+    exported(product, "--source", "sharepoint/sites/wall", code=0)
+    tenant.faults({"fault": "403", "route": "sites/getAllSites"})
+    (told,) = exported(product, "--source", "sharepoint/teams/wall-north", code=3)["sources"]
+    assert (told["name"], told["coverage"][0]["code"]) == ("sites", "permission_missing")
+    (told,) = exported(product, "--source", "sharepoint/sites/wall", code=0)["sources"]
+    product.configure(sources={**SOURCES, "sharepoint": ["sites/wall"]})
+    assert [row["name"] for row in exported(product, code=0)["sources"]] == ["sites!wall"]
+    product.configure(sources={**SOURCES, "sharepoint": ["sites/wall", "teams/wall-north"]})
+    assert by_name(exported(product, code=3)).keys() == {"sites!wall", "sites", "teams/wall-north"}
+    product.configure(sources={**SOURCES, "exclude": ["sharepoint/sites"]})
+    exported(product, code=0)
+    tenant.faults()
+    product.run("export", "--source", "sharepoint/teams/nobody", code=2)

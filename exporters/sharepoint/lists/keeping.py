@@ -15,7 +15,7 @@ from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult
 from exporters.errors import ItemError
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
-from exporters.sharepoint.lists.exceptions import code_of, reason_of, settled
+from exporters.sharepoint.lists.exceptions import code_of, reason_of, settled, vanished
 from exporters.sharepoint.lists.facts import ALL, ATTACHMENT, VERSIONS, VERSIONS_ID, item_scope
 from exporters.sharepoint.lists.fetching import Fetched, Piece
 from exporters.sharepoint.lists.places import Places
@@ -72,6 +72,8 @@ class Keeper:
             self._told(row, hanging)
         elif fetched.versions_code is not None:
             self._hang(VERSIONS, VERSIONS_ID, row, fetched.versions_code, fetched.versions_reason, hanging)
+        else:
+            self._unasked(row, hanging)
         if fetched.pieces_code is None:  # else nobody knows which of them are there
             hanging += self._left_behind(row, {piece.name for piece in fetched.pieces or ()})
         if not line.get("attachments", True):
@@ -132,6 +134,12 @@ class Keeper:
         held = self._writer.state.row((VERSIONS, item_scope(item["scope"], item["id"]), VERSIONS_ID))
         if held is not None and held["outcome"] != Outcome.COPIED:
             rows.append(("item", self._hanging_row(VERSIONS, VERSIONS_ID, item)))
+
+    def _unasked(self, item: JsonObject, rows: Rows) -> None:
+        """Nobody asks for earlier states any more: that they were refused once is no exception then."""
+        held = self._writer.state.row((VERSIONS, item_scope(item["scope"], item["id"]), VERSIONS_ID))
+        if held is not None and held["outcome"] == Outcome.EXCEPTED and held["code"] != ExceptionCode.VANISHED:
+            rows.append(("item", vanished(held, self._writer.run.id, timestamp(self._clock.now()))))
 
     def _piece(self, piece: Piece, item: JsonObject, folder: str, rows: Rows) -> JsonObject:
         """Put the bytes of a file, and its row; return what the line says of it."""

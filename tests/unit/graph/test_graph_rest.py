@@ -92,6 +92,21 @@ def test_what_refusals_of_one_item_mean(client: Client, clock: HurriedClock) -> 
         assert graph.counts.avoidable == 0
 
 
+def test_links_of_a_listing_are_followed_at_its_own_address_alone(client: Client, clock: HurriedClock) -> None:
+    with session_at(client, clock) as graph:
+        rest = SharePointRest(graph, SITE)
+        add = {"host": "sharepoint", "fault": "edit", "count": 1}
+        following = f"_api{FILES.replace('items(2)', 'items(5)')}"
+        for name in ("odata.nextLink", "@odata.nextLink"):
+            link = f"{client.info['sharepoint']}/sites/harbour/{following}"
+            client.control("POST", "faults", [{**add, "edits": [{"at": name, "to": link, "add": True}]}])
+            assert len(rest.rows(FILES)) == 3
+        foreign = {"at": "odata.nextLink", "to": "https://elsewhere.example/_api/web", "add": True}
+        client.control("POST", "faults", [{**add, "edits": [foreign]}])
+        with pytest.raises(ForeignLinkError):
+            rest.rows(FILES)
+
+
 def test_the_token_goes_to_hosts_of_the_cloud_alone(client: Client, clock: HurriedClock) -> None:
     worldwide = cloud_named("worldwide")
     assert worldwide.sharepoint_address("https://Contoso.sharepoint.com/sites/x") == "https://contoso.sharepoint.com"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exporters.errors import ConfigurationError, RunError
-from retention.checks import Check, _attachments, _clock, _permissions, _versioning, failed, verdict
+from retention.checks import Check, _clock, _permissions, _versioning, failed, verdict
 from retention.config import Config, parse
 from retention.permissions import BASE, DIRECTORY, DRIVES, EXPORT_API, GROUPS, MAIL, TASKS, needs_of
 from retention.verdicts import Exit
@@ -111,17 +111,6 @@ def test_the_lack_of_sites_read_all_is_partial_and_says_what_for(sources: str) -
     assert [check.message.partition(" ")[0] for check in found] == ["Sites.Read.All"] and verdict(found) == Exit.PARTIAL
     for role in ("Sites.Read.All", "Sites.FullControl.All"):
         assert verdict(list(_permissions(have | {role}, needs_of(config)))) == Exit.COMPLETE
-
-
-@pytest.mark.parametrize(
-    ("sources", "credential", "mark"),
-    [("all", "certificate: file:x.pem", "good"), ("all", "secret: env:X", "doubtful"), ("none", "secret: env:X", None)],
-)
-def test_q062_attachments_of_list_items_want_a_certificate(sources: str, credential: str, mark: str | None) -> None:
-    text = f"tenant: {{id: c.com, client_id: x, credential: {{{credential}}}}}\nsources: {{sharepoint: {sources}}}\n"
-    found = list(_attachments(Config(Path("lastcopy.yaml"), parse(text))))
-    assert [check.mark for check in found] == ([mark] if mark else [])
-    assert mark != "doubtful" or "certificate" in found[0].action
 
 
 @pytest.mark.parametrize(
