@@ -369,9 +369,7 @@ def test_nothing_is_sent_on_an_old_claim(tmp_path: Path, mail: MailServer) -> No
     assert len(claims) == 4, "three at a time"
 
 
-def test_the_monitor_outside_hears_of_every_sweep_and_of_what_comes_next(
-    tmp_path: Path, mail: MailServer, web: WebServer
-) -> None:
+def test_the_monitor_outside_hears_of_every_sweep(tmp_path: Path, mail: MailServer, web: WebServer) -> None:
     address = tmp_path / "beat"
     address.write_text(f"http://127.0.0.1:{web.port}/beat")
     man = one_mailbox(tmp_path, mail, more="heartbeat: {url: file:beat}")
