@@ -367,3 +367,23 @@ def test_nothing_is_sent_on_an_old_claim(tmp_path: Path, mail: MailServer) -> No
     segments = sorted((tmp_path / "lastcopy-journal" / "journal").iterdir())
     claims = [segment for segment in segments if b'"type":"warning_claimed"' in segment.read_bytes()]
     assert len(claims) == 4, "three at a time"
+
+
+def test_the_monitor_outside_hears_of_every_sweep(tmp_path: Path, mail: MailServer, web: WebServer) -> None:
+    address = tmp_path / "beat"
+    address.write_text(f"http://127.0.0.1:{web.port}/beat")
+    man = one_mailbox(tmp_path, mail, more="heartbeat: {url: file:beat}")
+    man.track("cancel=2026-03-01T10:15:00Z")
+    man.sweep()
+    man.sweep()
+    first, second = web.documents
+    assert (first["sent"], second["sent"], second["failed"]) == (2, 0, 0)
+    following = datetime.fromisoformat(second["next"]["at"])
+    assert second["next"]["subscription"] == "S1"
+    assert CANCELLED + 15 * DAY < following <= CANCELLED + 16 * DAY
+    address.write_text("http://127.0.0.1:9/beat")
+    result = man.sweep()
+    assert result.exit == 0
+    assert any("heartbeat was not heard" in note for note in result.notes)
+    man.sweep(dry_run=True)
+    assert len(web.bodies) == 2
