@@ -12,7 +12,7 @@ from tests.independent import judge_sites
 from tests.independent.differences import Differences
 from tests.independent.site_libraries import Asked
 
-SOURCES = {"mail": "none", "onedrive": "none", "sharepoint": "all", "directory": False}
+SOURCES = {"mail": "none", "onedrive": "none", "sharepoint": "all", "directory": True}
 FULL_CONTROL = "Sites.FullControl.All"
 SMALL = [
     *("--users", "3", "--messages", "0", "--events", "0", "--contacts", "0", "--tasks", "0", "--drive-items", "8"),

@@ -30,10 +30,11 @@ def test_odd_sites_from_the_first_run_to_the_third(
         assert found.agreed["list items"] == 32 and found.agreed["page JSON"] == 2
         held = payload(product)
 
-        tenant.forget_requests()
-        product.export(code=3)
-        assert payload(product) == held
-        assert tenant.downloads() == 0
+        if certificate:
+            tenant.forget_requests()
+            product.export(code=3)
+            assert payload(product) == held
+            assert tenant.downloads() == 0
 
         tenant.control("POST", "changes", changes.read_bytes())
         product.export(code=3)

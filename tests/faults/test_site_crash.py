@@ -12,16 +12,12 @@ from tests.faults.site_crash import kill_everywhere, scene_at
 SEED = 7
 
 
-def test_killed_in_the_first_run(site_tenant: Path, tmp_path: Path) -> None:
-    with Tenant(site_tenant) as tenant:
-        kill_everywhere(scene_at(tenant, tmp_path / "undisturbed"), tmp_path, 3, SEED)
-
-
-def test_killed_in_the_second_run(site_tenant: Path, tmp_path: Path) -> None:
-    """Changes half taken in: nothing falsely gone, nothing lost, nothing twice."""
+def test_killed_in_a_first_and_in_a_second_run(site_tenant: Path, tmp_path: Path) -> None:
+    """Everything once, whatever cut the runs off; changes half taken in: nothing falsely gone, nothing lost, nothing twice."""
     changes = write_changes(site_tenant, tmp_path / "changes.jsonl")
     with Tenant(site_tenant) as tenant:
         first = scene_at(tenant, tmp_path / "first")
+        kill_everywhere(first, tmp_path / "in-first", 3, SEED)
         tenant.control("POST", "changes", changes.read_bytes())
-        scene = scene_at(tenant, tmp_path / "undisturbed", first.reference.folder, changes)
-        kill_everywhere(scene, tmp_path, 2, SEED)
+        scene = scene_at(tenant, tmp_path / "second", first.reference.folder, changes)
+        kill_everywhere(scene, tmp_path / "in-second", 2, SEED)

@@ -61,7 +61,7 @@ def judge(
         PagesJudge(bag, site, truth, found).judge()
         _counts(bag, site, truth, found)
         _nothing_else(bag, site, found)
-    _directory(store, sources, truth, found, directory)
+    _directory(store, sources, truth, found, directory, asked)
     for (kind, source_id), source in sources.items():
         if kind == "sharepoint" and only is None and source_id not in truth.gone_sites:
             found.say("nothing else", f"{source['bag']} is a bag of {source_id}, which is no site of the truth")
@@ -193,7 +193,7 @@ def _nothing_else(bag: SiteBag, site: SiteTruth, found: Differences) -> None:
 
 
 def _directory(
-    store: Path, sources: dict[tuple[str, str], Row], truth: TenantTruth, found: Differences, due: bool
+    store: Path, sources: dict[tuple[str, str], Row], truth: TenantTruth, found: Differences, due: bool, asked: Asked
 ) -> None:
     source = sources.pop(("directory", truth.info["tenantId"]), None)
     if not due:
@@ -201,7 +201,8 @@ def _directory(
         return
     if found.check("directory", "the directory has no bag", source is not None) and source is not None:
         found.same("directory", "its bag", source["bag"], "directory")
-        DirectoryJudge(read_site_bag(store, source["bag"], found), truth, found).judge()
+        bag = read_site_bag(store, source["bag"], found, leftovers=asked.leftovers)
+        DirectoryJudge(bag, truth, found).judge()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 Row = dict[str, Any]
 Identity = tuple[str, str, str]
 
-DIRECTORY_KINDS = {"user", "group", "licence", "subscription", "domain", "organization", "term"}
+DIRECTORY_KINDS = {"user", "group", "licence", "subscription", "domain", "organization", "role", "term"}
 ITEM_KINDS = {"file", "folder", "package", "shortcut", "other", "list_item", "page"} | DIRECTORY_KINDS
 PLACED_KINDS = {"file", "version", "derived", "leftover", "page", "attachment", "original"}
 ROW_TYPES = {"source", "round", "cursor", "listed", "seen", "item", "count", "permissions", "closed"}

@@ -31,7 +31,7 @@ from tests.independent.reader import (
 Row = dict[str, Any]
 ENTRY_KINDS = {"list_item", "columns", "site"} | DIRECTORY_KINDS
 OBJECT = re.compile(
-    r"data/(lists/[^/]+/(items|columns)|site/site|originals/(users|groups|licences|subscriptions|domains|organization|terms))"
+    r"data/(lists/[^/]+/(items|columns)|site/site|originals/(users|groups|licences|subscriptions|domains|organization|roles|terms))"
     r"-\d{5,}\.jsonl"
 )
 MOST_LINES, MOST_BYTES, MOST_LINE = 1_000, 256 << 20, 64 << 20

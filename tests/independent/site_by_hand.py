@@ -8,7 +8,6 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -335,37 +334,34 @@ def html_of(page: Row) -> bytes:
 def _directory(truth: TenantTruth) -> HandBag:
     bag = HandBag("directory", "directory", truth.info["tenantId"])
     bag.derived("data/about.txt", b"about\n")
-    facts: Callable[[Row], Row] = lambda row: {k: v for k, v in served(row).items() if k != "mailboxSettings"}  # noqa: E731
+    names = {row["id"]: row["displayName"] for row in truth.users.values()}
     for kind, rows in (("user", truth.users), ("group", truth.groups)):
         for item_id, row in rows.items():
-            line = {"kind": kind, "id": item_id, "graph": facts(row)}
+            graph = {k: v for k, v in served(row).items() if k != "mailboxSettings"}
+            line = {"kind": kind, "id": item_id, "graph": graph}
             if kind == "group":
-                line["members"] = [{"id": member} for member in row["_members"]]
-            bag.add(
-                kind,
-                "",
-                item_id,
-                name=row["displayName"],
-                path=f"/{kind}s/{item_id}",
-                **bag.line(f"data/originals/{kind}s-00001.jsonl", line),
-            )
+                line["members"] = [{"id": one, "displayName": names[one]} for one in sorted(row["_members"])]
+                line["owners"] = []
+            _thing(bag, kind, f"{kind}s", item_id, row["displayName"], line)
     for kind, plural, item_id in (
         ("domain", "domains", truth.info["domain"]),
         ("organization", "organization", truth.info["tenantId"]),
     ):
-        line = {"kind": kind, "id": item_id, "graph": {"id": item_id}}
-        bag.add(
-            kind,
-            "",
-            item_id,
-            name=item_id,
-            path=f"/{plural}/{item_id}",
-            **bag.line(f"data/originals/{plural}-00001.jsonl", line),
-        )
-    members = [member for row in truth.groups.values() for member in row["_members"]]
-    for name, ids in (("users", list(truth.users)), ("groups", list(truth.groups)), ("members", members)):
-        bag.derived(f"data/directory/{name}.csv", "".join(f"{one}\r\n" for one in ["id", *map(str, ids)]).encode())
+        _thing(bag, kind, plural, item_id, item_id, {"kind": kind, "id": item_id, "graph": {"id": item_id}})
+    for name, rows in (("users", truth.users), ("groups", truth.groups)):
+        _table(bag, name, [["id", "state"], *([one, "active"] for one in rows)])
+    members = [[row["id"], "member", one] for row in truth.groups.values() for one in row["_members"]]
+    _table(bag, "members", [["groupId", "role", "id"], *members])
     return bag
+
+
+def _thing(bag: HandBag, kind: str, folder: str, item_id: str, name: str, line: Row) -> None:
+    where = bag.line(f"data/originals/{folder}-00001.jsonl", line)
+    bag.add(kind, "", item_id, parent=folder, name=name, path=f"/{folder}/{name}", **where)
+
+
+def _table(bag: HandBag, name: str, rows: list[list[str]]) -> None:
+    bag.derived(f"data/directory/{name}.csv", b"\xef\xbb\xbf" + _csv(rows))
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -102,7 +102,8 @@ class SiteTruth:
 
 @dataclass
 class TenantTruth:
-    """All sites by id, users and groups by id; contents are read through `drives`. left: ids of users and groups deleted."""
+    """All sites by id, users and groups by id; contents are read through `drives`.
+    deleted_…: what can be restored still; purged: ids of what cannot."""
 
     folder: Path
     info: Row
@@ -113,7 +114,9 @@ class TenantTruth:
     personal: set[str] = field(default_factory=set)
     per: dict[str, Row] = field(default_factory=dict)
     gone_sites: dict[str, SiteTruth] = field(default_factory=dict)
-    left: set[str] = field(default_factory=set)
+    deleted_users: dict[str, Row] = field(default_factory=dict)
+    deleted_groups: dict[str, Row] = field(default_factory=dict)
+    purged: set[str] = field(default_factory=set)
     is_changed: bool = False
 
     def apply(self, change: Row) -> None:
@@ -139,6 +142,9 @@ class TenantTruth:
             made = change[change["kind"]]
             rows[made["id"]] = made
             return
+        removed = self.deleted_users if change["kind"] == "user" else self.deleted_groups
+        if op == "purge" and removed.pop(str(change["id"]), None) is not None:
+            self.purged.add(str(change["id"]))
         row = rows.get(str(change.get("id")))
         if row is None:
             return
@@ -149,8 +155,7 @@ class TenantTruth:
         elif op == "members":
             row |= {"_members": change["set"]}
         elif op == "delete":
-            self.left.add(row["id"])
-            del rows[row["id"]]
+            removed[row["id"]] = rows.pop(row["id"])
 
     def _apply_to_site(self, change: Row, op: str) -> None:
         """A site that is deleted goes with its subsites; those below one that is renamed move along."""
@@ -294,7 +299,12 @@ def _load(folder: Path) -> TenantTruth:
     drives = {one.id: one for site in sites.values() for one in site.libraries.values()}
     groups = {row["id"]: row for row in rows_of(folder / "groups.jsonl")}
     personal = {row["_drive"] for row in users.values() if row.get("_drive")}
-    return TenantTruth(folder, info, Truth(folder, info, {**drives}), sites, users, groups, personal, per)
+    truth = TenantTruth(folder, info, Truth(folder, info, {**drives}), sites, users, groups, personal, per)
+    if (folder / "directory.json").is_file():
+        more = json.loads((folder / "directory.json").read_bytes())
+        truth.deleted_users = {row["id"]: row for row in more.get("deletedUsers", ())}
+        truth.deleted_groups = {row["id"]: row for row in more.get("deletedGroups", ())}
+    return truth
 
 
 def _site(folder: Path, row: Row, number: int) -> SiteTruth:
