@@ -102,6 +102,19 @@ def test_a_row_of_2099_makes_nothing_due_for_ever(tmp_path: Path, mail: MailServ
     assert heard_again == [("at_risk_from", 14)], "and again when it is really due"
 
 
+def test_what_was_stated_under_a_clock_that_was_ahead_is_warned_of_all_the_same(
+    tmp_path: Path, mail: MailServer
+) -> None:
+    man = one_mailbox(tmp_path, mail)
+    good = man.clock
+    man.clock = ManualClock(datetime(2099, 1, 1, tzinfo=UTC))
+    man.track("cancel=2026-03-01T10:15:00Z")
+    man.clock = good
+    assert {e["threshold_days"] for e in swept(man, answer(man)).sent} == {0, 30}
+    result = swept(man.at(CANCELLED + 16 * DAY), answer(man))
+    assert [(e["boundary"], e["threshold_days"]) for e in result.sent] == [("at_risk_from", 14)]
+
+
 def test_a_clock_far_off_the_service_s_warns_and_warns_again_when_they_agree(tmp_path: Path, mail: MailServer) -> None:
     man = one_mailbox(tmp_path, mail)
     man.track("cancel=2026-03-01T10:15:00Z")
