@@ -8,10 +8,9 @@ import secrets
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import structlog
 
@@ -48,7 +47,8 @@ from exporters.scratch import scratch_error
 from exporters.sharepoint.described import CURSOR as SITE_CURSOR
 from exporters.sharepoint.exporter import SiteExporter
 from exporters.sharepoint.settings import SiteSettings
-from exporters.sources import FINDABLE, Source, SourceKind
+from exporters.side_by_side import Places
+from exporters.sources import Source, SourceKind
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.segments import ReplacedError
@@ -57,8 +57,6 @@ DRIVES_AT_ONCE = 4
 SITES_AT_ONCE = 4
 MAILBOXES_AT_ONCE = 8
 """Each with up to four requests in flight: as many as Exchange lets one application have of one mailbox."""
-AHEAD = 64
-"""Sources of one kind that wait for their turn, so that those behind them in the directory are found meanwhile."""
 WAIT_FOR_OTHER_SECONDS = 200.0
 LOOK_AGAIN_SECONDS = 2.0
 NOT_FOUND = (NotFoundError, NoDriveError)
@@ -123,7 +121,7 @@ def export_sources(
     run = Run(run_id, clock, meter.take, settings.take_over)
     with meter, Crew() as crew:
         copying = Copying(graph, store, catalogue, settings, run, meter, crew, progress, stop)
-        with _Places(copying) as places:
+        with Places(copying.copy_unless_stopped, settings.at_once, stop) as places:
             try:
                 for source in sources:
                     if stop.is_set():
@@ -137,51 +135,6 @@ def export_sources(
             except BaseException:
                 stop.set()
                 raise
-
-
-class _Places:
-    """Threads for each kind of source, and the sources that are in them or wait for one. Belongs to one thread."""
-
-    def __init__(self, copying: "Copying") -> None:
-        self._copying, self._settings = copying, copying.settings
-        self._pools = {
-            kind: ThreadPoolExecutor(self._settings.at_once(kind), thread_name_prefix=f"lastcopy-{kind}")
-            for kind in FINDABLE
-        }
-        self.under_way: dict[Future[SourceResult | None], SourceKind] = {}
-        self._given: set[str] = set()
-
-    def give(self, source: Source) -> None:
-        """Have a source copied as soon as there is a place; once: what took the place of another may be listed as well."""
-        if source.key in self._given:
-            return
-        self._given.add(source.key)
-        future = self._pools[source.kind].submit(self._copying.copy_unless_stopped, source)
-        self.under_way[future] = source.kind
-
-    def is_full(self, kind: SourceKind) -> bool:
-        """Whether as many sources of a kind wait as may."""
-        return sum(k is kind for k in self.under_way.values()) >= self._settings.at_once(kind) + AHEAD
-
-    def done(self, *, wait_for_one: bool) -> Iterator[SourceResult]:
-        """Results since the last call. What came in the place of a source that is gone is copied next. Raises: RunError."""
-        if wait_for_one:
-            wait(self.under_way, return_when=FIRST_COMPLETED)
-        for future in [future for future in self.under_way if future.done()]:
-            del self.under_way[future]
-            result = future.result()
-            if result is None:
-                continue
-            yield result
-            if result.successor is not None and not self._copying.stop.is_set():
-                self.give(result.successor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for pool in self._pools.values():
-            pool.shutdown(wait=True)
 
 
 @dataclass(frozen=True, slots=True)

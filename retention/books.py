@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from exporters.bag.formats import JsonObject
@@ -25,6 +26,8 @@ from retention.rehearsed import MARKER_ROW, is_rehearsal_folder, is_untouched
 from retention.state.index import Index, open_index
 
 SEGMENT_ROWS = 1000
+AT_A_TIME = 50
+"""So many segments are taken in at once: a journal of years is never held whole."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,19 +65,18 @@ class Books:
 
     def catch_up(self) -> None:
         """Take in what others wrote. Raises: SegmentDamagedError, RunError, errors of the store."""
-        for _ in range(RACES):
+        races = 0
+        while races < RACES:
             before = self._journal.head
-            news = [(segment, self._journal.head) for segment in self._journal.news()]
+            news = [(segment, self._journal.head) for segment in islice(self._journal.news(), AT_A_TIME)]
             if not news:
                 return
             moved = moved_to(row for segment, _ in news for row in segment.rows()) if self._place.is_local else None
             if not self.index.apply(self._place.name, before, news):
                 self._journal = self._opened()  # another process took them in: go on from there
-                continue
-            if moved is not None:
+                races += 1
+            elif moved is not None:
                 self._follow()
-                continue
-            return
         raise RunError("the index cannot keep up with the journal", code="index_behind", action="Run it again.")
 
     def try_append(self, rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -15,6 +15,7 @@ from exporters.bag.ledger import BagWriter
 from exporters.bag.objects import LineObjects
 from exporters.clock import timestamp
 from exporters.drive.facts import is_facet
+from exporters.errors import SourceError
 from exporters.graph.answers import identifier_of, object_of, text_of
 from exporters.graph.asking import was_too_much
 from exporters.graph.calls import segment
@@ -98,7 +99,7 @@ class Columns:
             self._objects.finish()
         except BaseException as error:
             self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
-            if isinstance(error, (StoppedError, GraphError)):
+            if isinstance(error, (StoppedError, GraphError, SourceError)):
                 self._objects.finish()  # the store is well: what came is kept
             else:
                 self._objects.abandon()
@@ -178,13 +179,34 @@ class Columns:
             db.executemany("INSERT OR IGNORE INTO columns_seen VALUES (?)", ids)
             self._take(rows)
             following = link or following
-        query = (
-            "SELECT row FROM rows WHERE kind = 'columns' AND scope = ? AND outcome = 'copied'"
-            " AND id NOT IN (SELECT id FROM columns_seen)"
-        )
-        lost = db.execute(query, (self._list,)).fetchall()
-        self._writer.emit_all([("item", _gone(self._run, load_json(data))) for (data,) in lost])
+        self._leave_out()
         return following
+
+    def _leave_out(self) -> None:
+        """Lines that a listing of all did not bring are gone, unless the drive has their files. Raises: SourceError then."""
+        if any(self._is_there(row) for rows in self._lost() for row in rows):
+            raise SourceError(
+                "The list side of this library leaves out files that its drive has.",
+                code="listing_incomplete",
+                action="Run the export again; nothing of it was called gone.",
+            )
+        for rows in self._lost():
+            self._writer.emit_all([("item", _gone(self._run, row)) for row in rows])
+
+    def _lost(self) -> Iterator[list[JsonObject]]:
+        """Rows that are not among those seen, some at a time; they may be written anew meanwhile."""
+        query = (
+            "SELECT id, row FROM rows WHERE kind = 'columns' AND scope = ? AND outcome = 'copied' AND id > ?"
+            " AND id NOT IN (SELECT id FROM columns_seen) ORDER BY id LIMIT ?"
+        )
+        after = ""
+        while found := self._writer.state.db.execute(query, (self._list, after, _BATCH)).fetchall():
+            yield [load_json(data) for _, data in found]
+            after = found[-1][0]
+
+    def _is_there(self, row: JsonObject) -> bool:
+        node = self._writer.state.node(self._library.drive_id, str(row.get("of")))
+        return node is not None and node[3]
 
     def _take(self, rows: list[JsonObject]) -> None:
         """A page. The last row of an id counts (Q-003)."""

@@ -84,7 +84,6 @@ class Libraries:
         run = self._run
         copy = self._drive_copy(library.drive_id, library.name)
         self.copies.append(copy)
-        has_columns = library.list_id is not None
 
         def noticed() -> None:
             if library.list_id is not None:
@@ -93,7 +92,9 @@ class Libraries:
                 note_pages_due(run.writer)
 
         did = copy.copy(noticed)
-        if has_columns and not run.stop.is_set() and columns_are_due(run.writer, str(library.list_id)):
+        if run.stop.is_set() or library.drive_id in run.masses:  # then nothing of its list side is gone either
+            return did
+        if library.list_id is not None and columns_are_due(run.writer, library.list_id):
             Columns(run, library).copy()
             did = True
         return did

@@ -32,7 +32,7 @@ _ZONE = {"W. Europe Standard Time": "Europe/Berlin"}
 def item_id(kind: int, user: int, n: int, *, immutable: bool = False) -> str:
     """As the data's own: the last 20 characters are kind, user and number."""
     noise = hashlib.sha256(f"{kind}.{user}.{n}.{immutable}".encode()).digest()
-    body = noise[:29] + struct.pack(">BIQ", kind, user, n)
+    body = noise[:30] + struct.pack(">BIQ", kind, user, n)
     return ("AAkALg" if immutable else "AAMkAG") + base64.urlsafe_b64encode(body).decode()
 
 

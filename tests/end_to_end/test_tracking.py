@@ -4,6 +4,7 @@ import json
 import ssl
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,13 @@ def test_an_end_that_may_be_a_renewal_brings_notices_alone(desk: Desk, mail: Mai
     track(desk)
     status = desk.run("status", "--json").json["subscriptions"][0]
     assert status["possible_end"] is True
-    shown = desk.run("sweep", "--dry-run", "--offline", "--json", "--now", "2027-02-08T00:00:00Z").json
-    assert {entry["severity"] for entry in shown["due"]} <= {"info", "notice"}
-    assert shown["due"]
-    track_off = desk.run("track", "--state", status["id"], "--event", "recurring_off=2026-11-01", "--json")
-    assert track_off.json["subscriptions"][0]["boundaries"]["at_risk_from"] == "2027-02-09T00:00:00Z"
-    shown = desk.run("sweep", "--dry-run", "--offline", "--json", "--now", "2027-02-08T00:00:00Z").json
+    kinds = {row["kind"]: row["at"] for row in status["boundaries"]}
+    eve = (datetime.fromisoformat(kinds["at_risk_from"]) - timedelta(days=1)).isoformat()
+    shown = desk.run("sweep", "--dry-run", "--offline", "--json", "--now", eve).json
+    assert {entry["severity"] for entry in shown["due"]} == {"notice"}
+    stated = desk.run("track", "--state", status["id"], "--event", "recurring_off=2026-11-01", "--json")
+    assert stated.json["subscriptions"][0]["boundaries"]["at_risk_from"] == kinds["at_risk_from"]
+    shown = desk.run("sweep", "--dry-run", "--offline", "--json", "--now", eve).json
     assert "critical" in {entry["severity"] for entry in shown["due"]}
 
 
@@ -123,3 +125,35 @@ def test_a_tenant_that_does_not_answer_is_not_deleted(desk: Desk, mail: MailServ
     assert status["subscriptions"][0]["boundaries"] == before
     assert status["tenant"]["unreachable_since"] is not None
     assert "not been reachable since" in mail.messages[-1].text
+
+
+def test_what_is_copied_is_not_missing_and_what_is_proven_warns_more_quietly(desk: Desk, mail: MailServer) -> None:
+    """The first export takes the journal into the store; severity drops one step, never to silence."""
+    (one,) = track(desk).json["subscriptions"]
+    name = "tarik.ozgun@willowmere.example"
+    source = f"onedrive/{name}"
+    statement = {"id": one["id"], "sources": [source, "mail/nobody@willowmere.example"]}
+    (desk.folder / "sources.jsonl").write_text(json.dumps(statement))
+    assert desk.run("track", "--from", str(desk.folder / "sources.jsonl")).exit == 0
+    file = desk.folder / "lastcopy.yaml"
+    file.write_text(
+        file.read_text() + "store: {url: file:./copy}\n"
+        f"sources: {{mail: none, onedrive: [{name}], sharepoint: none, directory: off}}\n"
+    )
+    assert desk.run("export").exit == 0
+    assert rows(desk, "moved")[-1]["to"] == "file:./copy"
+    status = desk.run("status", "--json").json["subscriptions"][0]
+    assert status["uncovered_sources"] == ["mail/nobody@willowmere.example"]
+    (desk.folder / "sources.jsonl").write_text(json.dumps({**statement, "sources": [source]}))
+    desk.run("track", "--from", str(desk.folder / "sources.jsonl"))
+    cancelled = datetime.now(UTC) - timedelta(days=27, hours=1)
+    desk.run("track", "--state", one["id"], "--event", f"cancel={cancelled.isoformat()}")
+
+    def severities() -> set[str]:
+        shown = desk.run("sweep", "--dry-run", "--offline", "--json").json
+        return {e["severity"] for e in shown["due"] if e["boundary"] == "at_risk_from" and e["threshold_days"] == 3}
+
+    assert severities() == {"critical"}
+    assert desk.run("verify").exit == 0
+    assert severities() == {"high"}
+    assert desk.run("status", "--json").json["subscriptions"][0]["uncovered_sources"] == []

@@ -474,7 +474,9 @@ def test_masses_of_two_libraries_are_one_finding(big: SiteDesk, how: str) -> Non
         big.faults(*(rule("410", drive, count=1) for drive in drives))
     result = big.run()
     assert result.problems == ["mass_disappearance"] and result.gone_now == 0
-    assert all("gone" not in outcomes(big.bag(settled=False, whole=False), drive) for drive in drives)
+    bag = big.bag(settled=False, whole=False)
+    assert all("gone" not in outcomes(bag, drive) for drive in drives)
+    assert {row["outcome"] for row in bag.of("columns", gone=True)} == {"copied"}
     digest = result.digests["mass_disappearance"]
     again = big.run(accepts=lambda one: one == "another")
     assert again.digests["mass_disappearance"] == digest and again.gone_now == 0, "the same finding"
@@ -574,6 +576,22 @@ def test_a_stop_among_contents_leaves_columns_for_later(lab: SiteDesk) -> None:
     lab.bag(settled=False, whole=False)
     states = {row["class"]: row["state"] for row in lab.run().coverage}
     assert {states[name] for name in ("lists", "list_attachments", "pages")} == {"covered"}
+    lab.checked()
+
+
+def test_a_list_side_that_comes_empty_takes_nothing_away(lab: SiteDesk) -> None:
+    lab.run()
+    _, plans = library(lab, PLANS)
+    lab.change({"drive": PLANS, "id": plans["file 005.txt"], "op": "rename", "name": "five.txt"})
+    lab.faults(
+        {"fault": "410", "route": COLUMNS, "count": 1},
+        {"fault": "edit", "route": COLUMNS, "edits": [{"at": "value", "to": []}]},
+    )
+    result = lab.run()
+    assert "libraries_refused" in result.problems
+    assert {row["outcome"] for row in lab.bag().of("columns", gone=True)} == {"copied"}
+    lab.faults()
+    lab.run()
     lab.checked()
 
 

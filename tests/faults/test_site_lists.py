@@ -109,8 +109,8 @@ def test_very_many_removals_wait_for_a_person(tmp_path: Path) -> None:
     folder = data.write_tenant(tmp_path / "tenant", many=150)
     with list_desk(folder, tmp_path / "store") as desk:
         desk.run()
-        for n in range(1, 121):
-            desk.change("delete", list=data.MANY, id=str(n))
+        deleted = {"kind": "listItem", "site": "sites/s0000", "list": data.MANY, "op": "delete"}
+        desk.client.change(*({**deleted, "id": str(n)} for n in range(1, 121)))
         desk.run()
         assert desk.masses.keys() == {data.MANY}
         assert {row["outcome"] for row in desk.of("list_item", data.MANY).values()} == {"copied"}
@@ -267,7 +267,7 @@ def test_q062_one_file_that_cannot_be_had_leaves_the_others(desk: ListDesk) -> N
     assert {row["outcome"] for name, row in desk.of("attachment").items() if name.startswith("2/")} == {"gone"}
 
 
-@pytest.mark.parametrize("fault", ["reset-mid-body", "short-body", "503", "truncated-json", "500"])
+@pytest.mark.parametrize("fault", ["reset-mid-body", "503", "500"])
 def test_faults_that_pass_leave_no_trace(desk: ListDesk, fault: str) -> None:
     desk.faults(
         {"host": "sharepoint", "fault": fault, "count": 1, "after_bytes": 30, "seconds": 1},

@@ -16,7 +16,7 @@ import pytest
 from tests.faults.list_desk import ListDesk, list_desk, without_times
 from tests.unit.rehearsal import list_data as data
 
-SEED, DRAWN = 8, 4
+SEED, DRAWN = 8, 3
 
 
 class KilledError(BaseException):

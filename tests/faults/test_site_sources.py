@@ -275,3 +275,18 @@ def test_a_name_that_may_be_hidden_is_no_unknown_name(tenant: Tenant, product: D
     exported(product, code=0)
     tenant.faults()
     product.run("export", "--source", "sharepoint/teams/nobody", code=2)
+
+
+def test_q056_a_tenant_without_sharepoint_is_one_finding_of_each_kind(tenant: Tenant, product: Desk) -> None:
+    """In the service's own words; accepted, or set to none, it is no problem, and nothing is called complete."""
+    routes = ("users/*/drive", "sites/getAllSites")
+    tenant.faults(*({"fault": "no-spo", "route": route} for route in routes))
+    product.configure(sources={**SOURCES, "onedrive": "all"})
+    told = {f"{row['kind']}/{row['name']}": row["coverage"][0]["code"] for row in exported(product, code=3)["sources"]}
+    assert told == {"onedrive/onedrive": "no_drive", "sharepoint/sharepoint": "no_sites"}
+    assert "sources.sharepoint: none" in product.run("export", code=3).out
+    product.run("accept", "no_drive", "--source", "onedrive/onedrive", *PERSON, code=0)
+    product.run("accept", "no_sites", "--source", "sharepoint/sharepoint", *PERSON, code=0)
+    assert "Complete" not in product.run("export", code=0).out
+    tenant.faults()
+    assert len(exported(product, code=0)["sources"]) == len(SITES) + 2

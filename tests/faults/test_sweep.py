@@ -11,6 +11,7 @@ import pytest
 from exporters.clock import ManualClock
 from retention.acknowledging import acknowledge
 from retention.books import opened_books
+from retention.notify import Message
 from retention.recovering import recover
 from retention.status import status_of
 from retention.tracked import Standing
@@ -330,3 +331,59 @@ def test_a_rehearsal_says_so(tmp_path: Path, mail: MailServer) -> None:
     man.track("cancel=2026-03-01T10:15:00Z")
     man.sweep()
     assert all(taken.subject.startswith("REHEARSAL: ") and "REHEARSAL" in taken.text for taken in mail.messages)
+
+
+def test_nothing_is_sent_on_an_old_claim(tmp_path: Path, mail: MailServer) -> None:
+    """After five minutes what is left is claimed again before it is sent: another sweep may have taken it for abandoned."""
+    from retention.sweep import Sweep
+
+    man = one_mailbox(tmp_path, mail)
+    for number in range(5):
+        man.track("cancel=2026-03-01T10:15:00Z", name=f"S{number}")
+    config = man.config
+    with opened_books(config, man.clock) as books:
+        sweep = Sweep(config, books, man.clock)
+        whole = sweep._channel
+
+        class Slow:
+            def __init__(self) -> None:
+                self.channel = whole("ops")
+
+            def __enter__(self) -> "Slow":
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                self.channel.__exit__(None, None, None)
+
+            def send(self, message: Message) -> None:
+                self.channel.send(message)
+                man.clock.advance(120)
+
+        sweep._channel = lambda name: Slow()  # type: ignore[method-assign]
+        result = sweep.go()
+    assert len(result.sent) == 10
+    assert len({taken.id for taken in mail.messages}) == len(mail.messages) == 10
+    assert not any("possible repeat" in taken.subject for taken in mail.messages)
+    segments = sorted((tmp_path / "lastcopy-journal" / "journal").iterdir())
+    claims = [segment for segment in segments if b'"type":"warning_claimed"' in segment.read_bytes()]
+    assert len(claims) == 4, "three at a time"
+
+
+def test_the_monitor_outside_hears_of_every_sweep(tmp_path: Path, mail: MailServer, web: WebServer) -> None:
+    address = tmp_path / "beat"
+    address.write_text(f"http://127.0.0.1:{web.port}/beat")
+    man = one_mailbox(tmp_path, mail, more="heartbeat: {url: file:beat}")
+    man.track("cancel=2026-03-01T10:15:00Z")
+    man.sweep()
+    man.sweep()
+    first, second = web.documents
+    assert (first["sent"], second["sent"], second["failed"]) == (2, 0, 0)
+    following = datetime.fromisoformat(second["next"]["at"])
+    assert second["next"]["subscription"] == "S1"
+    assert CANCELLED + 15 * DAY < following <= CANCELLED + 16 * DAY
+    address.write_text("http://127.0.0.1:9/beat")
+    result = man.sweep()
+    assert result.exit == 0
+    assert any("heartbeat was not heard" in note for note in result.notes)
+    man.sweep(dry_run=True)
+    assert len(web.bodies) == 2

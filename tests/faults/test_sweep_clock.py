@@ -12,6 +12,7 @@ from exporters.clock import ManualClock
 from exporters.errors import RunError
 from retention.books import opened_books
 from retention.observing import Observation
+from retention.reckoning import Reckoning
 from retention.state import index
 from retention.status import status_of
 from retention.sweep import Sweep, SweepResult
@@ -92,9 +93,26 @@ def test_a_row_of_2099_makes_nothing_due_for_ever(tmp_path: Path, mail: MailServ
         "nobody to ask: it counts, in doubt"
     )
     assert man.sweep().sent == [], "once"
+    config = man.config
+    with opened_books(config, man.clock) as books:
+        due = books.index.due(man.clock.now(), Reckoning(config).computed_with)
+    assert [one.id for one in due if one.id == "S1"], "what was reckoned in doubt is looked at again"
     result = swept(man.at(CANCELLED + 16 * DAY), answer(man))
     heard_again = [(e["boundary"], e["threshold_days"]) for e in result.sent]
     assert heard_again == [("at_risk_from", 14)], "and again when it is really due"
+
+
+def test_what_was_stated_under_a_clock_that_was_ahead_is_warned_of_all_the_same(
+    tmp_path: Path, mail: MailServer
+) -> None:
+    man = one_mailbox(tmp_path, mail)
+    good = man.clock
+    man.clock = ManualClock(datetime(2099, 1, 1, tzinfo=UTC))
+    man.track("cancel=2026-03-01T10:15:00Z")
+    man.clock = good
+    assert {e["threshold_days"] for e in swept(man, answer(man)).sent} == {0, 30}
+    result = swept(man.at(CANCELLED + 16 * DAY), answer(man))
+    assert [(e["boundary"], e["threshold_days"]) for e in result.sent] == [("at_risk_from", 14)]
 
 
 def test_a_clock_far_off_the_service_s_warns_and_warns_again_when_they_agree(tmp_path: Path, mail: MailServer) -> None:

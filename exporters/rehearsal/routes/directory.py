@@ -7,6 +7,7 @@ Source: reference/graph.md 3.1, 7.4, 8.1.
 import re
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from exporters.rehearsal.documents import Row
@@ -161,6 +162,12 @@ def _subscription_id(tenant: str, sku: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{tenant}/{sku}"))
 
 
+def _renewal(now: datetime) -> str:
+    """The next 10 January that is over a month ahead: a year's term, bought on that day."""
+    days = (datetime(now.year + ahead, 1, 10, tzinfo=UTC) for ahead in (0, 1, 2))
+    return next(day for day in days if day - now > timedelta(days=31)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _subscriptions(service: Service) -> list[Row]:
     tenant = service.tenant
     return [
@@ -169,7 +176,7 @@ def _subscriptions(service: Service) -> list[Row]:
             "commerceSubscriptionId": _subscription_id(tenant.id, "commerce"),
             "createdDateTime": "2021-01-10T08:00:00Z",
             "isTrial": False,
-            "nextLifecycleDateTime": "2027-01-10T00:00:00Z",
+            "nextLifecycleDateTime": _renewal(service.clock.now()),
             "ownerId": None,
             "ownerTenantId": None,
             "ownerType": None,
