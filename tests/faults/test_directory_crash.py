@@ -96,7 +96,7 @@ def test_killed_at_fifty_points(tenant: Tenant, undisturbed: Bench, tmp_path: Pa
 def test_stopped_in_the_middle(tenant: Tenant, undisturbed: Bench, tmp_path: Path) -> None:
     """SIGTERM: what was listed is kept, nothing is gone, and the next run makes it whole."""
     product = Bench(tmp_path / "stopped", tenant)
-    tenant.faults(rule("delay", "groups/{group}/members", seconds=0.5))
+    tenant.faults(rule("delay", "groups/*/members", seconds=0.5))
     process = product.start("export", "--json")
     tenant.at_request(18, lambda: os.killpg(process.pid, signal.SIGTERM))
     out, err = process.communicate(timeout=60)

@@ -74,7 +74,6 @@ def test_killed_while_it_is_composed(scene: Scene, tmp_path: Path) -> None:
     """In an export and in `compose`; then, with larger parts, when a file has got other bytes; stopped, at last."""
     draw, product = random.Random(SEED), scene.product(tmp_path / "one")
     assert killed_by(product, Trap("name", PART, 2, draw.choice(("before", "after"))), *EXPORT)
-    killed_by(product, Trap("name", SEGMENT, 1, "after", draw.random() / 5), "compose", "--json")
     assert killed_by(product, Trap("name", PARTS_JSON, 1, draw.choice(("before", "after"))), "compose", "--json")
     product.configure(mail={**MORE["mail"], "pst": {"part_size": "10MB"}})
     assert killed_by(product, Trap("name", PART, 1, "after"), *RECOMPOSE)

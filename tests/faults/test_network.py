@@ -245,7 +245,7 @@ def test_a_drip_is_cut_and_what_is_merely_slow_is_not(
     assert product.tenant.fired() == 3
     assert_heals(product, undisturbed)
     dripping = Desk(product.folder.parent / "drip", product.tenant)
-    product.tenant.faults(rule("slow", host="download", seconds=0.1, piece=1, count=100))
+    product.tenant.faults(rule("slow", host="download", seconds=0.1, piece=1, count=40))
     document = exported(dripping, code=3)
     assert document["exceptions"]["download_failed"] > 0
     monkeypatch.undo()
