@@ -128,7 +128,7 @@ def check(man: Watchman, mail: MailServer, web: WebServer, at_least: int) -> Non
 @pytest.mark.parametrize("database", ["sqlite"])
 def test_a_few_kills(tmp_path: Path, database: str) -> None:
     with MailServer() as mail, WebServer() as web:
-        man = live(tmp_path, "sqlite:///lastcopy.db", kills=8, seconds=8, mail=mail, web=web)
+        man = live(tmp_path, "sqlite:///lastcopy.db", kills=5, seconds=5, mail=mail, web=web)
         check(man, mail, web, at_least=7)
 
 

@@ -51,7 +51,7 @@ class Watchman:
 
     def sweep_until(self, end: datetime, every: timedelta = HOUR) -> list[tuple[datetime, SweepResult]]:
         """Sweep again and again; return those that sent something, or could not. Hours in which nothing is to be looked at, by
-        what the sweep before said, are passed over but for the last two."""
+        what the sweep before said, are passed over but for the last one."""
         found, config = [], self.config
         while self.clock.now() < end:
             result = sweep(config, self.clock, offline=True)
@@ -59,7 +59,7 @@ class Watchman:
                 found.append((self.clock.now(), result))
             after = self.clock.now() + every
             if not result.due and result.next_due is not None:
-                idle = (result.next_due[1] - after) // every - 2
+                idle = (result.next_due[1] - after) // every - 1
                 after = min(after + max(idle, 0) * every, end)
             self.at(after)
         return found
