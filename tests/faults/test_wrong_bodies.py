@@ -116,7 +116,9 @@ def test_wrong_in_the_same_way_each_time(name: str, tenant: Tenant, undisturbed:
     healed, right = rows_of(product.store), rows_of(undisturbed.store)
     assert healed.keys() == right.keys()
     for row in (*healed.values(), *right.values()):
-        row.pop("key", None)  # where bytes were put that nobody could know to be wrong yet, the right ones lie beside them
+        row.pop(
+            "key", None
+        )  # where bytes were put that nobody could know to be wrong yet, the right ones lie beside them
     different = {spot: (healed[spot], row) for spot, row in right.items() if healed[spot] != row}
     assert {spot: both for spot, both in different.items() if not _is_beyond_proof(spot, both[1])} == {}
     exported(product)
