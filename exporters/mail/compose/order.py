@@ -56,7 +56,7 @@ class Order:
     def __init__(self, folder: Path) -> None:
         self.db = sqlite3.connect(str(folder / "order.sqlite"), isolation_level=None)
         self.db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000; PRAGMA temp_store=FILE;"
             + _SCHEMA
         )
         self.db.execute("BEGIN")
