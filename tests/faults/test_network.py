@@ -133,8 +133,14 @@ def bad_tls(kind: str, folder: Path, product: Desk) -> Iterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("host", HOSTS)
-@pytest.mark.parametrize("kind", TLS)
+@pytest.mark.parametrize(
+    ("kind", "host"),
+    [
+        pytest.param(kind, host, marks=[pytest.mark.soak] if (row + column) % 3 else [])
+        for row, kind in enumerate(TLS)
+        for column, host in enumerate(HOSTS)
+    ],
+)
 def test_tls(kind: str, host: str, product: Desk, undisturbed: Desk, tmp_path: Path) -> None:
     code, words = TLS[kind]
     with bad_tls(kind, tmp_path, product) as port:
@@ -214,7 +220,7 @@ def test_a_proxy_that_fails_in_mid_run(product: Desk, undisturbed: Desk, tenant:
 def test_a_host_that_takes_requests_and_never_answers(
     route: str, host: str, product: Desk, undisturbed: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporters.graph.transport.READ_SECONDS", 0.3)
+    monkeypatch.setattr("exporters.graph.transport.READ_SECONDS", 0.15)
     product.tenant.faults(rule("silent", route, host=host, seconds=20))
     result = product.run("export", "--json", seconds=120)
     assert result.code in (1, 3)

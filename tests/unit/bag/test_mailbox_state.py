@@ -146,7 +146,7 @@ def _seen(state: State) -> list[tuple[str, str]]:
     return [(scope, item) for scope, item in state.db.execute("SELECT scope, id FROM seen ORDER BY scope, id")]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(ROWS_OF_A_MAILBOX, max_size=9), min_size=1, max_size=3))
 def test_writers_and_verify_read_a_ledger_alike(runs: list[list[tuple[str, dict[str, Any]]]]) -> None:
     """Whatever stands in it: no file of the fold is *changed*, from the last fold or from segment 1; the same was seen."""

@@ -131,7 +131,7 @@ def test_the_store_is_whole_before_anything_is_done_to_it(root: Path) -> None:
     assert found.as_json()["open_bags"] == ["onedrive/anna-b"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(done=damages())
 def test_no_damage_is_called_whole(root: Path, processes: Processes, done: dict[str, bytes | None]) -> None:
     write(root, {key: data for key, data in (OBJECTS | done).items() if data is not None})

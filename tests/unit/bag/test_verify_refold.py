@@ -156,7 +156,7 @@ LEFTOVER_AFTER_WHAT_NAMES_ITS_KEY = [
 ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @example(VANISHED_AND_LISTED_ELSEWHERE, 1, True)
 @example(LEFTOVER_AFTER_WHAT_NAMES_ITS_KEY, 1, False)
 @given(st.lists(st.lists(ROWS, max_size=6), min_size=1, max_size=4), st.integers(1, 4), st.booleans())

@@ -113,8 +113,14 @@ def cut(box: MailboxBag, writes: int, *, is_after: bool, recompose: bool) -> boo
     return False
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("is_after", [True, False])
+@pytest.mark.parametrize(
+    ("case", "is_after"),
+    [
+        pytest.param(case, is_after, marks=[pytest.mark.soak] if case == "recompose" and is_after else [])
+        for case in CASES
+        for is_after in (True, False)
+    ],
+)
 def test_cut_off_at_any_write_the_next_composition_makes_the_same(case: str, is_after: bool, tmp_path: Path) -> None:
     prepare, recompose = CASES[case]
     undisturbed = ready(tmp_path / "undisturbed", prepare)

@@ -211,7 +211,7 @@ def tried(raw: bytes) -> None:
         pst.add_message(pst.add_folder(pst.top, "F"), converted.message)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_flipped_bytes_and_lengths_never_crash(data: st.DataObject) -> None:
     raw = bytearray(s.container(ITEM))
@@ -221,7 +221,7 @@ def test_flipped_bytes_and_lengths_never_crash(data: st.DataObject) -> None:
     tried(bytes(raw))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.sampled_from(range(18)), max_size=24))
 def test_elements_in_any_order_never_crash(order: list[int]) -> None:
     pieces = [
@@ -235,7 +235,7 @@ def test_elements_in_any_order_never_crash(order: list[int]) -> None:
     tried(s.container(s.text(0x001A, "IPM.Note") + b"".join(pieces[n] for n in order)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.tuples(

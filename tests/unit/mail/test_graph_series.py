@@ -106,7 +106,7 @@ def as_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     recurrences(), st.sampled_from(sorted(ZONES)), st.integers(0, 1439), st.integers(0, 4000), st.booleans(), st.data()
 )

@@ -59,7 +59,7 @@ def test_broken_mails_have_the_same_parts(part: int) -> None:
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=30), st.sampled_from(ENDS), st.integers(1, 40))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_whatever_slices_it_is_fed_in(lines: list[str], end: str, size: int) -> None:
     before = parsing._SLICE
     parsing._SLICE = size

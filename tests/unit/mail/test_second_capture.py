@@ -352,7 +352,12 @@ class Stopping(Progress):
             self._stop.set()
 
 
-@pytest.mark.parametrize("after", [1, 7, 24, 30])
+def soaked(*values: int) -> list[Any]:
+    """Values that are tried in the soak alone."""
+    return [pytest.param(value, marks=pytest.mark.soak) for value in values]
+
+
+@pytest.mark.parametrize("after", [1, 24, *soaked(7, 30)])
 def test_stopped_and_gone_on_with_comes_to_the_same(copy: Copy, after: int) -> None:
     copy.first()
     stop = threading.Event()
@@ -380,7 +385,7 @@ class Killing(Progress):
             raise Killed
 
 
-@pytest.mark.parametrize("after", [1, 12, 26])
+@pytest.mark.parametrize("after", [12, *soaked(1, 26)])
 def test_cut_off_and_gone_on_with_comes_to_the_same(copy: Copy, after: int) -> None:
     copy.first()
     with pytest.raises(Killed):
