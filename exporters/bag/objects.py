@@ -206,7 +206,7 @@ class LineObjects(ObjectsInWork):
 
 
 def earlier_entry(held: JsonObject) -> JsonObject:
-    """The bytes so far of an entry of a site as a row of kind `version`, where they lie. held: its row."""
+    """The bytes so far of an entry or page of a site as a row of kind `version`, where they lie. held: its row."""
     row: JsonObject = {name: held[name] for name in _OF_VERSION if name in held}
     scope = f"{held['scope']}/{held['id']}" if held["scope"] else held["id"]
     row.update(kind="version", scope=scope, id=held["captured"], parent=held["id"], outcome="copied")

@@ -25,7 +25,8 @@ from exporters.directory.listing import Listing
 from exporters.directory.refusals import ABSENT, DENIED, TERMS_BY_HAND, refusal_of
 from exporters.directory.removals import digest_of_removed, find_removed, is_mass, removal_rows
 from exporters.directory.tables import Tables
-from exporters.errors import LastcopyError, RunError
+from exporters.ending import to_its_end
+from exporters.errors import LastcopyError
 from exporters.graph.counting import count_of
 from exporters.graph.errors import GraphError, NotFoundError, StoppedError
 from exporters.graph.session import GraphSession
@@ -66,17 +67,9 @@ class DirectoryExporter:
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
         try:
-            self._copy()
-        except StoppedError:
-            if not self._stop.is_set():
-                raise
-        except Exception as error:
-            if isinstance(error, GraphError) or not isinstance(error, RunError):  # else the store is gone, or another's
-                self._finish(whole=False)
-            raise
+            to_its_end(self._copy, self._finish, self._stop)
         finally:
             self._tables.close()
-        self._finish(whole=True)
         return self.result
 
     def _copy(self) -> None:

@@ -16,8 +16,7 @@ from exporters.drive.counting import count_loaded, count_unread
 from exporters.drive.crew import Crew
 from exporters.drive.scope import Scope
 from exporters.drive.settings import DriveSettings
-from exporters.errors import RunError
-from exporters.graph.errors import GraphError, StoppedError
+from exporters.ending import to_its_end
 from exporters.graph.session import GraphSession
 from exporters.sources import Source
 
@@ -61,16 +60,7 @@ class DriveExporter:
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
-        try:
-            self._drive.copy()
-        except StoppedError:  # in the listing, or where a request would have waited for longer than a stop may take
-            if not self._stop.is_set():
-                raise
-        except Exception as error:
-            if isinstance(error, GraphError) or not isinstance(error, RunError):  # else the store is gone, or another's
-                self._finish(whole=False)
-            raise
-        self._finish(whole=True)
+        to_its_end(self._drive.copy, self._finish, self._stop)
         return self.result
 
     def _finish(self, *, whole: bool) -> None:

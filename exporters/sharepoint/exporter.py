@@ -15,9 +15,9 @@ from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
 from exporters.drive.counting import count_loaded, count_unread, digest_of
 from exporters.drive.crew import Crew
-from exporters.errors import RunError
+from exporters.ending import to_its_end
 from exporters.graph.answers import text_of
-from exporters.graph.errors import GraphError, StoppedError
+from exporters.graph.errors import StoppedError
 from exporters.graph.session import GraphSession
 from exporters.sharepoint.coverage import site_coverage, unfinished
 from exporters.sharepoint.described import describe, known_libraries
@@ -62,16 +62,7 @@ class SiteExporter:
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
-        try:
-            self._copy()
-        except StoppedError:  # in a listing, or where a request would have waited for longer than a stop may take
-            if not self._stop.is_set():
-                raise
-        except Exception as error:
-            if isinstance(error, GraphError) or not isinstance(error, RunError):  # else the store is gone, or another's
-                self._finish(whole=False)
-            raise
-        self._finish(whole=True)
+        to_its_end(self._copy, self._finish, self._stop)
         return self.result
 
     def _accepts_removals(self, digest: str) -> bool:

@@ -9,10 +9,8 @@ import os
 import pstats
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -33,13 +31,6 @@ MAIL_ONLY = {"mail": "all", "onedrive": "none", "sharepoint": "none", "directory
 GRANTED, WINDOW = 10_000, 600.0
 """Requests of an app to a mailbox in so many seconds (graph.md §7.2)."""
 VERBS = ("export", "again", "compose", "verify")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A temporary folder that is removed at once."""
-    with tempfile.TemporaryDirectory(prefix="lastcopy-bench-", dir=os.environ.get("LASTCOPY_BENCH_TEMP")) as path:
-        yield Path(path)
 
 
 def product_of(folder: Path, tenant: ServedTenant) -> Product:

@@ -10,8 +10,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +24,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("rclone") is None, reason="there is no rclone to compare with"),
 ]
 ROUNDS = 3
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="lastcopy-bench-") as path:
-        yield Path(path)
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

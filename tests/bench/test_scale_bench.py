@@ -12,7 +12,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -29,13 +28,6 @@ PLAIN = {"versions": "current", "permissions": "none"}
 FOLD_FILES = ("lastcopy/head.json", "lastcopy/items.jsonl", "manifest-sha256.txt", "tagmanifest-sha256.txt")
 SIZES = (10_000, 100_000)
 VERBS = ("export", "again", "fold", "verify")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A temporary folder that is removed at once: a million files are not left for the next three runs."""
-    with tempfile.TemporaryDirectory(prefix="lastcopy-bench-", dir=os.environ.get("LASTCOPY_BENCH_TEMP")) as path:
-        yield Path(path)
 
 
 def product_of(folder: Path, tenant: ServedTenant) -> Product:

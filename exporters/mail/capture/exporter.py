@@ -18,7 +18,8 @@ from exporters.bag.reconcile import difference_of, reconcile
 from exporters.bag.removed import digest_of_removed, is_mass
 from exporters.clock import Clock, timestamp
 from exporters.copied import CopyResult, Progress
-from exporters.errors import RunError, SourceError
+from exporters.ending import to_its_end
+from exporters.errors import SourceError
 from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.mailbox import Mailbox
 from exporters.graph.session import GraphSession
@@ -75,16 +76,7 @@ class MailExporter:
 
     def run(self) -> CopyResult:
         """Copy; close the bag, also if the service refuses. Raises: SourceError, RunError, errors of the store."""
-        try:
-            self._copy()
-        except StoppedError:  # in the listing, or where a request would have waited for longer than a stop may take
-            if not self._stop.is_set():
-                raise
-        except Exception as error:
-            if isinstance(error, GraphError) or not isinstance(error, RunError):  # else the store is gone, or another's
-                self._finish(whole=False)
-            raise
-        self._finish(whole=True)
+        to_its_end(self._copy, self._finish, self._stop)
         return self.result
 
     # -- rounds -----------------------------------------------------------------------------------------------------

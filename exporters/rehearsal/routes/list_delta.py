@@ -37,11 +37,6 @@ class Round:
     again: int = 0
 
 
-def cost(call: Call) -> int:
-    """1 with a token, 2 from scratch."""
-    return 1 if "token" in call.names or "token=" in call.request.query else 2
-
-
 def delta(call: Call) -> Response:
     """GET …/items/delta and its function forms."""
     site, lists, one = find_list(call)

@@ -9,7 +9,7 @@ import re
 
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.list_truth import ListTruth
-from exporters.rehearsal.routes import list_delta
+from exporters.rehearsal.routes import delta, list_delta
 from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, entity, item_not_found, success
 from exporters.rehearsal.routes.list_rows import (
     Form,
@@ -40,8 +40,8 @@ def routes() -> list[Route]:
         return Route(template, action, cost, "sharepoint", "sharepoint", _SITES)
 
     one = "sites/{site}/lists/{list}"
-    delta = [
-        Route(f"{one}/items/delta{end}", list_delta.delta, list_delta.cost, "sharepoint", "sharepoint", _SITES)
+    changes = [
+        Route(f"{one}/items/delta{end}", list_delta.delta, delta.cost, "sharepoint", "sharepoint", _SITES)
         for end in ("", "()")
     ]
     return [
@@ -50,7 +50,7 @@ def routes() -> list[Route]:
         reading(f"{one}/columns", columns, 2),
         reading(f"{one}/contentTypes", content_types, 2),
         reading(f"{one}/items", items, 2),
-        *delta,
+        *changes,
         reading(f"{one}/items/{{item}}", item, 1),
         reading(f"{one}/items/{{item}}/versions", versions, 2),
     ]

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
+from exporters.bag.objects import earlier_entry
 from exporters.clock import timestamp
 from exporters.drive.crew import Shift
 from exporters.drive.exceptions import make_exception, stays
@@ -33,19 +34,6 @@ CURSOR = "pages"
 DUE, LISTED, DERIVED = "due", "listed", "derived"
 """Kinds of the cursor: pages are to be listed; they are copied, and not yet made into HTML; all is done."""
 NOT_LISTED = "pages_not_listed"
-_OF_VERSION = (
-    "key",
-    "size",
-    "sha256",
-    "captured",
-    "run",
-    "name",
-    "path",
-    "service",
-    "created",
-    "modified",
-    "versionId",
-)
 
 
 def note_pages_due(writer: BagWriter) -> None:
@@ -212,7 +200,7 @@ class Pages:
             if done.version_id is not None:
                 row["versionId"] = done.version_id
         if held is not None and held.get("key") is not None and held["key"] != row.get("key"):
-            self._writer.emit("item", earlier_page(held))
+            self._writer.emit("item", earlier_entry(held))
         if row != held or self._writer.state.listed(SCOPE, row["id"]) is not None:
             self._writer.emit("item", row)
         result.worked_on += 1
@@ -247,10 +235,3 @@ class Pages:
         if failed:
             return {"class": "pages", "state": "in part", "reason": f"{failed:,} pages could not be copied."}
         return {"class": "pages", "state": "covered"}
-
-
-def earlier_page(held: JsonObject) -> JsonObject:
-    """The bytes of a page so far as a row of kind `version`, where they lie."""
-    row: JsonObject = {name: held[name] for name in _OF_VERSION if name in held}
-    row.update(kind="version", scope=held["id"], id=held["captured"], parent=held["id"], outcome="copied")
-    return row
