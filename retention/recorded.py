@@ -17,6 +17,7 @@ from exporters.errors import LastcopyError
 from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
+from retention.disposal.keeping import DISPOSED
 
 READERS = 16
 RUNS = "runs/"
@@ -27,13 +28,14 @@ _PROBLEM = "What the last runs left is not known"
 class Recorded:
     """What the journal says. bags: where the last run (or fold) that touched each left it; runs: all that began; records: {run:
     SHA-256 of its record}; entries, root: SHA-256 of what stood below `sources/`, and in `lastcopy.json`, when a run last ended;
-    problem: why not all of the journal could be read."""
+    disposed: {bag: its row}, of bags that nobody wrote to since; problem: why not all of the journal could be read."""
 
     bags: dict[str, JsonObject] = field(default_factory=dict)
     runs: set[str] = field(default_factory=set)
     records: dict[str, str] = field(default_factory=dict)
     entries: dict[str, str] = field(default_factory=dict)
     root: str | None = None
+    disposed: dict[str, JsonObject] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -42,11 +44,15 @@ def recorded(rows: Iterable[JsonObject]) -> Recorded:
     found = Recorded()
     try:
         for row in rows:
+            if row.get("type") == DISPOSED:
+                found.bags.pop(str(row.get("bag")), None)
+                found.disposed[str(row.get("bag"))] = row
             if row.get("type") not in {"run_started", "run_ended", "folded", "composed"}:
                 continue
             found.runs.add(str(row.get("run")))
             if isinstance(row.get("bags"), dict):
                 found.bags.update(row["bags"])
+                found.disposed = {bag: gone for bag, gone in found.disposed.items() if bag not in row["bags"]}
             if isinstance(row.get("entries"), dict):
                 found.entries.update(row["entries"])
             found.root = row["root"] if isinstance(row.get("root"), str) else found.root
@@ -75,6 +81,9 @@ def check_recorded(store: Store, found: Recorded, root: RootVerification, *, has
     }
     wanted |= {f"{RUNS}{run}.json": (sha256, "the run wrote") for run, sha256 in found.records.items()}
 
+    wanted |= {
+        str(row.get("certificate")): (str(row.get("sha256")), "`dispose` wrote") for row in found.disposed.values()
+    }
     wanted |= {key: (sha256, "the last run left") for key, sha256 in found.entries.items()}
     wanted |= {ROOT: (found.root, "the last run found")} if found.root is not None else {}
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporters.bag.formats import HEAD, LEDGER, TAGMANIFEST, JsonObject, load_json
+from exporters.bag.formats import HEAD, LEDGER, SOURCE, TAGMANIFEST, JsonObject, load_json
 from exporters.bag.verify import (
     BagVerification,
     Choice,
@@ -31,7 +31,7 @@ from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import LockPolicy, Store
 from exporters.store.segments import Position, SegmentLog
 from retention.journal import Journal
-from retention.recorded import check_recorded, recorded
+from retention.recorded import Recorded, check_recorded, recorded
 from retention.verdicts import Exit
 
 ROWS_AT_ONCE = 100
@@ -58,11 +58,13 @@ class VerifyRequest:
 
 @dataclass(slots=True)
 class StoreVerification:
-    """What was found. `known`: bags that had been read in full before (with --new); `notes`: sentences for people."""
+    """What was found. `known`: bags that had been read in full before (with --new); `disposed`: the
+    journal's rows of bags that were disposed of; `notes`: sentences for people."""
 
     root: RootVerification | None = None
     bags: list[BagVerification] = field(default_factory=list)
     known: list[str] = field(default_factory=list)
+    disposed: list[JsonObject] = field(default_factory=list)
     tenant: list[JsonObject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -78,9 +80,9 @@ class StoreVerification:
 
     @property
     def exit(self) -> Exit:
-        """0 if all is whole; a store without a bag proves nothing."""
+        """0 if all is whole; a store that never held a bag proves nothing."""
         whole = (
-            bool(self.bags)
+            bool(self.bags or self.disposed)
             and all(part.whole for _, part in self.parts())
             and not any(_differs(row) for row in self.tenant)
         )
@@ -94,9 +96,10 @@ class StoreVerification:
             "bytes": sum(found.bytes for found in self.bags),
             "open": sum(found.open for found in self.bags),
             **{sort: self.count(sort) for sort in SORTS},
-            "reconciled": bool(self.bags) and all(found.reconciled for found in self.bags),
+            "reconciled": bool(self.bags or self.disposed) and all(found.reconciled for found in self.bags),
             "exit": int(self.exit),
             "findings": list(self.findings()),
+            "disposed": [{name: row.get(name) for name in ("bag", "at", "by", "certificate")} for row in self.disposed],
             "open_bags": [found.bag for found in self.bags if found.open],
             "reasons": {found.bag: found.reasons for found in self.bags if found.reasons},
         }
@@ -139,8 +142,10 @@ def verify_store(
         )  # fmt: skip
         return found, known
 
+    told = recorded(journal.rows())
     pending: list[JsonObject] = []
     bags = list_bags(store) if request.bags is None else iter(request.bags)
+    bags = _without_disposed(store, bags, told, result)
     for found, known in _each(bags, verify, stop, at_once=1 if store.features.local else BAGS_AT_ONCE):
         result.bags.append(found)
         if known:
@@ -150,14 +155,24 @@ def verify_store(
         if len(pending) >= ROWS_AT_ONCE:
             pending = _write(journal, pending, result)
     if request.bags is None:
-        result.root = verify_root(store, [found.bag for found in result.bags])
-        told = recorded(journal.rows())
+        gone = [str(row["bag"]) for row in result.disposed]
+        result.root = verify_root(store, [*(found.bag for found in result.bags), *gone])
         if told.problem is not None:
             result.notes.append(told.problem)
-        check_recorded(store, told, result.root, has_bags=bool(result.bags))
+        check_recorded(store, told, result.root, has_bags=bool(result.bags or gone))
     if pending:
         _write(journal, pending, result)
     return result
+
+
+def _without_disposed(store: Store, bags: Iterator[str], told: Recorded, result: StoreVerification) -> Iterator[str]:
+    """The bags but for those that were disposed of, of which nothing may be left but their `source.json`."""
+    for bag in bags:
+        row = told.disposed.get(bag)
+        if row is not None and all(info.key == f"{bag}/{SOURCE}" for info in store.list(f"{bag}/")):
+            result.disposed.append(row)
+        else:
+            yield bag
 
 
 def _each(

@@ -349,6 +349,15 @@ class FolderStore:
             raise ObjectMissingError(key)
         return fd, info
 
+    def path_of(self, key: str) -> Path | None:
+        """Where an object lies, None if its folder is missing; for who removes it. Raises: KeyRefusedError; InTheWayError."""
+        path = self._places.find(key)
+        return None if path is None else Path(path)
+
+    def forget(self) -> None:
+        """Look at every folder again: some were removed."""
+        self._places.forget()
+
     def _open_root(self, key: str) -> int:
         fd = self._unfinished.open(key)
         self._places.exact = bool(self._unfinished.keeps_apart)

@@ -173,6 +173,8 @@ def show(result: StoreVerification, output: Output) -> None:
         _show_bag(found, output)
     for row in result.tenant:
         _show_tenant(row, output)
+    for gone in result.disposed:
+        output.say(f"  {gone['bag']}: disposed of on {gone['at']} by {gone.get('by')}: {gone['certificate']}", "weak")
     for note in result.notes:
         output.note(note)
     document = result.as_json()
@@ -187,7 +189,7 @@ def show(result: StoreVerification, output: Output) -> None:
         whole = all(found.level == "full" for found in result.bags if found.bag not in result.known)
         told = "every byte is there and as it was when it came" if whole else "nothing that was looked at differs"
         output.mark("good", f"{'Whole' if whole else 'So far whole'}: {told}, and all counts agree.")
-    elif not result.bags:
+    elif not result.bags and not result.disposed:
         output.mark("bad", "There is nothing to prove: this store holds no copy of any source.")
         output.say("    Run `lastcopy export`, and look at what it says of each source.", "weak")
     elif any(document[sort] for sort in SORTS) or result.tenant:
