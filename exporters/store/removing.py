@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from exporters.clock import timestamp
 from exporters.store.disk import mapped
-from exporters.store.errors import ObjectMissingError, StoreUnfitError
+from exporters.store.errors import ObjectMissingError, StoreBusyError, StoreUnfitError, StoreUnwritableError
 from exporters.store.protocol import Store, check_prefix
 
 if TYPE_CHECKING:
@@ -130,18 +130,24 @@ class _BucketRemover:
         """See `Remover.kept_by`."""
         if version.marker or self._store.about.facts().object_lock is False:
             return None
-        until = self._asked("get_object_retention", version).get("Retention", {})
-        if until and until["RetainUntilDate"] > now:
-            return f"a lock ({until['Mode'].lower()}) until {timestamp(until['RetainUntilDate'].astimezone(UTC))}"
-        held = self._asked("get_object_legal_hold", version).get("LegalHold", {})
-        return "a legal hold of the bucket" if held.get("Status") == "ON" else None
-
-    def _asked(self, operation: str, version: Version) -> dict[str, Any]:
-        """What keeps a version, nothing where nothing does. HEAD hides it from who may not know; this raises StoreAccessError."""
         try:
-            return self._store.retries(lambda: self._store.send(operation, version.key, **_which(version)))
+            told = self._store.retries(lambda: self._store.send("head_object", version.key, **_which(version)))
         except ObjectMissingError:
-            return {}
+            return None
+        if told.get("ObjectLockLegalHoldStatus") == "ON":
+            return "a legal hold of the bucket"
+        until = told.get("ObjectLockRetainUntilDate")
+        if until is not None and until > now:
+            return f"a lock ({str(told['ObjectLockMode']).lower()}) until {timestamp(until.astimezone(UTC))}"
+        if until is None:
+            self._require_right("get_object_retention", version)
+        self._require_right("get_object_legal_hold", version)
+        return None
+
+    def _require_right(self, operation: str, version: Version) -> None:
+        """HEAD shows no lock to who may not know of it: asking for it alone says so. Raises: StoreAccessError."""
+        with contextlib.suppress(ObjectMissingError, StoreBusyError, StoreUnfitError, StoreUnwritableError):
+            self._store.send(operation, version.key, **_which(version))
 
     def remove(self, version: Version) -> None:
         """See `Remover.remove`."""

@@ -99,8 +99,9 @@ def _show(one: Candidate, output: Output) -> None:
 
 
 def _carry_out(context: Context, store: Store) -> int:
+    from importlib.metadata import version
+
     from exporters.store.removing import remover_of
-    from retention import __version__
     from retention.cli.progress import Meter, show_progress
     from retention.disposal.deed import Order, dispose
     from retention.evidence.keys import opened_signer
@@ -112,11 +113,11 @@ def _carry_out(context: Context, store: Store) -> int:
         raise UsageError(
             f"--confirm {args.confirm!r} is not this tenant", "Type the domain that `lastcopy dispose --dry-run` names."
         )
-    order = Order(args.plan, args.by.strip(), args.reason.strip(), str(tenant["id"]), f"lastcopy {__version__}")
+    order = Order(args.plan, args.by.strip(), args.reason.strip(), str(tenant["id"]), f"lastcopy {version('lastcopy')}")
     with Meter(context.clock, show=show_progress(output)) as meter:
         done = dispose(
             store, remover_of(store), context.clock, order,
-            signer=opened_signer(config, context.clock).signer, on_removed=meter.passed,
+            signer=opened_signer(config, context.clock, may_make=True).signer, on_removed=meter.passed,
         )  # fmt: skip
     output.document({"disposed": done.bags, "certificate": done.certificate, "sha256": done.sha256, "exit": 0})
     for row in done.bags:

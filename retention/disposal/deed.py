@@ -19,7 +19,7 @@ from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.removing import Remover
 from retention.disposal.keeping import BEGUN, DISPOSED, Keeping
-from retention.disposal.planning import Candidate, code_of, examine, safe_now, whole
+from retention.disposal.planning import CLOCKS_APART, Candidate, code_of, examine, safe_now, whole
 from retention.evidence.canonical import canonical
 from retention.evidence.keys import Signer
 from retention.journal import Journal, actor
@@ -94,7 +94,7 @@ def _confirmed(store: Store, remover: Remover, clock: Clock, order: Order, keepi
     if any(bag in keeping.disposed for bag in planned["bags"]):
         raise _no_plan(f"the plan {order.plan} was carried out already", "plan_done")
     now = safe_now(store, clock)
-    if not timedelta(0) <= now - datetime.fromisoformat(planned["at"]) <= PLAN_AGE:
+    if not -CLOCKS_APART <= now - datetime.fromisoformat(planned["at"]) <= PLAN_AGE:
         raise _no_plan(f"the plan {order.plan} is of {planned['at']}, more than seven days old", "plan_old")
     found = [examine(store, remover, keeping, now, bag) for bag in planned["bags"]]
     for one in found:

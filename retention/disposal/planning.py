@@ -130,7 +130,9 @@ def _look_at_objects(remover: Remover, now: datetime, found: Candidate) -> None:
     digest = hashlib.sha256()
     kept = 0
     for version in whole(found.bag, remover):
-        digest.update(dump_json([version.key, version.version_id, version.size, version.marker]))
+        digest.update(
+            dump_json({"key": version.key, "id": version.version_id, "size": version.size, "marker": version.marker})
+        )
         found.objects += not version.marker
         found.bytes += version.size
         reason = remover.kept_by(version, now)
@@ -145,8 +147,8 @@ def _look_at_objects(remover: Remover, now: datetime, found: Candidate) -> None:
 
 def code_of(tenant: str, found: Sequence[Candidate]) -> str:
     """The code of a plan: 16 hex digits that follow from all that would go."""
-    seen = [[one.bag, one.digest, one.until and timestamp(one.until)] for one in found]
-    return hashlib.sha256(dump_json([tenant, seen])).hexdigest()[:16]
+    seen = {one.bag: [one.digest, one.until and timestamp(one.until)] for one in found}
+    return hashlib.sha256(dump_json({"tenant": tenant, "bags": seen})).hexdigest()[:16]
 
 
 def note_plan(journal: Journal, code: str, found: Sequence[Candidate]) -> None:

@@ -86,7 +86,7 @@ def carried_out(desk: InProcess, plan: str, *more: str) -> Result:
 
 
 def test_the_dry_run_is_the_deed(desk: InProcess) -> None:
-    """(f) What the dry run shows goes, and nothing else; the certificate is right by openssl; verify and an older manifest agree."""
+    """(f) What the dry run shows goes, and nothing else; the certificate is right by openssl; verify agrees."""
     store, bag = store_of(desk), a_bag(desk)
     before = objects(store)
     plan = planned(desk, "--source", bag)
@@ -152,7 +152,7 @@ def renamed(desk: InProcess) -> str:
 
 BEFORE_THE_PLAN: dict[str, Callable[[InProcess], object]] = {
     "a hold on the bag": lambda desk: hold(desk, "--source", a_bag(desk)),
-    "a hold on everything": lambda desk: hold(desk),
+    "a hold on everything": hold,
     "a hold on the bag by another spelling": lambda desk: hold(desk, "--source", renamed(desk)),
     "two holds, one lifted": lambda desk: (
         hold(desk),
@@ -170,9 +170,7 @@ BEFORE_THE_PLAN: dict[str, Callable[[InProcess], object]] = {
         desk.run("keep", "--until", "2999-12-31", *SAID, code=0),
         desk.run("keep", "--until", "2026-01-01", "--source", a_bag(desk), *SAID, code=0),
     ),
-    "kept until today": lambda desk: desk.run(
-        "keep", "--until", f"{datetime.now(UTC):%Y-%m-%d}", *SAID, code=0
-    ),
+    "kept until today": lambda desk: desk.run("keep", "--until", f"{datetime.now(UTC):%Y-%m-%d}", *SAID, code=0),
     "a writer at work": at_work,
     "a ledger that cannot be read": damaged_ledger,
 }
@@ -195,7 +193,7 @@ def add_object(desk: InProcess) -> None:
 
 AFTER_THE_PLAN: dict[str, Callable[[InProcess], object]] = {
     "a hold on the bag": lambda desk: hold(desk, "--source", a_bag(desk)),
-    "a hold on everything": lambda desk: hold(desk),
+    "a hold on everything": hold,
     "a later keep-until": lambda desk: desk.run("keep", "--until", "2999-12-31", *SAID, code=0),
     "an object more": add_object,
     "an object less": lambda desk: (store_of(desk) / a_bag(desk) / "data/about.txt").unlink(),
@@ -287,8 +285,8 @@ def test_a_source_that_was_disposed_of_can_be_copied_again(plain_data: Path, tmp
 # -- a bucket
 
 
-@pytest.fixture(scope="module")
-def bucket(plain_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[InProcess, Any]]:
+@pytest.fixture
+def bucket(plain_data: Path, tmp_path: Path) -> Iterator[tuple[InProcess, Any]]:
     """A copy in a bucket that can lock, without a lock; and a client of boto3's own making."""
     with moto_server() as address, Tenant(plain_data) as tenant:
         client = boto3.client(
@@ -300,7 +298,7 @@ def bucket(plain_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         )
         client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
         store = {"url": f"s3://{BUCKET}/copy", "region": "us-east-1", "endpoint_url": address}
-        product = InProcess(tmp_path_factory.mktemp("bucket"), tenant, store=store)
+        product = InProcess(tmp_path, tenant, store=store)
         product.environment |= CREDENTIALS
         product.export(code=0)
         product.run("keep", "--until", "2026-01-01", *SAID, code=0)
@@ -347,9 +345,7 @@ def test_what_a_bucket_locks_stays(bucket: tuple[InProcess, Any]) -> None:
     client.put_object_legal_hold(Bucket=BUCKET, Key=about, LegalHold={"Status": "OFF"})
     assert versions(client, f"copy/{bag}/") == before
 
-    client.put_object_retention(
-        Bucket=BUCKET, Key=about, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until}
-    )
+    client.put_object_retention(Bucket=BUCKET, Key=about, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": until})
     later = client.put_object(Bucket=BUCKET, Key=about, Body=b"later")["VersionId"]
     with_older = versions(client, f"copy/{bag}/")
     told = run("--dry-run", "--source", bag)
