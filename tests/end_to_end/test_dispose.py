@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -296,6 +297,7 @@ def bucket(plain_data: Path, tmp_path: Path) -> Iterator[tuple[InProcess, Any]]:
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
+        urllib.request.urlopen(f"{address}/moto-api/reset", data=b"").close()
         client.create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
         store = {"url": f"s3://{BUCKET}/copy", "region": "us-east-1", "endpoint_url": address}
         product = InProcess(tmp_path, tenant, store=store)
