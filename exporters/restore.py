@@ -97,6 +97,7 @@ def restore_source(
     versions: bool = False,
     under: str = "/",
     drill: int | None = None,
+    seed: str | None = None,
     workers: int = WORKERS,
     progress: Progress | None = None,
     windows: bool = os.name == "nt",
@@ -105,7 +106,7 @@ def restore_source(
 
     as_of: the tree as it was when this run ended (None: as it is now, of an open bag too). include_gone: also what the source
     has deleted. versions: also earlier bytes, as `name (version …).ext`. under: only what stands at or below this path. drill:
-    only so many files, chosen by chance. windows: keep to the names that Windows takes.
+    only so many files, chosen by chance (the same seed chooses the same). windows: keep to the names that Windows takes.
     Raises: ConfigurationError (`to` is not empty); RunError (`to` cannot be written, the store not be read).
     """
     result = RestoreResult(bag, as_of.run if as_of is not None else None)
@@ -119,7 +120,7 @@ def restore_source(
         tree = Tree(os.path.abspath(to), result.changed_names, windows=windows)  # noqa: PTH100 - a link is the operator's choice
         lines = as_of is not None or drill is not None
         chosen = _Chosen(result, include_gone=include_gone, versions=versions, under=under.rstrip("/"), lines=lines)
-        jobs = _jobs(chosen.of(rows.by_path(drill=drill)), tree, later)
+        jobs = _jobs(chosen.of(rows.by_path(drill=drill, seed=seed)), tree, later)
         for done in in_order(
             pool, lambda task: [_write(store, bag, job) for job in task], _tasks(jobs), ahead=workers * 2
         ):

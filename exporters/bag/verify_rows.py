@@ -4,6 +4,8 @@ Rules of this file: shares `formats` alone with the writers; a damaged fold is p
 told in `problems` and read as far as it goes; memory does not grow with the bag. Source: design §4, docs/formats.md.
 """
 
+import hashlib
+import secrets
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -81,19 +83,23 @@ class PathRows:
         self._db.close()
         self._folder.cleanup()
 
-    def by_path(self, *, descending: bool = False, drill: int | None = None) -> Iterator[PathRow]:
+    def by_path(
+        self, *, descending: bool = False, drill: int | None = None, seed: str | None = None
+    ) -> Iterator[PathRow]:
         """Rows sorted by path: folders before what is in them (after it, if descending), what is there before what is gone, what
         was served before what we made.
 
-        drill: only so many rows that become files of their own and are neither versions nor gone, by chance.
+        drill: only so many rows that become files of their own and are neither versions nor gone, by chance. seed: the
+        same one chooses the same of the same rows.
         """
         order = "path DESC" if descending else "path, gone, kind = 'folder' DESC, kind = 'derived', kind, id"
         chosen = ""
         if drill is not None:
             others = "'version', 'derived', 'leftover', 'original', 'stream'"
             files = f"SELECT identity FROM row WHERE kind NOT IN ({others}) AND key IS NOT NULL AND NOT gone"  # noqa: S608
-            chosen = f"WHERE identity IN ({files} ORDER BY random() LIMIT ?)"
-        values = () if drill is None else (drill,)
+            chosen = f"WHERE identity IN ({files} ORDER BY drawn(identity, ?) LIMIT ?)"
+            self._db.create_function("drawn", 2, _drawn, deterministic=True)
+        values = () if drill is None else (seed if seed is not None else secrets.token_hex(8), drill)
         for row in self._db.execute(f"SELECT {_COLUMNS} FROM row {chosen} ORDER BY {order}", values):  # noqa: S608
             path, gone, kind, name, item, *rest = row
             yield PathRow(_text(path), bool(gone), kind, _text(name), _text(item), *rest)
@@ -214,3 +220,9 @@ def _bytes(value: str) -> bytes:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
+
+
+def _drawn(identity: bytes | str, seed: str) -> bytes:
+    """Where a row stands in the order of a seed."""
+    data = identity.encode("utf-8", "surrogatepass") if isinstance(identity, str) else identity
+    return hashlib.sha256(seed.encode() + data).digest()

@@ -1,15 +1,17 @@
 """`lastcopy restore`. Rules of this file: parsing, calling and showing. Source: design §4, §6."""
 
 import argparse
+import secrets
 from pathlib import Path
 
 from exporters.bag.verify import list_bags
 from exporters.errors import ConfigurationError
 from exporters.restore import RestoreResult, restore_source
 from retention.cli.exit_codes import Exit
-from retention.cli.options import Context, add_source_option
+from retention.cli.options import Context, UsageError, add_source_option
 from retention.cli.output import Output, size_text
 from retention.cli.progress import Meter, show_progress
+from retention.drilling import Drill, open_psts, open_restored
 from retention.journal import Journal
 from retention.opening import opened_store
 from retention.past import end_of
@@ -36,7 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", dest="as_of", metavar="RUN", help="the tree as it was when this run ended")
     parser.add_argument("--include-gone", action="store_true", help="also what the source has deleted since")
     parser.add_argument("--versions", action="store_true", help="also earlier bytes, as `name (version …).ext`")
-    parser.add_argument("--drill", metavar="N", type=_number, help="only N files of each source, chosen by chance")
+    parser.add_argument(
+        "--drill",
+        metavar="N",
+        type=_number,
+        help="a test restore: N files of each source, chosen by chance, are restored and opened, and each PST; on record",
+    )
+    parser.add_argument("--seed", metavar="TEXT", help="with --drill: choose as the drill with this seed did")
+    parser.add_argument("--by", metavar="NAME", help="with --drill: who tests, for the record")
 
 
 def _number(text: str) -> int:
@@ -49,6 +58,9 @@ def run(context: Context) -> int:
     """Restore; 0 every file with the right bytes, 3 some could not be."""
     args, output, config = context.args, context.output, context.config()
     results: list[RestoreResult] = []
+    if (args.seed or args.by) and not args.drill:
+        raise UsageError("--seed and --by belong to --drill", "Give --drill N, or leave them out.")
+    drill = Drill(args.seed or secrets.token_hex(8), args.drill) if args.drill else None
     with (
         opened_store(config, context.clock, holding=True) as store,
         Meter(context.clock, show=show_progress(output)) as meter,
@@ -68,15 +80,36 @@ def run(context: Context) -> int:
                     versions=args.versions,
                     under=args.under,
                     drill=args.drill,
+                    seed=drill.seed if drill is not None else None,
                     progress=meter.passed,
                 )
             )
-    status = Exit.COMPLETE if all(result.whole for result in results) else Exit.PARTIAL
-    output.document({"to": str(args.to), "sources": [result.as_json() for result in results], "exit": int(status)})
+        if drill is not None:
+            open_restored(drill, results, args.to)
+            open_psts(drill, store, [bag for bag in bags if bag.startswith("mail/")])
+            Journal(store, context.clock).append([drill.as_row(args.by)])
+    whole = all(result.whole for result in results) and not (drill is not None and drill.failures)
+    status = Exit.COMPLETE if whole else Exit.PARTIAL
+    document = {"to": str(args.to), "sources": [result.as_json() for result in results]}
+    output.document({**document, **({"drill": drill.as_json()} if drill is not None else {}), "exit": int(status)})
     _show(results, args.to, output)
+    if drill is not None:
+        _show_drill(drill, output)
     if args.under.strip("/") and not any(result.files or result.folders for result in results):
         output.mark("doubtful", f"Nothing stands at or below {args.under}: name a path as lastcopy/items.jsonl has it.")
     return status
+
+
+def _show_drill(drill: Drill, output: Output) -> None:
+    for what, why in drill.failures[:20]:
+        output.mark("bad", f"{what}: {why}")
+    for what, why in drill.doubtful[:20]:
+        output.mark("doubtful", f"{what}: {why}; its bytes are those that were captured")
+    by = f" (PSTs by {', '.join(sorted(drill.readers))})" if drill.readers else ""
+    told = f"{drill.passed:,} restored and opened{by}, {len(drill.failures):,} failed"
+    output.mark(
+        "bad" if drill.failures else "good", f"Test restore: {told}. It stands in the journal, seed {drill.seed}."
+    )
 
 
 def _require_room(to: Path, bags: list[str]) -> None:

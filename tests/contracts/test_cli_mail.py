@@ -375,3 +375,30 @@ def test_the_tenant_of_now_beside_the_copy(mail: Desk) -> None:
     assert rows["mail/bo@rehearsal.example"]["unexpected"] == 1
     assert rows["mail/ada@rehearsal.example"]["listed"] > 20 and rows["mail/harbour@rehearsal.example"]["listed"] > 0
     assert all(row["problem"] is None for row in rows.values())
+
+
+def drilled(desk: Desk, to: Path, *more: str) -> tuple[int, dict[str, Any]]:
+    result = desk.run("restore", "--to", str(to), "--json", *more)
+    found: dict[str, Any] = json.loads(result.out)["drill"]
+    return result.exit, found
+
+
+def test_a_drill_opens_what_it_restores_and_goes_on_record(mail: Desk, tmp_path: Path) -> None:
+    """(issue 10, 5) N items of each source and every PST are taken out and opened; the same seed takes the same; a PST that is
+    another one fails; the journal says who tested what."""
+    exported(mail)
+    asked = ("--drill", "3", "--seed", "s1", "--by", "Anna Berg")
+    first, second = drilled(mail, tmp_path / "one", *asked), drilled(mail, tmp_path / "two", *asked)
+    assert first == second and first[0] == 0 and first[1]["failed"] == 0
+    assert any("libpff" in reader for reader in first[1]["readers"])
+    trees = [{path.relative_to(tmp_path / name) for path in (tmp_path / name).rglob("*")} for name in ("one", "two")]
+    assert trees[0] == trees[1]
+    lines = [line for path in sorted((mail.copy / "journal").iterdir()) for line in path.read_bytes().splitlines()]
+    rows = [json.loads(line) for line in lines if b'"drilled"' in line]
+    assert [row["by"] for row in rows] == ["Anna Berg"] * 2
+    assert rows[0]["passed"] == first[1]["passed"] == len(rows[0]["items"])
+    assert {item["opened"] for item in rows[0]["items"]} >= {"mail", "pst"}
+    pst = next(mail.copy.glob("mail/ada*/data/pst/*.pst"))
+    pst.write_bytes(pst.read_bytes()[:-1] + b"?")
+    status, document = drilled(mail, tmp_path / "three", "--drill", "1")
+    assert status == 3 and [what for what, _ in document["failures"]] == [str(pst.relative_to(mail.copy))]
