@@ -151,7 +151,7 @@ def verify_store(
         if known:
             result.known.append(found.bag)
         on_bag(found)
-        pending.append(_journal_row(found, request.choice))
+        pending.append(_journal_row(found, request))
         if len(pending) >= ROWS_AT_ONCE:
             pending = _write(journal, pending, result)
     if request.bags is None:
@@ -196,9 +196,11 @@ def _each(
             raise
 
 
-def _journal_row(found: BagVerification, choice: Choice | None) -> JsonObject:
-    result = "whole" if found.whole else "different"
+def _journal_row(found: BagVerification, request: VerifyRequest) -> JsonObject:
+    result, choice = "whole" if found.whole else "different", request.choice
     part: JsonObject = {}
+    if request.lock is not None:
+        part["lock"] = {"mode": request.lock.mode, "until": timestamp(request.lock.until)}
     if choice is not None and choice.share is not None:
         part["sample"] = choice.share
     if choice is not None and choice.since is not None:
