@@ -1,7 +1,7 @@
 """Time stamps of RFC 3161 over the signature: when it was there at the latest, by somebody else's word.
 
 Rules of this file: a stamp is checked before it is kept, with the whole chain to a root, so that `openssl ts -verify` needs
-nothing beyond the package; certificates are judged at the time of the stamp (`-attime`). Source: design §8; RFC 3161; dependencies.md §2.
+nothing beyond the package; certificates are judged at the time of the stamp (`-attime`). Source: design §8; RFC 3161.
 
     stamp = stamped(signature, "https://tsa.example.com/tsr", clock)
     read_stamp(stamp.token, stamp.chain, signature).at
