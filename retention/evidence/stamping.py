@@ -19,6 +19,7 @@ from exporters.clock import Clock
 from exporters.errors import TransientError
 from retention.evidence.errors import TimeStampError
 from retention.evidence.patience import tried
+from retention.evidence.set_order import in_set_order
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -61,7 +62,7 @@ def stamped(signature: bytes, url: str, clock: Clock) -> Stamp:
             action="Run it again later, or leave out evidence.timestamp_url: the package was not signed, and is none.",
         ) from None
     try:
-        answer = decode_timestamp_response(token)
+        answer = decode_timestamp_response(in_set_order(token))
         certificates = _chain_of(answer)
         _verify(answer, certificates, signature, request.nonce)
     except (ValueError, VerificationError) as error:
@@ -79,7 +80,7 @@ def read_stamp(token: bytes, chain_pem: bytes, signature: bytes) -> StampFacts:
     from cryptography.x509 import load_pem_x509_certificates
     from rfc3161_client import VerificationError, decode_timestamp_response
 
-    answer = decode_timestamp_response(token)
+    answer = decode_timestamp_response(in_set_order(token))
     certificates = load_pem_x509_certificates(chain_pem)
     if not certificates or certificates[-1].subject != certificates[-1].issuer:
         raise ValueError("its chain does not end in a root")
