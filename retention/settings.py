@@ -12,10 +12,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from retention.values import (
     Duration,
     FileReference,
+    Fingerprints,
     HttpsAddress,
     Instant,
     Names,
     Reference,
+    SigningReference,
     Size,
     Switch,
     TimeOfDay,
@@ -228,9 +230,10 @@ class ReadySettings(Section):
 class EvidenceSettings(Section):
     """How evidence is signed and stamped."""
 
-    key: FileReference = "file:./evidence-key.pem"
+    key: SigningReference = "file:./evidence-key.pem"
+    passphrase: Reference | None = None
     timestamp_url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = None
-    trusted_keys: Names = []
+    trusted_keys: Fingerprints = []
 
 
 class Settings(Section):

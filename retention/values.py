@@ -114,6 +114,29 @@ def file_reference(value: Any) -> str:
     raise ValueError("allowed: file:PATH")
 
 
+def signing_reference(value: Any) -> str:
+    """`file:PATH`, `env:NAME`, `keyring:NAME`, or `awskms:KEY_ID`: a key that signs where it lies."""
+    if isinstance(value, str) and value.startswith("awskms:") and re.fullmatch(r"[A-Za-z0-9:/_-]+", value[7:]):
+        return value
+    try:
+        return reference(value)
+    except ValueError:
+        raise ValueError("allowed: where the key is (file:PATH, env:NAME, keyring:NAME or awskms:KEY_ID)") from None
+
+
+def fingerprint(value: Any) -> str:
+    """The SHA-256 of a public key as 64 small hex digits; colons and capitals are taken too."""
+    text = value.replace(":", "").lower() if isinstance(value, str) else ""
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("allowed: fingerprints of keys, 64 hex digits each, in quotes")
+    return text
+
+
+def fingerprints(value: Any) -> Any:
+    """A list of fingerprints."""
+    return [fingerprint(one) for one in names(value)]
+
+
 def https_address(value: str) -> str:
     """An address that begins with https://."""
     if not re.fullmatch(r"https://[^/\s?#@]+(/[^\s?#]*)?", value):
@@ -140,5 +163,7 @@ TimeOfDay = Annotated[time, BeforeValidator(time_of_day)]
 Instant = Annotated[datetime, BeforeValidator(instant)]
 Reference = Annotated[str, BeforeValidator(reference)]
 FileReference = Annotated[str, BeforeValidator(file_reference)]
+SigningReference = Annotated[str, BeforeValidator(signing_reference)]
+Fingerprints = Annotated[list[str], BeforeValidator(fingerprints)]
 HttpsAddress = Annotated[str, AfterValidator(https_address)]
 TimeZone = Annotated[str, AfterValidator(time_zone)]

@@ -42,6 +42,7 @@ VERBS = {
     "recover": Verb("recover", "make the local state anew from the journal"),
     "policies": Verb("policies", "the retention rules in force, each with its source"),
     "restore": Verb("restore", "write the copy into a folder, with today's names"),
+    "report": Verb("report", "make a signed evidence package that an auditor can check without us"),
     "rehearse": Verb("rehearse", "try all of it now on a simulated tenant"),
 }
 QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "recover"})
@@ -50,7 +51,7 @@ TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "w
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(
-    {"check", "export", "verify", "compose", "ready", "accept", "fold", "restore", "track", "ack", "sweep"}
+    {"check", "export", "verify", "compose", "ready", "accept", "fold", "report", "restore", "track", "ack", "sweep"}
 )
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\

@@ -1,7 +1,7 @@
 """What an evidence package is filled with: the seam between collecting and rendering, and packing and signing.
 
-Rules of this file: no I/O, no decisions. `collecting` makes `Contents` (by a `Collect`); `package` writes them, adds the integrity of the
-package itself, signs. Files are written by functions, so that no table is ever held. Source: design §8.
+Rules of this file: no I/O, no decisions. `collecting` makes `Contents` (by a `Collect`); `package` writes them, adds the
+integrity of the package itself, signs. Files are written by functions, so that no table is ever held. Source: design §8.
 
     with collect(store, config, clock, seal, veil) as contents:
         contents.document                      # goes into evidence.json; "integrity" and "package" are completed by `package`
@@ -37,15 +37,16 @@ class BagFact:
 @dataclass(frozen=True, slots=True)
 class Seal:
     """How the package will be sealed, for the pages that say so. package: `evidence/20261123T154017Z`; fingerprint: of the key
-    (64 hex digits); previous: the package before, `{"package", "evidence"}`; full: SHA-256 of the evidence.json that a redacted
-    package stands for."""
+    (64 hex digits); previous: the package before, `{"package", "evidence"}`; full: the one that a redacted package stands for,
+    likewise; by: who says that they made it."""
 
     package: str
     algorithm: str
     fingerprint: str
     timestamp_url: str | None = None
     previous: JsonObject | None = None
-    full: str | None = None
+    full: JsonObject | None = None
+    by: str | None = None
 
 
 class Veil(Protocol):
@@ -68,9 +69,20 @@ class Veil(Protocol):
 class Contents(Protocol):
     """What was collected. With a veil, all of it is veiled already."""
 
-    document: JsonObject
-    bags: Sequence[BagFact]
-    files: Sequence[tuple[str, Write]]
+    @property
+    def document(self) -> JsonObject:
+        """What goes into evidence.json."""
+        ...
+
+    @property
+    def bags(self) -> Sequence[BagFact]:
+        """All bags, by their true names."""
+        ...
+
+    @property
+    def files(self) -> Sequence[tuple[str, Write]]:
+        """Names of further files of the package, and what writes them."""
+        ...
 
 
 class Collect(Protocol):
