@@ -34,7 +34,7 @@ _ITEM_CODES = frozenset(map(str, ExceptionCode))
 @dataclass(frozen=True, slots=True)
 class Covered:
     """One row. source: its label, None for the tenant as a whole; place: what an acceptance of it names, None if it is accepted
-    for all sources together; accepted: by whom; counts: whether it has to be accepted as a class at all."""
+    for all sources together; accepted: by whom; counts: whether it has to be accepted as a class at all; bag: of the source."""
 
     name: str
     state: str
@@ -45,6 +45,7 @@ class Covered:
     code: str = ""
     accepted: tuple[str, ...] = ()
     counts: bool = False
+    bag: str | None = None
 
     @property
     def digest(self) -> str:
@@ -197,6 +198,7 @@ def _of_source(source: JsonObject, told: Acceptances) -> Iterator[Covered]:
             str(row.get("alternative") or (known.alternative if known is not None else "")),
             str(row.get("code") or ""),
             counts=_counts(row, source, told.shown.get(place, {}), is_explained=is_explained),
+            bag=source["bag"],
         )
 
 

@@ -22,6 +22,7 @@ from retention.evidence.chapters_of_proof import (
     warnings_chapter,
 )
 from retention.evidence.charts import coverage_by_class, coverage_chart, timeline_chart
+from retention.evidence.collecting_sources import TENANT
 from retention.evidence.contents import Seal
 from retention.evidence.verdict import COMPLETE, EXCEPTED, INCOMPLETE, REASONS, RULE, sentence_of
 from retention.evidence.words import KINDS, class_name, instant, number, people, plural, size, status
@@ -104,7 +105,7 @@ def _copied(document: _Document) -> Iterator[Words]:
 
 
 def _whole(document: _Document) -> Iterator[Words]:
-    totals, bags = document["totals"], document["integrity"]["bags"]
+    totals, bags = document["totals"], document["integrity"]["proofs"]
     lacking = totals["excepted"] + totals["pending"]
     told = f"{number(totals['copied'])} of {number(totals['listed'])} items that the service lists are copied"
     yield Words(
@@ -113,7 +114,7 @@ def _whole(document: _Document) -> Iterator[Words]:
     )
     proven = [bag for bag in bags if bag["verified_as_it_is"]]
     text = f"{len(proven):,} of {plural(len(bags), 'bag')} were read in full as they are now, and found whole"
-    when = min((bag["proven"]["at"] for bag in proven), default=None)
+    when = min((bag["proven_at"] for bag in proven), default=None)
     yield Words(
         f"{text}{f', the earliest {instant(when)}' if when else ''}.",
         "good" if bags and len(proven) == len(bags) else "bad",
@@ -287,10 +288,11 @@ def _coverage(document: _Document) -> list[Section]:
         "evidence.json, coverage",
     )  # fmt: skip
     principals = _principals(document)
+    psts = {row["principal"]: row["superseded"] for row in document["superseded_psts"]}
     sources = table(
         "Sources, and what of each is not covered",
         (("Source", 30.0), ("State", 12.0), ("Copied", 9.0), ("Not covered in full", 49.0)),
-        (_principal(name, rows) for name, rows in principals.items()),
+        (_principal(name, rows, psts.get(name, {})) for name, rows in principals.items()),
         len(principals),
         "evidence.json, coverage",
     )
@@ -314,18 +316,18 @@ def _coverage(document: _Document) -> list[Section]:
 def _principals(document: _Document) -> dict[str, list[Mapping[str, Any]]]:
     found: dict[str, list[Mapping[str, Any]]] = {}
     for row in document["coverage"]:
-        found.setdefault(row["principal"], []).append(row)
+        if row["principal"] != TENANT:
+            found.setdefault(row["principal"], []).append(row)
     return found
 
 
-def _principal(name: str, rows: list[Mapping[str, Any]]) -> list[Words | str | None]:
+def _principal(name: str, rows: list[Mapping[str, Any]], superseded: Mapping[str, int]) -> list[Words | str | None]:
     lacking = []
     for row in rows:
         if row["status"] == COVERED:
             continue
         by = f", accepted by {', '.join(row['accepted_by'])}" if row["accepted_by"] else ""
         lacking.append(f"{class_name(row['class'])}: {row['status']}{by}")
-    superseded = next((row["superseded"] for row in rows if row.get("superseded")), None)
     if superseded:
         told = ", ".join(f"{count:,} {why}" for why, count in superseded.items())
         lacking.append(f"PST as it was before the last changes ({told})")

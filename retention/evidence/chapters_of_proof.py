@@ -29,7 +29,7 @@ def integrity_chapter(document: _Document, seal: Seal) -> list[Section]:
         ("Made for this report", [Words("tag files, rows and ledgers were read and compared; payload was not read again")]),
         ("Beside the bags", [Words(f"{number(faults)} objects missing, changed or unexpected" if faults else "nothing missing, changed or unexpected", "bad" if faults else "good")]),
         ("Transfer", [Words(_agreement(document["totals"]["agreement"]))]),
-        ("Journal", [Words(f"{number(found['journal']['rows'])} rows; the last one has the SHA-256"), Words(found["journal"]["last_row"] or "–", "mono")]),
+        ("Journal", [Words(f"{number(document['journal']['rows'])} rows; the last one has the SHA-256"), Words(document["journal"]["last_row"] or "–", "mono")]),
     ])  # fmt: skip
     runs = document["verifications"]
     checks = table(
@@ -42,7 +42,8 @@ def integrity_chapter(document: _Document, seal: Seal) -> list[Section]:
     bags = table(
         "Bags",
         (("Bag", 28.0), ("SHA-256 of its tagmanifest", 36.0), ("Segment", 8.0), ("Read in full", 28.0)),
-        ([bag["path"], Words(bag["tagmanifest_sha256"] or "none", "mono"), number(bag["segment"]), _proof(bag)] for bag in found["bags"]),
+        ([bag["path"], Words(bag["tagmanifest_sha256"] or "none", "mono"), number(bag["segment"]), _proof(proof)]
+         for bag, proof in zip(found["bags"], found["proofs"], strict=True)),
         len(found["bags"]),
         "evidence.json, integrity",
     )  # fmt: skip
@@ -70,7 +71,7 @@ def _proof(bag: Mapping[str, Any]) -> Words:
     if bag["faults"]:
         return Words(", ".join(bag["faults"]).replace("_", " "), "bad")
     if bag["verified_as_it_is"]:
-        return Words(f"whole, {instant(bag['proven']['at'])}", "good")
+        return Words(f"whole, {instant(bag['proven_at'])}", "good")
     last = bag["verified"]
     return Words(
         f"not as it is now; last looked at: {last['level']}, {last['result']}, {instant(last['at'])}"
@@ -107,7 +108,7 @@ def _seal(document: _Document, seal: Seal) -> list[Block]:
         blocks.append(
             Words("This package leaves the house with names replaced. It stands for the evidence.json with the SHA-256")
         )
-        blocks.append(Words(seal.full, "mono"))
+        blocks.append(Words(str(seal.full.get("evidence")), "mono"))
     return blocks
 
 
@@ -292,12 +293,15 @@ def custody_chapter(document: _Document) -> list[Section]:
             [instant(row["at"]), _who(row), row["action"], row["object"], Words(row["hash"], "mono")]
             for row in reversed(chain)
         ),
-        document["custody_total"],
+        document["journal"]["rows"],
         "journal/ in the store, each row with the SHA-256 of the one before",
     )  # fmt: skip
-    made = document["made_by"]
+    made, actor = document["made_by"], document["made_by"]["actor"]
     return [
-        Section("This report", [Facts([("Made by", [Words(f"{made['user']} on {made['host']}")])])]),
+        Section(
+            "This report",
+            [Facts([("Made by", [Words(f"{made['by'] or 'nobody by name'}, as {actor['user']} on {actor['host']}")])])],
+        ),
         Section(
             "Holds",
             [held if holds["held"] or holds["keep_until"] else Words("No hold and no keep-until date is on record.")],

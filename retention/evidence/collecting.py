@@ -37,12 +37,13 @@ from retention.evidence.collecting_people import (
 from retention.evidence.collecting_sources import (
     NAMED,
     Sources,
-    coverage_of,
+    coverage_rows,
     exception_codes,
     exception_row,
     findings_of,
     not_covered,
     read_sources,
+    superseded_psts,
 )
 from retention.evidence.collecting_storage import storage_of
 from retention.evidence.contents import BagFact, Seal, Veil, Write
@@ -50,9 +51,9 @@ from retention.evidence.tables import exceptions_table, items_table
 from retention.evidence.verdict import judge
 from retention.journal import actor
 from retention.opening import read_root
-from retention.recorded import check_recorded, recorded
+from retention.recorded import check_recorded
 
-SCHEMA = "lastcopy.evidence/1"
+SCHEMA = "lastcopy-evidence-1"
 RUNS = 200
 _COUNTS = ("listed", "copied", "gone", "excepted", "pending")
 
@@ -110,16 +111,18 @@ def _document(
 ) -> JsonObject:  # fmt: skip
     held, settings = list(bags.values()), config.settings
     codes = exception_codes(held, told)
+    coverage = list(coverage_rows(store, config, sources, bags, told))
     document: JsonObject = {
         "schema": SCHEMA,
         "report_id": seal.package.rpartition("/")[2],
         "generated_at": timestamp(clock.now()),
         "generator": _generator(),
-        "made_by": actor(),
+        "made_by": {"by": seal.by, "actor": actor()},
         "rehearsal": told.is_rehearsal,
         "tenant": _tenant(config, root, held),
         "scope": _scope(config, sources, told),
-        "coverage": list(coverage_of(sources, bags, told)),
+        "coverage": coverage,
+        "superseded_psts": superseded_psts(sources),
         "reconciliation": [_reconciliation(bag, sources, told) for bag in held],
         "totals": _totals(held, codes, told),
         "closing_rounds": _closing(held, told),
@@ -137,8 +140,8 @@ def _document(
         "holds": holds_of(told),
         "acceptances": acceptances_of(told),
         "custody": list(told.chain),
-        "custody_total": told.rows,
-        "not_covered": not_covered(sources, told),
+        "journal": {"rows": told.rows, "segment": told.segment, "last_row": told.last},
+        "not_covered": not_covered(coverage),
         **clock_of(store, config, clock, told),
     }
     document["verdict"] = judge(document, settings.ready.max_age, settings.ready.verify_age)
@@ -266,24 +269,23 @@ def _exceptions(store: Store, bags: Sequence[Bag], codes: Sequence[JsonObject]) 
 
 
 def _integrity(store: Store, bags: Sequence[Bag], told: Told, sources: Sources) -> JsonObject:
-    rows = [_bag_row(bag, told) for bag in bags]
+    rows = [_proof(bag, told) for bag in bags]
     proven = [bag for bag, row in zip(bags, rows, strict=True) if row["verified_as_it_is"]]
     levels = {level_of(row) for row in told.verified.values()}
     root = verify_root(store, [bag.place for bag in bags])
-    check_recorded(store, recorded(_rows_of(store, told)), root, has_bags=bool(bags))
+    check_recorded(store, told.history.recorded, root, has_bags=bool(bags))
     first = [finding.name for sort in (root.missing, root.changed, root.unexpected) for finding in sort.first]
     return {
         "algorithm": "sha256",
-        "bags": rows,
+        "bags": [_named(bag.fact) for bag in bags],
+        "proofs": rows,
         "verified_items": sum(sum(bag.kinds.values()) for bag in proven),
         "verified_files": sum(bag.files for bag in proven),
         "verified_bytes": sum(bag.octets for bag in proven),
         "method": "full" if bags and len(proven) == len(bags) else "part" if levels else "none",
         "seed": None,
         "run_records_differ": sources.differing,
-        "journal": {"rows": told.rows, "segment": told.segment, "last_row": told.last},
         "beside_the_bags": {
-            "checked_at": None,
             "missing": root.missing.count,
             "changed": root.changed.count,
             "unexpected": root.unexpected.count,
@@ -292,36 +294,31 @@ def _integrity(store: Store, bags: Sequence[Bag], told: Told, sources: Sources) 
     }
 
 
-def _rows_of(store: Store, told: Told) -> Iterator[JsonObject]:
-    from exporters.store.segments import START, SegmentLog
-
-    for segment in SegmentLog(store, "journal/").follow(START):
-        if segment.position.number <= told.segment:
-            yield from segment.rows()
-
-
-def _bag_row(bag: Bag, told: Told) -> JsonObject:
-    """A bag, and the newest verification of it: whether that read in full what the bag holds now, and found it whole."""
-    last, proven = told.verified.get(bag.place), told.proven.get(bag.place)
-    as_it_is = proven is not None and proven.get("tagmanifest") == bag.fact.tagmanifest_sha256
-    whole = as_it_is and proven is not None and proven.get("result") == "whole"
+def _named(fact: BagFact) -> JsonObject:
+    """A bag as the package names it."""
     return {
-        "path": bag.place,
-        "tagmanifest_sha256": bag.fact.tagmanifest_sha256,
-        "segment": bag.fact.segment,
-        "segment_sha256": bag.fact.segment_sha256,
-        "is_open": bag.fact.is_open,
-        "faults": bag.faults,
-        "files": bag.files,
-        "bytes": bag.octets,
-        "verified": _verification(last),
-        "proven": _verification(proven) if as_it_is else None,
-        "verified_as_it_is": whole and not bag.fact.is_open,
+        "path": fact.bag,
+        "tagmanifest_sha256": fact.tagmanifest_sha256,
+        "segment": fact.segment,
+        "segment_sha256": fact.segment_sha256,
+        "open": fact.is_open,
     }
 
 
-def _verification(row: JsonObject | None) -> JsonObject | None:
-    return None if row is None else {"at": row.get("at"), "level": level_of(row), "result": row.get("result")}
+def _proof(bag: Bag, told: Told) -> JsonObject:
+    """What is known for and against a bag: faults, its newest verification, and the one that read in full what it holds now."""
+    last, digest = told.verified.get(bag.place), bag.fact.tagmanifest_sha256
+    proof = None if digest is None else told.history.read_back.of(bag.place, bag.fold_segment, digest)
+    newest = {"at": last.get("at"), "level": level_of(last), "result": last.get("result")} if last is not None else None
+    return {
+        "path": bag.place,
+        "faults": bag.faults,
+        "files": bag.files,
+        "bytes": bag.octets,
+        "verified": newest,
+        "proven_at": timestamp(proof.at) if proof is not None else None,
+        "verified_as_it_is": proof is not None and not bag.fact.is_open,
+    }
 
 
 def _verifications(told: Told) -> list[JsonObject]:

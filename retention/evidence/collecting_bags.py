@@ -75,6 +75,7 @@ class Bag:
     files: int = 0
     octets: int = 0
     fold_at: str | None = None
+    fold_segment: int = 0
 
     def fault(self, code: str) -> None:
         if code not in self.faults:
@@ -180,7 +181,7 @@ def _place_in_ledger(store: Store, bag: Bag, head: JsonObject) -> None:
             is_open = is_open or any("item" in row for row in segment.rows())
     except (ObjectMissingError, RunError):
         bag.fault(LEDGER_DAMAGED)
-    bag.fold_at = head.get("at")
+    bag.fold_at, bag.fold_segment = head.get("at"), number
     bag.fact = BagFact(bag.place, bag.fact.tagmanifest_sha256, newest.number, newest.sha256, is_open)
     if is_open:
         bag.fault(OPEN)

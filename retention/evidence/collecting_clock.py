@@ -7,7 +7,7 @@ local state is not asked, so that a report says the same on every machine. Sourc
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from exporters.store.protocol import Store
 from retention.books import AT_A_TIME
 from retention.config import Config
 from retention.evidence.collecting_journal import KEPT, Told
+from retention.evidence.words import SOURCE
 from retention.journal import Journal
 from retention.policy import Policy, source_key
 from retention.reckoning import Reckoning
@@ -148,12 +149,11 @@ def _policy(
 
 def _clock(told: Told, now: datetime) -> JsonObject:
     """Which clock dated this report, and how it stood to the service's when that last told its time."""
-    seen = told.observation or {}
-    skew = seen.get("skew_seconds")
+    seen = told.history.service
     return {
-        "source": "clock of the host, compared with the Date of the service's answers",
-        "skew_ms": round(skew * 1000) if isinstance(skew, int | float) else None,
-        "checked_at": seen.get("at"),
+        "source": SOURCE,
+        "skew_ms": round(seen.skew_seconds * 1000) if seen is not None else None,
+        "checked_at": timestamp(seen.at) if seen is not None else None,
         "now": timestamp(now),
     }
 
@@ -183,6 +183,4 @@ def _warnings(
 
 def _due(claim: Claim) -> datetime:
     """When it falls due by its boundary; one without days is due when it is said."""
-    from datetime import timedelta
-
     return claim.instant - timedelta(days=claim.threshold) if isinstance(claim.threshold, int) else claim.instant

@@ -7,19 +7,18 @@ retention-domain §6; docs/formats.md (Journal).
 
 import hashlib
 from collections import Counter, deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock
 from exporters.store.protocol import Store
 from retention.acceptance import Acceptances
+from retention.history import History
 from retention.journal import Journal
 
 KEPT = 1_000
 """Rows of the chain, and of each list of deeds, that a report names; the newest."""
 DISPOSAL = frozenset({"held", "hold_lifted", "keep_until", "disposal_planned", "disposed"})
-_FULL = "full"
 
 
 @dataclass(slots=True)
@@ -52,8 +51,10 @@ class Run:
 
 @dataclass(slots=True)
 class Told:
-    """All of it. looked: by bag the newest run that looked there; verified, proven: by bag its newest row `verified`, and the
-    newest that read it in full; observation: the newest in which the service told its time; drills, deeds: newest last."""
+    """All of it. history: what `ready` reads as well; looked: by bag the newest run that looked there; verified: by bag its newest row
+    `verified`; drills, disposal: rows of that type, the newest last, each with its hash."""
+
+    history: History = field(default_factory=History)
 
     rows: int = 0
     last: str | None = None
@@ -66,23 +67,21 @@ class Told:
     runs: dict[str, Run] = field(default_factory=dict)
     looked: dict[str, str] = field(default_factory=dict)
     verified: dict[str, JsonObject] = field(default_factory=dict)
-    proven: dict[str, JsonObject] = field(default_factory=dict)
     verifications: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How many bags, by (instant, level, result)."""
     accepted: deque[JsonObject] = field(default_factory=lambda: deque(maxlen=KEPT))
     attested: dict[str, JsonObject] = field(default_factory=dict)
-    overrides: dict[tuple[str, str], str] = field(default_factory=dict)
-    """Findings of the preflight, as (item, digest), that a person took upon them."""
-    preflight: JsonObject | None = None
     ready: JsonObject | None = None
-    observation: JsonObject | None = None
     drills: deque[JsonObject] = field(default_factory=lambda: deque(maxlen=KEPT))
     disposal: deque[JsonObject] = field(default_factory=lambda: deque(maxlen=KEPT))
     disposed: dict[str, JsonObject] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     """Of each delivery of a warning that arrived: when."""
     chain: deque[JsonObject] = field(default_factory=lambda: deque(maxlen=KEPT))
-    acceptances: Acceptances = field(default_factory=Acceptances)
+
+    @property
+    def acceptances(self) -> Acceptances:
+        return self.history.acceptances
 
     @property
     def newest_of_all(self) -> Run | None:
@@ -98,20 +97,17 @@ class Told:
 def read_journal(store: Store, clock: Clock) -> Told:
     """Read all of it. Raises: SegmentDamagedError; errors of the store."""
     told = Told()
-    told.acceptances = Acceptances.of(_noted(store, clock, told))
-    return told
-
-
-def _noted(store: Store, clock: Clock, told: Told) -> Iterator[JsonObject]:
     for segment in Journal(store, clock).segments():
+        writer = dict(segment.first.get("writer") or {})
         for line, row in zip(segment.lines, segment.rows(), strict=True):
             told.rows += 1
             told.last = hashlib.sha256(line).hexdigest()
             told.first_at = told.first_at or row.get("at")
             told.chain.append(_link(row, told.last))
+            told.history.take(row, writer)
             _take(told, row, told.last)
-            yield row
         told.segment = segment.position.number
+    return told
 
 
 def _link(row: JsonObject, digest: str) -> JsonObject:
@@ -134,16 +130,10 @@ def _take(told: Told, row: JsonObject, digest: str) -> None:
         _verify(told, row)
     elif kind == "accepted":
         told.accepted.append(row)
-        if isinstance(row.get("digest"), str):
-            told.overrides[str(row.get("code")), row["digest"]] = str(row.get("by"))
     elif kind == "attested":
         told.attested[str(row.get("item"))] = row
-    elif kind == "preflight":
-        told.preflight = row
     elif kind == "ready":
         told.ready, told.readied_after = row, told.last_ended
-    elif kind == "observation" and row.get("service_date"):
-        told.observation = row
     elif kind == "drilled":
         told.drills.append({**row, "hash": digest})
     elif kind in DISPOSAL:
@@ -182,11 +172,8 @@ def _end(told: Told, row: JsonObject) -> None:
 
 
 def _verify(told: Told, row: JsonObject) -> None:
-    bag, level = str(row.get("bag")), level_of(row)
-    told.verified[bag] = row
-    if level == _FULL:
-        told.proven[bag] = row
-    told.verifications[str(row.get("at")), level, str(row.get("result"))] += 1
+    told.verified[str(row.get("bag"))] = row
+    told.verifications[str(row.get("at")), level_of(row), str(row.get("result"))] += 1
 
 
 def level_of(verified: JsonObject) -> str:

@@ -7,37 +7,44 @@ retention-domain §3, §6; docs/formats.md (Journal).
 from typing import Any
 
 from exporters.bag.formats import JsonObject
+from exporters.clock import timestamp
 from retention.evidence.collecting_journal import Told
+from retention.preflight.recorded import latest
 
 
 def preflight_of(told: Told) -> list[JsonObject]:
-    """The findings of the newest preflight, each with what was attested to it and who took it upon them."""
-    row = told.preflight or {}
-    found = []
-    for finding in row.get("findings") or ():
-        item = str(finding.get("id"))
-        attested = told.attested.get(item)
-        accepted = told.overrides.get((item, str(finding.get("digest"))))
-        found.append(
-            {
-                "id": item,
-                "result": finding.get("result"),
-                "message": finding.get("message"),
-                "action": finding.get("action"),
-                "checked_at": row.get("at"),
-                "attested": _attested(attested) if attested else None,
-                "accepted_by": finding.get("overridden_by") or accepted,
-            }
-        )
+    """The findings of the newest preflight as they stand now, each with what was attested to it and who took it upon them; what was
+    attested without a preflight beside them."""
+    newest = latest(told.history.preflight)
+    found = [
+        {
+            "id": finding.id,
+            "result": finding.result,
+            "message": finding.message,
+            "action": finding.action or None,
+            "checked_at": timestamp(newest.at),
+            "attested": _attested(told.attested.get(finding.id)),
+            "accepted_by": finding.overridden_by,
+            "open": finding.is_open,
+        }
+        for finding in (newest.findings if newest is not None else ())
+    ]
     named = {one["id"] for one in found}
-    for item, attested in sorted(told.attested.items()):
-        if item not in named:
-            found.append({"id": item, "result": "not_checked", "message": None, "action": None, "checked_at": None,
-                          "attested": _attested(attested), "accepted_by": None})  # fmt: skip
-    return found
+    nothing = {
+        "result": "not_checked",
+        "message": None,
+        "action": None,
+        "checked_at": None,
+        "accepted_by": None,
+        "open": False,
+    }
+    rest = (item for item in sorted(told.attested) if item not in named)
+    return found + [{"id": item, **nothing, "attested": _attested(told.attested[item])} for item in rest]
 
 
-def _attested(row: JsonObject) -> JsonObject:
+def _attested(row: JsonObject | None) -> JsonObject | None:
+    if row is None:
+        return None
     return {"by": row.get("by"), "at": row.get("at"), "text": row.get("text"), "values": row.get("values") or {}}
 
 

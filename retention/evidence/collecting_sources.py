@@ -1,7 +1,7 @@
 """What the runs said of each source: which classes of it are covered, and what of the whole source is wrong; and who accepted it.
 
-Rules of this file: of each source the newest run that looked at it speaks, of what lies in no bag the newest run over all; a record
-that is not the one which its run wrote is not read. Acceptances are judged as of now, by the rows of the journal. Source:
+Rules of this file: what is covered follows the rule that `ready` has (`retention.covering`); of each source the newest run that
+looked at it speaks; a record that is not the one which its run wrote is not read. Acceptances are judged as of now, by the rows of the journal. Source:
 design §5 (Coverage), §6; retention-domain §4, §6; docs/decisions/0022.
 """
 
@@ -10,32 +10,31 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from exporters.bag.formats import JsonObject, load_json
-from exporters.results import COVERED, IN_PART, NEVER, NOT_ASKED, NOT_REACHABLE
+from exporters.errors import RunError
+from exporters.results import NEVER, NOT_REACHABLE
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from retention.acceptance import place_of
+from retention.classes import title_of
+from retention.config import Config
+from retention.covering import PST, Covered, coverage_by
 from retention.evidence.collecting_bags import VANISHED, Bag
 from retention.evidence.collecting_journal import Told
-from retention.evidence.not_covered import NOT_COVERED, alternative_of
+from retention.evidence.sentences import alternative_of
 
-STATUSES = (COVERED, IN_PART, NOT_REACHABLE, NOT_ASKED, NEVER)
+TENANT, NO_RUN = "tenant", "no_run_tells"
+"""The principal of what lies in no source; the code of a bag that no run has told of."""
 NAMED = 1_000
 """Excepted items that the document names one by one, of all; exceptions.csv has each."""
 _COUNTS = ("listed", "copied", "gone", "excepted", "pending")
-_WHOLE = "whole"
-"""The class under which a run tells of a finding about a whole source: not one of content."""
-CONFIGURED = ("asked", "not_asked", "without_mailbox")
 
 
 @dataclass(slots=True)
 class Sources:
-    """What runs said. rows: by place the newest row of `runs/….json`, and its run; records: of the runs that were read; differing:
-    runs whose record is missing or another; tenant: rows of coverage that are of no source."""
+    """What runs said. rows: by place the newest row of `runs/….json`, and its run; differing: runs whose record is missing or another."""
 
     rows: dict[str, tuple[str, JsonObject]] = field(default_factory=dict)
-    records: dict[str, JsonObject] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
-    tenant: list[JsonObject] = field(default_factory=list)
     newest: JsonObject = field(default_factory=dict)
     """The record of the newest run over all sources, without its sources."""
 
@@ -57,8 +56,7 @@ def read_sources(store: Store, told: Told) -> Sources:
             if told.looked.get(str(row.get("bag"))) == run or (row.get("bag") is None and is_later):
                 found.rows[place] = run, row
         if whole is not None and run == whole.id:
-            found.newest, found.tenant = record, list(record.get("coverage") or ())
-        found.records[run] = record
+            found.newest = record
     return found
 
 
@@ -70,70 +68,67 @@ def _record(store: Store, run: str, sha256: str | None) -> JsonObject | None:
     return load_json(data) if hashlib.sha256(data).hexdigest() == sha256 else None
 
 
-def coverage_of(sources: Sources, bags: Mapping[str, Bag], told: Told) -> Iterator[JsonObject]:
-    """A row for each class of each source; the counts of the source stand in the first row of it. A class that is *in part* for no
-    reason of its own is so by the items and findings of its source: who accepted all of those has accepted it."""
-    for place in sorted({*sources.rows, *bags}):
-        run, row = sources.rows.get(place, ("", {}))
+def coverage_rows(
+    store: Store, config: Config, sources: Sources, bags: Mapping[str, Bag], told: Told
+) -> Iterator[JsonObject]:
+    """A row for each class of each source, and of the tenant as a whole; the counts of a source stand in the first row of it. A bag
+    of which no run tells has a row too."""
+    seen: set[str] = set()
+    for one in _covered(store, config, told):
+        place = one.bag or place_of(None, one.source or "")
         bag = bags.get(place)
-        kind, _, name = place.removeprefix("name:").partition("/")
-        principal = f"{row['kind']}/{row['name']}" if row else f"{kind}/{name or kind}"
-        counts = dict.fromkeys((*_COUNTS, "bytes"), 0)
-        if bag is not None:
-            counts |= bag.counts | {"bytes": bag.octets}
-        classes = [one for one in row.get("coverage") or () if one["class"] != _WHOLE]
-        if not classes:
-            classes = [{"class": "unknown", "state": NOT_REACHABLE, "code": "no_run_tells"}]
-        by_items = _by_items(place, bag, told)
-        for number, one in enumerate(classes):
-            made = _class_row(principal, place, one, told) | {"run": run or None} | _counted(number, counts)
-            if one["state"] == IN_PART and not one.get("code") and not made["accepted_by"]:
-                made["accepted_by"] = by_items
-            yield made
-    for one in sources.tenant:
-        yield _class_row("tenant", "", one, told) | {"run": sources.newest.get("run")} | _counted(1, {})
+        yield _class_row(one, bag, sources.rows.get(place, (None,))[0]) | _counted(None if place in seen else bag)
+        seen.add(place)
+    for place in sorted(bags.keys() - seen):
+        silent = Covered("unknown", NOT_REACHABLE, place, place, code=NO_RUN, counts=True, bag=place)
+        yield _class_row(silent, bags[place], None) | _counted(bags[place])
 
 
-def _by_items(place: str, bag: Bag | None, told: Told) -> list[str]:
-    """Who accepted all that is excepted in a source and all that was found about it; nobody if anything of it is open."""
-    names: list[str] = []
-    if bag is None or bag.counts.get("pending"):
-        return []
-    for code, found in bag.excepted.items():
-        by = told.acceptances.of_items(code, place, found.runs) if code != VANISHED else []
-        if code != VANISHED and not by:
-            return []
-        names += by
-    for code, digest in told.acceptances.shown.get(place, {}).items():
-        by = told.acceptances.of_whole(place, code, digest)
-        if not by:
-            return []
-        names += by
-    return list(dict.fromkeys(names))
+def _covered(store: Store, config: Config, told: Told) -> Iterator[Covered]:
+    """What is covered, by the rule that `ready` has; what a record that is not as it was written says is nothing (and is told)."""
+    try:
+        yield from coverage_by(store, config, told.history)
+    except RunError as error:
+        if error.code != "run_record_changed":
+            raise
 
 
-def _counted(number: int, counts: Mapping[str, int]) -> JsonObject:
-    if number:
+def _counted(bag: Bag | None) -> JsonObject:
+    """The counts of a source; of a row that is not its first, none."""
+    if bag is None:
         return dict.fromkeys(("source_count", *_COUNTS[1:], "bytes"))
-    return {"source_count": counts["listed"], **{name: counts[name] for name in (*_COUNTS[1:], "bytes")}}
+    return {
+        "source_count": bag.counts.get("listed"),
+        **{name: bag.counts.get(name) for name in _COUNTS[1:]},
+        "bytes": bag.octets,
+    }
 
 
-def _class_row(principal: str, place: str, one: JsonObject, told: Told) -> JsonObject:
-    code = str(one.get("code") or "")
-    digest = told.acceptances.shown.get(place, {}).get(code)
-    by = told.acceptances.of_whole(place, code, digest) if digest is not None else []
-    row: JsonObject = {
+def _class_row(one: Covered, bag: Bag | None, run: str | None) -> JsonObject:
+    principal = one.source or TENANT
+    return {
         "principal": principal,
         "kind": principal.partition("/")[0],
-        "bag": place if place and not place.startswith("name:") else None,
-        "class": one["class"],
-        "status": one["state"],
-        "reason": one.get("reason"),
-        "code": code or None,
-        "alternative": one.get("alternative"),
-        "accepted_by": by,
+        "bag": bag.place if bag is not None else None,
+        "class": one.name,
+        "status": one.state,
+        "reason": one.reason or None,
+        "code": one.code or None,
+        "alternative": one.alternative or None,
+        "counts": one.counts,
+        "accepted_by": list(one.accepted),
+        "run": run,
     }
-    return row | {name: one[name] for name in ("superseded", "parts", "agreement") if one.get(name)}
+
+
+def superseded_psts(sources: Sources) -> list[JsonObject]:
+    """PSTs that are not as their mailbox was last: how many items have changed, moved or gone since they were composed."""
+    return [
+        {"principal": f"{row['kind']}/{row['name']}", "superseded": one["superseded"]}
+        for _, row in sources.rows.values()
+        for one in row.get("coverage") or ()
+        if one["class"] == PST and one.get("superseded")
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------- exceptions
@@ -192,22 +187,11 @@ def exception_row(bag: Bag, row: JsonObject, accepted: Mapping[tuple[str, str], 
     }
 
 
-def not_covered(sources: Sources, told: Told) -> list[JsonObject]:
-    """What lies outside of every copy: the fixed list, and what the newest run says can never be reached."""
-    rows = [
-        {"class": one.name, "data": one.data, "reason": one.reason, "alternative": one.alternative, "accepted_by": []}
-        for one in NOT_COVERED
-    ]
-    known = {row["class"] for row in rows}
-    for one in sources.tenant:
-        if one["state"] == NEVER and one["class"] not in known:
-            rows.append(
-                {
-                    "class": one["class"],
-                    "data": one["class"].replace("_", " "),
-                    "reason": one.get("reason"),
-                    "alternative": one.get("alternative"),
-                    "accepted_by": list(one.get("accepted") or ()),
-                }
-            )
-    return rows
+def not_covered(coverage: Iterable[JsonObject]) -> list[JsonObject]:
+    """What no run can bring, with what to do instead: classes of the tenant, and those of its sources, each once."""
+    rows: dict[str, JsonObject] = {}
+    for row in coverage:
+        if row["status"] == NEVER:
+            told = {name: row[name] for name in ("class", "reason", "alternative", "accepted_by")}
+            rows.setdefault(row["class"], {**told, "data": title_of(row["class"])})
+    return list(rows.values())

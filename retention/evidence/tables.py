@@ -13,7 +13,7 @@ from exporters.bag.formats import EXCEPTIONS, ITEMS, JsonObject
 from exporters.store.protocol import Store
 from retention.evidence.collecting_bags import Bag, rows_again
 from retention.evidence.contents import Veil
-from retention.evidence.not_covered import alternative_of
+from retention.evidence.sentences import alternative_of
 
 ITEM_COLUMNS: Final = (
     "bag", "kind", "path", "name", "outcome", "code", "reason", "size", "sha256", "agreement", "created", "modified", "captured",

@@ -74,6 +74,9 @@ REASONS: Final[Mapping[str, Sentence]] = {
         "Classes of content copied in part or not reachable, accepted by nobody:",
         "chapter 4; lastcopy accept CLASS",
     ),
+    "coverage_unknown": Sentence(
+        INCOMPLETE, "States of coverage that this version does not know:", "use the Lastcopy that made the copy"
+    ),
     "not_verified": Sentence(INCOMPLETE, "Bags that were not read in full as they are now:", "lastcopy verify"),
     "verification_differs": Sentence(
         INCOMPLETE, "Bags that the last verification found not to be as they must:", "lastcopy verify"
@@ -114,6 +117,9 @@ REASONS: Final[Mapping[str, Sentence]] = {
     ),
     "not_ready": Sentence(
         EXCEPTED, "When it was last asked, lastcopy ready said no. Its reasons:", "lastcopy ready; chapter 9"
+    ),
+    "ready_not_asked": Sentence(
+        EXCEPTED, "Since the last export nobody has asked whether the tenant may be cancelled.", "lastcopy ready"
     ),
 }
 """What each reason says. Those that make a copy incomplete come first."""
@@ -168,7 +174,7 @@ def _of_runs(document: Mapping[str, Any]) -> _Found:
 
 
 def _of_bags(document: Mapping[str, Any]) -> _Found:
-    bags = document["integrity"]["bags"]
+    bags = document["integrity"]["proofs"]
     for code in ("fold_damaged", "ledger_damaged", "no_fold", "bag_open", "counts_differ_from_rows"):
         places = [bag["path"] for bag in bags if code in bag["faults"]]
         yield code, len(places), places
@@ -193,25 +199,27 @@ def _of_contents(document: Mapping[str, Any]) -> _Found:
 
 
 def _of_coverage(document: Mapping[str, Any]) -> _Found:
-    rows = document["coverage"]
+    rows = [row for row in document["coverage"] if row["counts"]]
     unknown = [row["principal"] for row in rows if row["code"] == "no_run_tells"]
     yield "no_run_tells", len(unknown), unknown
-    lacking = [r for r in rows if r["status"] in {IN_PART, NOT_REACHABLE} and r["code"] != "no_run_tells"]
+    known = {COVERED, IN_PART, NOT_REACHABLE, NOT_ASKED, NEVER}
+    lacking = [r for r in rows if r["status"] not in {COVERED, NOT_ASKED, NEVER} and r["code"] != "no_run_tells"]
+    is_strange = {row["status"] for row in document["coverage"]} - known
+    yield "coverage_unknown", len(is_strange), is_strange
     for code, is_accepted in (("coverage_open", False), ("coverage_accepted", True)):
         some = [row for row in lacking if bool(row["accepted_by"]) is is_accepted]
-        yield code, len(some), (f"{row['principal']}: {row['class']}" for row in some)
-    for code, status in (("classes_not_asked", NOT_ASKED), ("never_possible", NEVER)):
-        names = {row["class"] for row in rows if row["status"] == status and not row["accepted_by"]}
-        yield code, len(names), names
-    strange = [r for r in rows if r["status"] not in {COVERED, IN_PART, NOT_REACHABLE, NOT_ASKED, NEVER}]
-    yield "coverage_open", len(strange), (f"{row['principal']}: {row['class']}" for row in strange)
+        yield code, len({row["class"] for row in some}), (f"{row['principal']}: {row['class']}" for row in some)
+    left_out = {row["class"] for row in rows if row["status"] == NOT_ASKED}
+    yield "classes_not_asked", len(left_out), left_out
+    beyond = {row["class"] for row in rows if row["status"] == NEVER and not row["accepted_by"]}
+    yield "never_possible", len(beyond), beyond
 
 
 def _of_proof(document: Mapping[str, Any]) -> _Found:
-    bags = [bag for bag in document["integrity"]["bags"] if "no_fold" not in bag["faults"]]
+    bags = [bag for bag in document["integrity"]["proofs"] if "no_fold" not in bag["faults"]]
     unproven = [bag["path"] for bag in bags if not bag["verified_as_it_is"]]
     yield "not_verified", len(unproven), unproven
-    differing = [bag["path"] for bag in bags if (bag["verified"] or {}).get("result") == "different"]
+    differing = [bag["path"] for bag in bags if (bag["verified"] or {}).get("result") not in {None, "whole"}]
     yield "verification_differs", len(differing), differing
     beside = document["integrity"]["beside_the_bags"]
     yield "root_differs", beside["missing"] + beside["changed"] + beside["unexpected"], beside["first"]
@@ -228,13 +236,14 @@ def _of_scope(document: Mapping[str, Any]) -> _Found:
     yield "kinds_not_asked", len(left_out), left_out
     yield "no_clock", int(not document["subscriptions"]), ()
     ready = document["readiness"]
-    yield "not_ready", len(ready["reasons"]) or 1 if ready["ready"] is False else 0, ready["reasons"]
+    yield "not_ready", (len(ready["reasons"]) or 1) if ready["ready"] is False else 0, ready["reasons"]
+    yield "ready_not_asked", int(ready["ready"] is None or (ready["ready"] is True and ready["before_last_run"])), ()
 
 
 def _of_time(document: Mapping[str, Any], max_age: timedelta, verify_age: timedelta) -> _Found:
     now = _instant(document["generated_at"])
-    bags = document["integrity"]["bags"]
-    old = [b["path"] for b in bags if b["verified_as_it_is"] and now - _instant(b["proven"]["at"]) > verify_age]
+    proven = [bag for bag in document["integrity"]["proofs"] if bag["verified_as_it_is"]]
+    old = [bag["path"] for bag in proven if now - _instant(bag["proven_at"]) > verify_age]
     yield "verified_long_ago", len(old), old
     as_of = document["scope"]["as_of"]
     ends = [_instant(s["boundaries"]["access_ends"]["at"]) for s in document["subscriptions"] if s["boundaries"]]

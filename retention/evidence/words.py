@@ -17,6 +17,8 @@ KINDS: Final = {"mail": "mailbox", "onedrive": "OneDrive", "sharepoint": "site",
 _PLURALS: Final = {"mailbox": "mailboxes", "OneDrive": "OneDrives", "site": "sites", "directory": "directories"}
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB", "PB")
 DASH: Final = "–"
+SOURCE: Final = "the clock of this machine, compared with the Date of the service's answers"
+"""Which clock dates a report."""
 
 
 def number(value: Any) -> str:
