@@ -1,6 +1,7 @@
 """Closes and folds bags that a run left open. Needs no tenant.
 
-Rules of this file: a bag that cannot be folded does not stop the others. Source: design §4 (fold), §6 (`fold`).
+Rules of this file: a bag that cannot be folded does not stop the others; a fold of which any tag file is not as it was
+written is made again. Source: design §4 (fold), §6 (`fold`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,6 +37,7 @@ def fold_bags(
 
 def _fold_bag(store: Store, bag: str, run: Run) -> Position | None:
     with open_bag(store, bag, {"bag": bag}, run) as writer:
+        writer.prove_fold()
         if not writer.needs_fold:
             return None
         writer.load()

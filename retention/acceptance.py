@@ -2,8 +2,9 @@
 
 Rules of this file: an acceptance covers what the last run that ended before it showed, and nothing else. The order of rows in the
 journal decides, not clocks. Of items: what runs found that had ended by then. Of a whole source: the very finding (its digest),
-as long as each run that looks at that source shows it. A source is its bag; `name:` and its label as long as it has none.
-Source: design §4 (the journal), §6 (`accept`), docs/decisions/0022.
+as long as each run that looks at that source shows it. Of a class of content that is not covered: the very state of it, of all
+sources or of those that it names. A source is its bag; `name:` and its label as long as it has none.
+Source: design §4 (the journal), §6 (`accept`), docs/decisions/0022, 0088.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,8 @@ NOT_BUILT = "not_in_this_version"
 NOT_FOUND = "source_not_found"
 UNRECONCILED = "not_reconciled"
 MASS = "mass_disappearance"
-CLASSES: tuple[str, ...] = ()
+BUILT_LATER: tuple[str, ...] = ()
+"""Classes of sources that a configuration may ask for and this version does not copy."""
 REFUSED = frozenset(
     {
         *("access_denied", "drive_not_found", "locked", "no_drive", "no_mailbox", "no_sites", "not_found"),
@@ -50,6 +52,17 @@ class _Accepted:
     wholes: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """An acceptance of a class of content. places: {place: digest}; digest: of the class as a whole, None if it is of these
+    places alone."""
+
+    name: str
+    by: str
+    digest: str | None
+    places: dict[str, str]
+
+
 @dataclass(slots=True)
 class _Run:
     """The numbers of its rows in the journal."""
@@ -66,6 +79,7 @@ class Acceptances:
     shown: dict[str, dict[str, str]] = field(default_factory=dict)
     _runs: dict[str, _Run] = field(default_factory=dict)
     _accepted: list[_Accepted] = field(default_factory=list)
+    _classes: list[_Class] = field(default_factory=list)
     _looks: dict[str, list[int]] = field(default_factory=dict)
     """Of each bag: the rows in which runs ended that had looked at it, and shown what it holds."""
     _rows: int = 0
@@ -75,7 +89,7 @@ class Acceptances:
         """rows: of the journal, oldest first."""
         found = cls()
         for row in rows:
-            found._read(row)
+            found.take(row)
         return found
 
     def of_items(self, code: str, bag: str, runs: Mapping[str, datetime]) -> list[str]:
@@ -101,6 +115,15 @@ class Acceptances:
         found = (e.by for e in self._accepted if e.code == NOT_BUILT and e.source in {None, name})
         return list(dict.fromkeys(found))
 
+    def of_content(self, name: str, place: str | None, digest: str) -> list[str]:
+        """Who accepted that a class of content is in this state. place: None for what is the same in all sources."""
+        found = (
+            one.by
+            for one in self._classes
+            if one.name == name and digest == (one.digest if place is None else one.places.get(place))
+        )
+        return list(dict.fromkeys(found))
+
     def is_shown(self, run: str, bag: str, found: datetime, now: datetime) -> bool:
         """Whether an exception that this run found in a bag would be covered by an acceptance that is given now."""
         return self._had_shown(run, bag, found, self._rows, now)
@@ -115,7 +138,8 @@ class Acceptances:
             return known.ended < number
         return at is not None and newest <= at
 
-    def _read(self, row: JsonObject) -> None:
+    def take(self, row: JsonObject) -> None:
+        """The next row of the journal."""
         kind, run = row.get("type"), str(row.get("run"))
         if kind == "run_started":
             self._runs.setdefault(run, _Run(self._rows))
@@ -124,6 +148,9 @@ class Acceptances:
             for bag in row.get("bags") or {}:
                 self._looks.setdefault(bag, []).append(self._rows)
             self._end_what_is_over(self._show(row))
+        elif kind == "accepted" and row.get("class"):
+            digest = row["digest"] if isinstance(row.get("digest"), str) else None
+            self._classes.append(_Class(row["code"], str(row.get("by")), digest, dict(row.get("places") or {})))
         elif kind == "accepted":
             at = datetime.fromisoformat(row["at"]) if "at" in row else None
             wholes = {

@@ -7,8 +7,9 @@ docs/decisions/0030.
 
 from exporters.bag.formats import JsonObject
 from exporters.errors import SourceError
-from exporters.results import EDISCOVERY, NEVER
+from exporters.results import NEVER
 from exporters.sources import SourceKind
+from retention.classes import TENANT_WIDE
 from retention.config import Config
 from retention.selection import chosen, kinds_asked
 
@@ -23,26 +24,12 @@ def _listed(choice: str | list[str]) -> list[str]:
     return [] if isinstance(choice, str) else list(choice)
 
 
-def never_reached(config: Config) -> list[JsonObject]:
-    """What belongs to the mail of a tenant and lies in no mailbox that an application can open: said in every run that asks for
-    mail, and counted for `ready` alone."""
-    if SourceKind.MAIL not in kinds_asked(config.settings.sources):
-        return []
+def never_reached() -> list[JsonObject]:
+    """What belongs to a tenant and lies in no source that an application can open: said in every run, and counted for `ready`
+    alone."""
     return [
-        {
-            "class": "public_folders",
-            "state": NEVER,
-            "reason": "Graph has no way into public folders.",
-            "alternative": f"{EDISCOVERY}, or an export to PST by an administrator",
-            "asked": False,
-        },
-        {
-            "class": "inactive_mailboxes",
-            "state": NEVER,
-            "reason": "Graph does not list mailboxes of deleted users that a hold keeps, nor those in soft deletion.",
-            "alternative": f"restore the user within 30 days and run again, or {EDISCOVERY}",
-            "asked": False,
-        },
+        {"class": one.name, "state": NEVER, "reason": one.why, "alternative": one.alternative, "asked": False}
+        for one in TENANT_WIDE
     ]
 
 

@@ -38,26 +38,30 @@ class Recorded:
     disposed: dict[str, JsonObject] = field(default_factory=dict)
     problem: str | None = None
 
+    def take(self, row: JsonObject) -> None:
+        """The next row of the journal."""
+        if row.get("type") == DISPOSED:
+            self.bags.pop(str(row.get("bag")), None)
+            self.disposed[str(row.get("bag"))] = row
+        if row.get("type") not in {"run_started", "run_ended", "folded", "composed"}:
+            return
+        self.runs.add(str(row.get("run")))
+        if isinstance(row.get("bags"), dict):
+            self.bags.update(row["bags"])
+            self.disposed = {bag: gone for bag, gone in self.disposed.items() if bag not in row["bags"]}
+        if isinstance(row.get("entries"), dict):
+            self.entries.update(row["entries"])
+        self.root = row["root"] if isinstance(row.get("root"), str) else self.root
+        if isinstance(row.get("record"), str):
+            self.records[str(row.get("run"))] = row["record"]
+
 
 def recorded(rows: Iterable[JsonObject]) -> Recorded:
     """Read the journal. rows: oldest first."""
     found = Recorded()
     try:
         for row in rows:
-            if row.get("type") == DISPOSED:
-                found.bags.pop(str(row.get("bag")), None)
-                found.disposed[str(row.get("bag"))] = row
-            if row.get("type") not in {"run_started", "run_ended", "folded", "composed"}:
-                continue
-            found.runs.add(str(row.get("run")))
-            if isinstance(row.get("bags"), dict):
-                found.bags.update(row["bags"])
-                found.disposed = {bag: gone for bag, gone in found.disposed.items() if bag not in row["bags"]}
-            if isinstance(row.get("entries"), dict):
-                found.entries.update(row["entries"])
-            found.root = row["root"] if isinstance(row.get("root"), str) else found.root
-            if isinstance(row.get("record"), str):
-                found.records[str(row.get("run"))] = row["record"]
+            found.take(row)
     except LastcopyError as error:
         found.problem = f"{_PROBLEM}: {error}."
     return found

@@ -65,6 +65,7 @@ class ExportRequest:
             "versions": drive.versions,
             "permissions": drive.permissions,
             **mail_settings(config).as_kept(),
+            "scope": scope_of(config),
         }
 
 
@@ -154,6 +155,11 @@ def run_export(
             return run.go(wanted, progress, stop, on_source)
     finally:
         store.close()
+
+
+def scope_of(config: Config) -> JsonObject:
+    """Whose sources the configuration asks for, and which: what `ready` compares with the configuration of its own time."""
+    return {"tenant": config.tenant.id, **config.settings.sources.model_dump(exclude={"archive", "recoverable"})}
 
 
 def mail_settings(config: Config) -> MailSettings:
@@ -303,7 +309,7 @@ class _Run:
                 if not self._has_any(kind):
                     nothing = nothing_of(kind)
                     self._uncovered(kind.value, nothing.code, str(nothing), nothing, kind)
-            rows = never_reached(self._config)
+            rows = never_reached()
             self._outcome.coverage = [self._with_names(row) for row in rows]
             self._saw_all = True
 
@@ -345,6 +351,9 @@ class _Run:
             ended = {"type": "run_ended", "exit": int(outcome.exit), "totals": outcome.totals, "bags": self._left}
             ended |= {"record": kept.sha256, "entries": self._entries, **for_journal(outcome.found)}
             ended["root"] = Hashed.of(self._store.read(ROOT))
+            if (dates := self._graph.service_date()) is not None:
+                skew = round((dates[1] - dates[0]).total_seconds())
+                ended |= {"service_date": timestamp(dates[0]), "skew_seconds": skew}
             if self._saw_all and outcome.error is None and not outcome.stopped:
                 ended["all_sources"] = True
             self._journal.append([ended], run=outcome.run)

@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from exporters.bag.formats import HEAD, LEDGER, SOURCE, TAGMANIFEST, JsonObject, load_json
 from exporters.bag.verify import (
@@ -31,6 +32,7 @@ from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import LockPolicy, Store
 from exporters.store.segments import Position, SegmentLog
 from retention.journal import Journal
+from retention.read_back import ReadBack, newest_put
 from retention.recorded import Recorded, check_recorded, recorded
 from retention.verdicts import Exit
 
@@ -39,8 +41,15 @@ SORTS = ("missing", "changed", "unexpected")
 BAGS_AT_ONCE = 4
 Fold = tuple[str, int, str]
 """(bag, segment, SHA-256 of the tagmanifest)."""
-_Verified = tuple[BagVerification, bool]
-"""What was found, and whether the bag had been read in full before."""
+
+
+class _Verified(NamedTuple):
+    """What was found; whether the bag had been read in full before; when looking at it began, by the store's clock (None: it
+    takes nothing, and so tells no time)."""
+
+    found: BagVerification
+    known: bool
+    began: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,27 +140,28 @@ def verify_store(
     """
     result = StoreVerification()
     journal = Journal(store, clock)
-    before = _verified_before(journal, result) if request.new else frozenset()
+    before = _read_before(journal, result) if request.new and request.level == "full" else ReadBack()
     stop = threading.Event()
 
-    def verify(bag: str, processes: Processes) -> tuple[BagVerification, bool]:
-        known = request.new and request.level == "full" and _current_fold(store, bag) in before
+    def verify(bag: str, processes: Processes) -> _Verified:
+        began = _store_now(store)
+        known = _is_read(store, bag, before)
         found = verify_bag(
             store, bag, level="stored" if known else request.level, choice=request.choice, refold=request.refold,
             processes=processes, progress=progress, expected=expected, lock=request.lock, stop=stop,
         )  # fmt: skip
-        return found, known
+        return _Verified(found, known, began)
 
     told = recorded(journal.rows())
     pending: list[JsonObject] = []
     bags = list_bags(store) if request.bags is None else iter(request.bags)
     bags = _without_disposed(store, bags, told, result)
-    for found, known in _each(bags, verify, stop, at_once=1 if store.features.local else BAGS_AT_ONCE):
-        result.bags.append(found)
-        if known:
-            result.known.append(found.bag)
-        on_bag(found)
-        pending.append(_journal_row(found, request))
+    for one in _each(bags, verify, stop, at_once=1 if store.features.local else BAGS_AT_ONCE):
+        result.bags.append(one.found)
+        if one.known:
+            result.known.append(one.found.bag)
+        on_bag(one.found)
+        pending.append(_journal_row(one, request))
         if len(pending) >= ROWS_AT_ONCE:
             pending = _write(journal, pending, result)
     if request.bags is None:
@@ -196,15 +206,16 @@ def _each(
             raise
 
 
-def _journal_row(found: BagVerification, request: VerifyRequest) -> JsonObject:
-    result, choice = "whole" if found.whole else "different", request.choice
+def _journal_row(one: _Verified, request: VerifyRequest) -> JsonObject:
+    found, choice, lock = one.found, request.choice, request.lock
+    findings = sum(_findings(found, sort).count for sort in SORTS)
     part: JsonObject = {}
-    if request.lock is not None:
-        part["lock"] = {"mode": request.lock.mode, "until": timestamp(request.lock.until)}
     if choice is not None and choice.share is not None:
         part["sample"] = choice.share
     if choice is not None and choice.since is not None:
         part["since"] = timestamp(choice.since)
+    if lock is not None and not findings:  # it was read back on every object
+        part["lock"] = {"mode": lock.mode, "until": timestamp(lock.until)}
     return {
         **part,
         "type": "verified",
@@ -212,7 +223,10 @@ def _journal_row(found: BagVerification, request: VerifyRequest) -> JsonObject:
         "level": found.level,
         "segment": found.segment,
         "tagmanifest": found.tagmanifest_sha256,
-        "result": result,
+        "result": "whole" if found.whole else "different",
+        "findings": findings,
+        "reconciled": found.reconciled,
+        **({} if one.began is None else {"began": timestamp(one.began)}),
     }
 
 
@@ -226,18 +240,36 @@ def _write(journal: Journal, rows: list[JsonObject], result: StoreVerification) 
     return []
 
 
-def _verified_before(journal: Journal, result: StoreVerification) -> frozenset[Fold]:
-    """Folds that the journal says were read in full and found whole."""
-    found: set[Fold] = set()
+def _read_before(journal: Journal, result: StoreVerification) -> ReadBack:
+    """What the journal says was read in full."""
+    found = ReadBack()
     try:
         for row in journal.rows():
-            if row.get("type") == "verified" and row.get("level") == "full":
-                fold = (str(row.get("bag")), int(row.get("segment") or 0), str(row.get("tagmanifest")))
-                found.add(fold) if row.get("result") == "whole" else found.discard(fold)
+            found.take(row)
     except LastcopyError as error:
         result.notes.append(f"What was verified before is not known: {error}.")
-        return frozenset()
-    return frozenset(found)
+        return ReadBack()
+    return found
+
+
+def _store_now(store: Store) -> datetime | None:
+    """The store's own clock; None if it cannot be told, as in a folder that is read-only: nothing goes on record there either."""
+    try:
+        return store.now()
+    except LastcopyError:
+        return None
+
+
+def _is_read(store: Store, bag: str, before: ReadBack) -> bool:
+    """Whether a bag was read in full, as it lies there now, since each of its objects was put."""
+    if bag not in before.proofs:
+        return False
+    fold = _current_fold(store, bag)
+    proof = None if fold is None else before.of(*fold)
+    if proof is None or proof.began is None:
+        return False
+    newest = newest_put(store, bag)
+    return newest is not None and newest <= proof.began
 
 
 def _current_fold(store: Store, bag: str) -> Fold | None:

@@ -88,6 +88,12 @@ class LastFold:
         for line in read_lines(self._store, f"{self._bag}/{name}"):
             yield load_json(line)
 
+    def prove(self) -> bool:
+        """Whether every tag file is there and as the tagmanifest says; if not, there is no fold."""
+        if self.exists:
+            self.is_damaged = not all(self._prove(name) for name in sorted(self._digests))
+        return self.exists
+
     def _prove(self, name: str) -> bool:
         hashed = Hashed(())
         try:

@@ -161,6 +161,10 @@ class BagWriter:
         """Whether the bag is open: rows after the fold, no whole fold, or a writer that did not close it."""
         return not self._fold.exists or self._tail_touched or self._predecessor_unclosed
 
+    def prove_fold(self) -> None:
+        """Read every tag file of the last fold: if one is not as it was written, the fold is made again from segment 1."""
+        self._fold.prove()
+
     def load(self) -> None:
         """Read the rows now."""
         _ = self.state

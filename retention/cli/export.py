@@ -4,7 +4,7 @@ import argparse
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from exporters.bag.formats import JsonObject
 from exporters.copied import Progress
 from exporters.errors import LastcopyError
 from exporters.outcomes import CAUSES, ExceptionCode
-from exporters.results import IN_PART, NOT_REACHABLE
+from exporters.results import IN_PART, NEVER, NOT_REACHABLE
 from retention.acceptance import NOT_BUILT
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
@@ -111,7 +111,10 @@ def show(outcome: Outcome, output: Output) -> None:
     for source in outcome.found:
         _show_whole(source, output)
     _show_classes(outcome.found, output)
+    _show_never([row for row in outcome.coverage if row["state"] == NEVER], output)
     for row in outcome.coverage:
+        if row["state"] == NEVER:
+            continue
         style = "bad" if row["asked"] and "accepted" not in row else "doubtful"
         output.mark(style, f"{row['class']}: not copied. {row['reason']}{_by(row.get('accepted', []))}")
     if any(row["asked"] and "accepted" not in row for row in outcome.coverage):
@@ -121,6 +124,16 @@ def show(outcome: Outcome, output: Output) -> None:
         )
     _show_not_asked(outcome, output)
     _show_end(outcome, output)
+
+
+def _show_never(rows: Sequence[JsonObject], output: Output) -> None:
+    """What no run can bring, in one line: `ready` names each."""
+    if rows:
+        some = ", ".join(row["class"] for row in rows[:3])
+        output.mark(
+            "doubtful",
+            f"{len(rows)} classes of content are never copied, whatever is asked ({some}, …). What to do instead: lastcopy ready",
+        )
 
 
 def _show_not_asked(outcome: Outcome, output: Output) -> None:

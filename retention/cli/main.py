@@ -30,6 +30,7 @@ VERBS = {
     "export": Verb("export", "copy the tenant into the store; goes on where it stopped"),
     "verify": Verb("verify", "prove that every byte of the copy is there"),
     "compose": Verb("compose", "make PSTs of the captured mailboxes, from the store alone, without a tenant"),
+    "ready": Verb("ready", "may I cancel now: yes, or every reason why not, each with the command that mends it"),
     "accept": Verb("accept", "accept exceptions of one code, by name and with a reason"),
     "fold": Verb("fold", "close open bags from the store alone, without a tenant"),
     "timeline": Verb("timeline", "when can what be deleted: from a purchase channel and events, without a tenant"),
@@ -43,6 +44,7 @@ VERBS = {
     "restore": Verb("restore", "write the copy into a folder, with today's names"),
     "keep": Verb("keep", "until when copies are kept, and holds on them"),
     "dispose": Verb("dispose", "dispose of copies whose time is over: a dry run first, then by its code"),
+    "report": Verb("report", "make a signed evidence package that an auditor can check without us"),
     "rehearse": Verb("rehearse", "try all of it now on a simulated tenant"),
 }
 QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "recover"})
@@ -51,7 +53,7 @@ TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "w
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(
-    {"check", "export", "verify", "compose", "accept", "fold", "restore", "track", "ack", "sweep", "keep"}
+    {"check", "export", "verify", "compose", "ready", "accept", "fold", "report", "restore", "track", "ack", "sweep", "keep"}
 )
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\

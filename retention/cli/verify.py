@@ -29,6 +29,7 @@ examples:
   lastcopy verify --since 2026-11-20       read what was captured since then; look at the rest as --level stored does
   lastcopy verify --refold                 also build every fold again from the ledger and compare it byte for byte
   lastcopy verify --against-tenant         also list the tenant again and compare it with the rows
+  lastcopy verify --evidence DIR --fingerprint F    check an evidence package (and the store, where a configuration names one)
 """
 SHOWN = 20
 
@@ -48,6 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--refold", action="store_true", help="also build every fold again and compare it")
     parser.add_argument("--against-tenant", action="store_true", help="also compare with what the tenant lists now")
+    parser.add_argument(
+        "--evidence", metavar="P", help="check this evidence package: a folder, s3://…, or evidence/STAMP"
+    )
+    parser.add_argument("--fingerprint", metavar="F", help="with --evidence: the key that must have signed it")
+    parser.add_argument(
+        "--latest", metavar="SHA256", help="with --evidence: what `report` printed of the newest package"
+    )
+    parser.add_argument(
+        "--package-only", action="store_true", help="with --evidence: leave out the store of the configuration"
+    )
     add_source_option(parser, "verify this source alone (kind/NAME); may be repeated")
 
 
@@ -56,6 +67,10 @@ def run(context: Context) -> int:
     args, output = context.args, context.output
     choice = _choice_of(args)
     level: Level = "stored" if choice is not None else args.level or "full"
+    if _is_of_evidence(args):
+        from retention.cli.verify_evidence import run_evidence
+
+        return run_evidence(context, level, choice)
     config = context.config()
     store = configured_store(config, context.clock)
     try:
@@ -73,6 +88,20 @@ def run(context: Context) -> int:
     output.document(result.as_json())
     show(result, output)
     return result.exit
+
+
+def _is_of_evidence(args: argparse.Namespace) -> bool:
+    """Whether a package is to be checked. Raises: UsageError for options that do not go together."""
+    if args.evidence is None:
+        if args.fingerprint or args.latest or args.package_only:
+            raise UsageError("--fingerprint, --latest and --package-only are for --evidence", "Name a package with it.")
+        return False
+    if args.new or args.refold or args.against_tenant or args.source:
+        raise UsageError(
+            "--new, --refold, --against-tenant and --source are not for --evidence",
+            "Leave them out, or leave --evidence out.",
+        )
+    return True
 
 
 def _choice_of(args: argparse.Namespace) -> Choice | None:

@@ -92,8 +92,8 @@ def opened_signer(config: Config, clock: Clock, *, may_make: bool) -> Opened:
             raise EvidenceKeyError(
                 f"{_KEY}: there is no {path}, and packages were signed before",
                 code="evidence_key_missing",
-                action="Put the key back. To begin with a new one, make it with `lastcopy report --key`, and give its fingerprint"
-                " to whoever checks.",
+                action="Put the key back. To begin with a new one, make it with `lastcopy report --key`, and give its"
+                " fingerprint to whoever checks.",
             )
         made = _make(path, config, clock)
         return Opened(_read(reference, config), path if made else None)

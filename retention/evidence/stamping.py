@@ -1,7 +1,7 @@
 """Time stamps of RFC 3161 over the signature: when it was there at the latest, by somebody else's word.
 
 Rules of this file: a stamp is checked before it is kept, with the whole chain to a root, so that `openssl ts -verify` needs
-nothing beyond the package; certificates are judged at the time of the stamp (`-attime`). Source: design §8; RFC 3161; dependencies.md §2.
+nothing beyond the package; certificates are judged at the time of the stamp (`-attime`). Source: design §8; RFC 3161.
 
     stamp = stamped(signature, "https://tsa.example.com/tsr", clock)
     read_stamp(stamp.token, stamp.chain, signature).at
@@ -19,6 +19,7 @@ from exporters.clock import Clock
 from exporters.errors import TransientError
 from retention.evidence.errors import TimeStampError
 from retention.evidence.patience import tried
+from retention.evidence.set_order import in_set_order
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -61,7 +62,7 @@ def stamped(signature: bytes, url: str, clock: Clock) -> Stamp:
             action="Run it again later, or leave out evidence.timestamp_url: the package was not signed, and is none.",
         ) from None
     try:
-        answer = decode_timestamp_response(token)
+        answer = decode_timestamp_response(in_set_order(token))
         certificates = _chain_of(answer)
         _verify(answer, certificates, signature, request.nonce)
     except (ValueError, VerificationError) as error:
@@ -79,7 +80,7 @@ def read_stamp(token: bytes, chain_pem: bytes, signature: bytes) -> StampFacts:
     from cryptography.x509 import load_pem_x509_certificates
     from rfc3161_client import VerificationError, decode_timestamp_response
 
-    answer = decode_timestamp_response(token)
+    answer = decode_timestamp_response(in_set_order(token))
     certificates = load_pem_x509_certificates(chain_pem)
     if not certificates or certificates[-1].subject != certificates[-1].issuer:
         raise ValueError("its chain does not end in a root")
