@@ -75,7 +75,9 @@ _CLOUDS: dict[str, Cloud] = {
     "worldwide": Cloud(
         "worldwide", _MICROSOFT, "https://graph.microsoft.com", None, (".sharepoint.com", ".svc.ms"), _REPORTS, None
     ),
-    "gcc": Cloud("gcc", _MICROSOFT, "https://graph.microsoft.com", None, (".sharepoint.com", ".svc.ms"), _REPORTS, None),
+    "gcc": Cloud(
+        "gcc", _MICROSOFT, "https://graph.microsoft.com", None, (".sharepoint.com", ".svc.ms"), _REPORTS, None
+    ),
     "usgov_l4": Cloud("usgov_l4", _MICROSOFT_US, "https://graph.microsoft.us", None, (".sharepoint.us",), (), None),
     "usgov_l5": Cloud(
         "usgov_l5", _MICROSOFT_US, "https://dod-graph.microsoft.us", None, (".sharepoint-mil.us",), (), None

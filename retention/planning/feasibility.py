@@ -208,7 +208,9 @@ def units_seconds(units: float, rates: Rates) -> tuple[float, float]:
     if rates.is_best:
         days = (units + rates.spent - 1) // a_day
         rest = units + rates.spent - days * a_day
-        return by_minute, days * DAY_SECONDS - _AGED * (rates.spent > 0) + rest * 60.0 / (rates.usable * rates.minute_units)
+        return by_minute, days * DAY_SECONDS - _AGED * (rates.spent > 0) + rest * 60.0 / (
+            rates.usable * rates.minute_units
+        )
     return by_minute, (units + rates.spent) / a_day * DAY_SECONDS
 
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from exporters.rehearsal.documents import Row
 from exporters.rehearsal.links import LinkError
+from exporters.rehearsal.mailbox_rows import Kind
 from exporters.rehearsal.routes.answers import ApiError, bad_request, entity, identity, success
 from exporters.rehearsal.routes.query import parse_query
 from exporters.rehearsal.routes.router import Call, Route
@@ -42,6 +43,7 @@ _SITES = (
     "Active File Count", "Page View Count", "Visited Page Count", "Storage Used (Byte)", "Storage Allocated (Byte)",
     "Root Web Template", "Owner Principal Name", "Report Period",
 )  # fmt: skip
+_COUNTED: tuple[Kind, ...] = ("message", "event", "contact")
 _NAMES = frozenset(
     {"User Principal Name", "Display Name", "Owner Display Name", "Owner Principal Name", "Site URL", "Site Id"}
 )
@@ -91,12 +93,12 @@ def serve(call: Call) -> Response:
         raise ApiError(401, "unauthenticated", "The address of the report has expired.", marks=("url-expired",))
     columns, rows = _TABLES[name]
     head = {"Report Refresh Date": (service.clock.now() - _BEHIND).date().isoformat(), "Report Period": period[1:]}
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\r\n")
+    written = io.StringIO(newline="")
+    writer = csv.DictWriter(written, columns, restval="", lineterminator="\r\n")
     writer.writeheader()
     for row in rows(service):
         writer.writerow(head | (_concealed(row) if service.settings.concealed_names else row))
-    return Response(200, b"\xef\xbb\xbf" + text.getvalue().encode(), {"Content-Type": "application/octet-stream"})
+    return Response(200, b"\xef\xbb\xbf" + written.getvalue().encode(), {"Content-Type": "application/octet-stream"})
 
 
 def _concealed(row: Row) -> Row:
@@ -114,7 +116,7 @@ def _mailboxes(service: Service) -> Iterator[Row]:
         box = service.tenant.mailbox(user)
         if box is None:
             continue
-        items = sum(1 for kind in ("message", "event", "contact") for _ in box.live(kind))  # type: ignore[arg-type]
+        items = sum(1 for kind in _COUNTED for _ in box.live(kind))
         used = sum(int((box.row("message", n).get("_mime") or {}).get("len") or 0) for n in box.live("message"))
         yield {
             "User Principal Name": user["userPrincipalName"],

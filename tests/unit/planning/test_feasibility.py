@@ -28,7 +28,12 @@ EXAMPLE = replace(Rates.of_tenant(300, 1000), streams=3, mailboxes=40)
 
 def example_files() -> Files:
     return Files(
-        downloads=3_400_000, versions=1_100_000, pages=17_000, listings=500_000 + 1_250, permissions=400_000, bytes=5.5e12
+        downloads=3_400_000,
+        versions=1_100_000,
+        pages=17_000,
+        listings=500_000 + 1_250,
+        permissions=400_000,
+        bytes=5.5e12,
     )
 
 
@@ -77,7 +82,8 @@ def test_an_instant_that_is_a_whole_minute_stays_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("licences", "day"), [(1_000, 1_200_000), (1_001, 2_400_000), (15_000, 3_600_000), (50_001, 6_000_000), (None, 1_200_000)]
+    ("licences", "day"),
+    [(1_000, 1_200_000), (1_001, 2_400_000), (15_000, 3_600_000), (50_001, 6_000_000), (None, 1_200_000)],
 )
 def test_the_tiers_are_those_that_the_exporter_keeps_to(licences: int | None, day: int) -> None:
     assert Rates.of_tenant(licences, 1000).day_units == day
@@ -123,7 +129,9 @@ def test_the_binding_term_is_named() -> None:
 @pytest.mark.parametrize("usable", [0.5, 0.8, 0.97])
 @pytest.mark.parametrize("scale", [1, 300, 960, 1_100, 1_700, 9_000])
 @pytest.mark.parametrize("boxes", [1, 9, 400])
-def test_the_range_holds_what_is_expected_and_is_not_wider_than_threefold(usable: float, scale: int, boxes: int) -> None:
+def test_the_range_holds_what_is_expected_and_is_not_wider_than_threefold(
+    usable: float, scale: int, boxes: int
+) -> None:
     for line in (10, 1000):
         work = Work(files=Files(downloads=scale * 1_000, bytes=scale * 1e8))
         for _ in range(boxes):

@@ -20,7 +20,10 @@ def record(minutes: int = 60, **changes: Any) -> dict[str, Any]:
         "requests": {"resource_units": 72_000},
         "sources": [{"kind": "onedrive", "copied": 60_000, "bytes": 3_600_000_000}],
         "measured": {
-            "requests": {"sharepoint": {"count": 70_000, "seconds": 7_000.0}, "none": {"count": 60_000, "seconds": 6_000.0}},
+            "requests": {
+                "sharepoint": {"count": 70_000, "seconds": 7_000.0},
+                "none": {"count": 60_000, "seconds": 6_000.0},
+            },
             "composing_seconds": 0.0,
         },
     }

@@ -36,7 +36,9 @@ def test_names_are_concealed_unless_the_tenant_says_otherwise(client: Client) ->
     shown = report(client, REPORTS[0])
     assert all("@" in row["User Principal Name"] for row in shown)
     assert [row["Item Count"] for row in hidden] == [row["Item Count"] for row in shown]
-    assert all("@" in row["Owner Principal Name"] or not row["Owner Principal Name"] for row in report(client, REPORTS[1]))
+    assert all(
+        "@" in row["Owner Principal Name"] or not row["Owner Principal Name"] for row in report(client, REPORTS[1])
+    )
     assert any("/sites/" in row["Site URL"] for row in report(client, REPORTS[2]))
 
 
