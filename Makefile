@@ -26,8 +26,8 @@ setup-dev: .setup/dev  ## the same, with the test tools
 rehearsal: setup  ## the whole story on a simulated tenant, in a minute
 	@$(BIN)/lastcopy rehearse
 
-test: setup-dev  ## the tests that CI runs (one worker more than cores: many wait for processes and for the network)
-	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+test: setup-dev  ## the tests that CI runs (two workers a core: half of their time they wait for processes and for the network)
+	@$(BIN)/python -m pytest -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))') --dist worksteal
 
 check: setup-dev  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
