@@ -10,7 +10,7 @@ from datetime import timedelta
 from exporters.bag.formats import JsonObject
 from exporters.clock import timestamp
 from exporters.graph.answers import number_of
-from retention.preflight.facts import Administrator, Facts, Unknown, ids_of
+from retention.preflight.facts import Administrator, Deleted, Facts, People, Unknown, ids_of
 from retention.preflight.finding import Finding, found
 from retention.preflight.items import ITEMS
 from retention.preflight.stated import by_administrators, by_licences
@@ -128,15 +128,17 @@ def _lacks(person: Administrator, custom: Iterable[str]) -> str:
 
 def without_service(facts: Facts) -> Finding:
     """PF-15: who has no licence but those that end."""
-    if isinstance(facts.people, Unknown):
-        return not_checked("PF-15", facts.people)
+    for seen in (facts.people, facts.subscriptions):
+        if isinstance(seen, Unknown):
+            return not_checked("PF-15", seen)
+    people = facts.people if not isinstance(facts.people, Unknown) else People()
     subscription = facts.subscription
     if subscription is None:
         return not_checked("PF-15", Unknown("which licences end is not known: no subscription is chosen (PF-02)"))
     ending = _ending_skus(facts, subscription)
-    number = sum(n for skus, n in facts.people.by_licences.items() if skus and skus <= ending)
-    stay = sum(n for skus, n in facts.people.by_licences.items() if skus - ending)
-    proof: JsonObject = {"lose_service": number, "keep_a_licence": stay, "users": facts.people.number}
+    number = sum(n for skus, n in people.by_licences.items() if skus and skus <= ending)
+    stay = sum(n for skus, n in people.by_licences.items() if skus - ending)
+    proof: JsonObject = {"lose_service": number, "keep_a_licence": stay, "users": people.number}
     if number == 0:
         return found("PF-15", "pass", "No user has only licences that end", proof=proof)
     message = f"{number:,} users lose service: they have no licence but those of {_name(subscription)}"
@@ -161,10 +163,8 @@ def lost_already(facts: Facts) -> Finding:
     for seen in (facts.people, facts.deleted):
         if isinstance(seen, Unknown):
             return not_checked("PF-20", seen)
-    people = facts.people if not isinstance(facts.people, Unknown) else None
-    deleted = facts.deleted if not isinstance(facts.deleted, Unknown) else None
-    if people is None or deleted is None:
-        raise AssertionError("both were seen")
+    people = facts.people if not isinstance(facts.people, Unknown) else People()
+    deleted = facts.deleted if not isinstance(facts.deleted, Unknown) else Deleted()
     restore = timedelta(days=facts.own.deleted_user_days)
     rows = [{**row, "restorable_until": _after(row.get("deleted"), restore)} for row in deleted.first]
     proof: JsonObject = {"deleted": rows, "unlicensed": people.unlicensed}
