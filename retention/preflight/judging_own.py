@@ -4,6 +4,7 @@ Rules of this file: pure. Nothing here can be attested: who wants to cancel all 
 Source: retention-domain §3, §2.5 (clock source), §5 (channels), §7.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from exporters.bag.formats import JsonObject
@@ -80,10 +81,12 @@ def outlives(facts: Facts) -> Finding:
         return found("PF-23", "block", message, _OUTSIDE, proof=proof, parts=parts)
     outside = {place.name for place in channels} - {place.name for place in inside}
     tried = _tried(facts, outside, proof, parts)
-    if inside and tried.result == "pass":
-        message = f"{len(inside)} of {len(channels)} channels go dark with the tenant: {told}"
+    if not inside or tried.result == "block":
+        return tried
+    message = f"{len(inside)} of {len(channels)} channels go dark with the tenant: {told}"
+    if tried.result == "pass":
         return found("PF-23", "warn", message, _OUTSIDE, proof=proof, parts=parts)
-    return tried
+    return replace(tried, message=f"{message}. {tried.message}", action=f"{_OUTSIDE} {tried.action}")
 
 
 def _tried(facts: Facts, outside: set[str], proof: JsonObject, parts: tuple[str, ...]) -> Finding:

@@ -13,7 +13,7 @@ from exporters.graph.answers import number_of
 from retention.preflight.facts import Administrator, Deleted, Facts, People, Unknown, ids_of
 from retention.preflight.finding import Finding, found
 from retention.preflight.items import ITEMS
-from retention.preflight.stated import by_administrators, by_licences
+from retention.preflight.stated import attest_command, by_administrators, by_licences
 
 SHOWN = 5
 """So many names stand in a message; all that are kept stand in the proof."""
@@ -22,14 +22,10 @@ _LIVE = frozenset({"Enabled", "Warning"})
 
 def not_checked(item: str, unknown: Unknown) -> Finding:
     """An item that could not be looked at."""
-    attest = f' Or: lastcopy attest {item} --by "YOUR NAME"{_values(item)} --text "what was looked at, and found".'
+    attest = f" Or: {attest_command(item, text='what was looked at, and found')}"
     action = unknown.action + (attest if ITEMS[item].can_be_attested else "")
     proof = {"why_not": unknown.why} | ({"permission": unknown.permission} if unknown.permission else {})
     return found(item, "not_checked", f"{ITEMS[item].title}: not checked, {unknown.why}", action, proof=proof)
-
-
-def _values(item: str) -> str:
-    return "".join(f" --value {value.name}={value.allowed}" for value in ITEMS[item].values if value.needed)
 
 
 def chosen(facts: Facts) -> Finding:
@@ -173,8 +169,10 @@ def lost_already(facts: Facts) -> Finding:
         return found("PF-20", "pass", "No user is deleted or without a licence", proof=proof)
     told = []
     if deleted.number:
-        first = f", the first is gone {timestamp(deleted.earliest + restore)}" if deleted.earliest else ""
-        told.append(f"{deleted.number:,} deleted users{first}")
+        ends = deleted.earliest + restore if deleted.earliest is not None else None
+        word = "can be restored until" if ends is None or ends > facts.now else "could be restored until"
+        first = f", the first {word} {timestamp(ends)}" if ends is not None else ""
+        told.append(f"{deleted.number:,} deleted user{'' if deleted.number == 1 else 's'}{first}")
     if people.unlicensed_number:
         told.append(
             f"{people.unlicensed_number:,} without a licence (shared mailboxes and rooms among them): their "
