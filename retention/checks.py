@@ -61,10 +61,13 @@ def verdict(checks: list[Check]) -> Exit:
     return next((status for status in (Exit.USAGE, Exit.FAILED, Exit.PARTIAL) if status in found), Exit.COMPLETE)
 
 
-def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
-    """All checks, in order. Raises: ConfigurationError if tenant or store are not configured at all."""
-    tenant, store_settings = config.tenant, config.store
-    yield Check("configuration", "good", f"{config.file.name} is right: tenant {tenant.id}, store {store_settings.url}")
+def run_checks(config: Config, clock: Clock, *, without_store: bool = False) -> Iterator[Check]:
+    """All checks, in order. without_store: there is none yet, and the others count all the same.
+
+    Raises: ConfigurationError if tenant or store are not configured at all.
+    """
+    tenant, where = config.tenant, "no store yet" if without_store else f"store {config.store.url}"
+    yield Check("configuration", "good", f"{config.file.name} is right: tenant {tenant.id}, {where}")
     yield from _credential(config)
     identity: JsonObject | None = None
     with ExitStack() as stack:
@@ -80,6 +83,11 @@ def run_checks(config: Config, clock: Clock) -> Iterator[Check]:
             yield from _attachments(config, graph, signin)
             identity = yield from _tenant(graph)
             yield from _clock("clock, beside Microsoft's", graph.service_date)
+        if without_store:
+            yield Check(
+                "store", "doubtful", "no store is configured: nothing can be copied", "Add `store` with its url."
+            )
+            return
         try:
             store = configured_store(config, clock)
             stack.callback(store.close)

@@ -112,6 +112,23 @@ DIRECTORY = (
     Need("Member.Read.Hidden", frozenset(), "read the members of groups that hide them", "welcome"),
 )
 
+CANCELLING = (
+    Need("Organization.Read.All", _DIRECTORY | {"Organization.ReadWrite.All"}, "look at the subscriptions", "welcome"),
+    Need("LicenseAssignment.Read.All", LICENCE_ROLES, "look at the licences", "welcome"),
+    Need(
+        "User.Read.All", _DIRECTORY | {"User.ReadWrite.All"}, "see who loses a licence, and who was deleted", "welcome"
+    ),
+    Need("Domain.Read.All", _DIRECTORY | {"Domain.ReadWrite.All"}, "see which domains are still used", "welcome"),
+    Need(
+        "RoleManagement.Read.Directory",
+        _DIRECTORY | {"RoleManagement.Read.All", "RoleManagement.ReadWrite.Directory"},
+        "see who can cancel and reactivate",
+        "welcome",
+    ),
+    Need("eDiscovery.Read.All", frozenset({"eDiscovery.ReadWrite.All"}), "see holds", "welcome"),
+)
+"""For `check --cancel`: what may not be read there is `not_checked`, and can be attested (retention-domain §3)."""
+
 
 def needs_of(config: Config) -> list[Need]:
     """What the application should be allowed to do, by what the configuration asks for."""

@@ -44,7 +44,8 @@ done
 # and messages; MailboxSettings.Read: rules, categories, settings; Contacts.Read, Calendars.Read, Tasks.Read.All;
 # Group.Read.All: which groups there are, their members, and their conversations; MailboxFolder.Read.All, MailboxItem.Read.All
 # and MailboxItem.Export.All: archive mailboxes and the second capture of each item; TermStore.Read.All: managed metadata;
-# RoleManagement.Read.Directory: who is an administrator; Member.Read.Hidden: members of groups that hide them.
+# RoleManagement.Read.Directory: who is an administrator; Member.Read.Hidden: members of groups that hide them. Optional, for
+# `check --cancel` alone: eDiscovery.Read.All, holds (take the line away, and attest PF-21 instead).
 permissions="
 User.Read.All df021288-bdef-4463-88db-98f22de89214
 Organization.Read.All 498476ce-e0fe-48b0-b801-37ba7e2685c6
@@ -61,10 +62,11 @@ TermStore.Read.All ea047cc2-df29-4f3e-83a3-205de61501ca
 RoleManagement.Read.Directory 483bed4a-2ad3-4361-a73b-c83ccdbdc53c
 Member.Read.Hidden 658aa5d8-239f-45c4-aa12-864f4fc7e490
 "
-# Not every cloud has these (graph.md 2.2): To Do is missing in China, the mailbox export API everywhere but worldwide.
+# Not every cloud has these (graph.md 2.2): To Do and eDiscovery are missing in China, the mailbox export API everywhere but worldwide.
 if [ "$az_cloud" != AzureChinaCloud ]; then
     permissions="$permissions
 Tasks.Read.All f10e1f91-74ed-437f-a6fd-d6ae88e26c1f
+eDiscovery.Read.All 50180013-6191-4d1e-a373-e590ff4e66af
 "
 fi
 if [ "$az_cloud" = AzureCloud ]; then

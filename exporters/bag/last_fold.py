@@ -10,7 +10,7 @@ from typing import Any
 
 from exporters.bag.digests import Hashed
 from exporters.bag.fold import read_tagmanifest
-from exporters.bag.formats import HEAD, ITEMS, OWED, PERMISSIONS, JsonObject, load_json
+from exporters.bag.formats import HEAD, ITEMS, OWED, PERMISSIONS, TAG_FILES, JsonObject, load_json
 from exporters.bag.lines import read_lines
 from exporters.bag.state import Heads, State
 from exporters.store.errors import ObjectMissingError
@@ -91,7 +91,8 @@ class LastFold:
     def prove(self) -> bool:
         """Whether every tag file is there and as the tagmanifest says; if not, there is no fold."""
         if self.exists:
-            self.is_damaged = not all(self._prove(name) for name in sorted(self._digests))
+            is_named = {*TAG_FILES} - {PERMISSIONS} <= self._digests.keys()
+            self.is_damaged = not (is_named and all(self._prove(name) for name in sorted(self._digests)))
         return self.exists
 
     def _prove(self, name: str) -> bool:

@@ -13,8 +13,8 @@ tenant. Choices where the format leaves room:
 Our own operations: `move` {to}, `create` {name, parent, _c} or {…, "folder": true}, `permissions` {set}, and of kind `user`:
 `rename` {userPrincipalName}, `create` {user}, `remove-drive`, `replace-drive` {drive}: the old one is gone, and the user has
 another, whose folder the data holds already. Those of mailboxes are in `mailbox_changes`, of the directory in
-`directory_changes`, of sites in `site_truth`, of lists in `list_changes`, of kind `page` {site: folder below `sites`} in
-`site_pages`.
+`directory_changes`, of domains, roles and the like in `estate_changes`, of sites in `site_truth`, of lists in `list_changes`,
+of kind `page` {site: folder below `sites`} in `site_pages`.
 Source: reference/tenant-data.md, "Changes".
 """
 
@@ -29,6 +29,8 @@ from typing import Any
 from exporters.clock import timestamp
 from exporters.rehearsal.directory_changes import USER_OPERATIONS, apply_to_directory
 from exporters.rehearsal.documents import Row, render
+from exporters.rehearsal.estate_changes import KINDS as ESTATE_KINDS
+from exporters.rehearsal.estate_changes import apply_to_estate
 from exporters.rehearsal.items import DriveTruth, Event, is_container
 from exporters.rehearsal.list_changes import KINDS as LIST_KINDS
 from exporters.rehearsal.list_changes import apply_to_lists
@@ -59,6 +61,8 @@ def apply_changes(tenant: Tenant, changes: list[Row]) -> dict[str, int]:
             done[op if _apply_to_drive(tenant, change, op) else "skipped"] += 1
         elif kind == "group" or (kind == "user" and op in USER_OPERATIONS):
             done[f"{kind}-{op}" if _apply_to_directory(tenant, change, op) else "skipped"] += 1
+        elif kind in ESTATE_KINDS:
+            done[f"{kind}-{op}" if _apply_to_estate(tenant, change, op) else "skipped"] += 1
         elif kind == "user":
             done[f"user-{op}" if _apply_to_user(tenant, change, op) else "skipped"] += 1
         elif kind == "page":
@@ -111,6 +115,13 @@ def _apply_to_mail(tenant: Tenant, change: Row, op: str) -> str:
 def _apply_to_directory(tenant: Tenant, change: Row, op: str) -> bool:
     try:
         return apply_to_directory(tenant, change, op, _date(tenant))
+    except KeyError as error:
+        raise ChangeError(f"there is no {op!r} of kind {change['kind']!r}, or it lacks a field: {error}") from error
+
+
+def _apply_to_estate(tenant: Tenant, change: Row, op: str) -> bool:
+    try:
+        return apply_to_estate(tenant, change, op)
     except KeyError as error:
         raise ChangeError(f"there is no {op!r} of kind {change['kind']!r}, or it lacks a field: {error}") from error
 

@@ -1,9 +1,11 @@
-"""What a directory has beside its users and groups: deleted ones, roles, the term store.
+"""What a directory has beside its users and groups: deleted ones, roles, domains, subscriptions, holds, the term store.
 
 Rules of this file: `directory.json` of the tenant's folder says it, each part of its own; what the data leave out follows from
 the users, so that every tenant has roles and a term store. Keys that start with `_` are never served.
 
     {"deletedUsers": [user], "deletedGroups": [group], "roles": [{…directoryRole, "_members": [user id]}],
+     "organization": {what differs from the usual}, "domains": [{id, …}: beside those of users], "applications": [application],
+     "subscriptions": [{…companySubscription: beside the first}], "cases": [{…ediscoveryCase, "_holds": [legal hold]}],
      "termStore": {…store, "_groups": [{…group, "_sets": [{…set, "_terms": [{…term, "_children": [term]}]}]}]}}
 
 Source: reference/graph.md 5.4, 8.1; data/graph/directory; the v1.0 schema.
@@ -41,12 +43,21 @@ class DirectoryTruth:
         told: Row = parse(path.read_bytes()) if path.exists() else {}
         self.deleted_users: list[Row] = told.get("deletedUsers", [])
         self.deleted_groups: list[Row] = told.get("deletedGroups", [])
-        self.roles: list[Row] = told.get("roles") or _roles(tenant_id, users)
+        self.roles: list[Row] = told["roles"] if "roles" in told else _roles(tenant_id, users)
+        self.organization: Row = told.get("organization", {})
+        self.domains: list[Row] = told.get("domains", [])
+        self.applications: list[Row] = told.get("applications", [])
+        self.subscriptions: list[Row] = told.get("subscriptions", [])
+        self.cases: list[Row] = told.get("cases", [])
         self.term_store: Row = told.get("termStore") or _term_store(tenant_id)
 
     def find_role(self, name: str) -> Row | None:
         """By its id, or by that of its template."""
         return next((row for row in self.roles if name.lower() in (row["id"], row["roleTemplateId"])), None)
+
+    def find_domain(self, name: str) -> Row:
+        """What the data say of a domain; nothing of one that only users have."""
+        return next((row for row in self.domains if str(row["id"]).lower() == name.lower()), {})
 
     def find_term_group(self, group_id: str) -> Row | None:
         """A group of sets."""

@@ -30,6 +30,7 @@ from exporters.rehearsal.requests import RequestLedger
 from exporters.rehearsal.routes import (
     directory,
     drives,
+    ediscovery,
     lists,
     mail,
     members,
@@ -124,7 +125,10 @@ class Rehearsal:
             status=throttle_status,
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
-        areas = (directory, users, members, term_store, drives, sites, lists, pages, permissions, reports, mail)
+        areas = (
+            *(directory, users, members, ediscovery, term_store, drives, sites, lists, pages, permissions, reports),
+            mail,
+        )
         router = Router([route for area in areas for route in area.routes()])
         self.dispatcher = Dispatcher(self.service, signin, router, real, Router(mail.beta_routes()))
         self.dispatcher.faults = self._faults

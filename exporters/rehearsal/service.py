@@ -35,6 +35,7 @@ DEFAULT_ROLES = frozenset(
         "RoleManagement.Read.Directory",
         "TermStore.Read.All",
         "Member.Read.Hidden",
+        "eDiscovery.Read.All",
     }
 )
 

@@ -81,6 +81,8 @@ class Tenant:
         found = {self.domain: None}
         for user in self.users:
             found.setdefault(str(user["userPrincipalName"]).rpartition("@")[2], None)
+        for domain in self.directory.domains:
+            found.setdefault(str(domain["id"]), None)
         return [name for name in found if "#ext#" not in name.lower()]
 
     # -------------------------------------------------------------------------------------------------- users

@@ -26,13 +26,14 @@ class Verb(NamedTuple):
 
 VERBS = {
     "init": Verb("init", "write a configuration, and say how to register the application"),
-    "check": Verb("check", "can it work: sign-in, permissions, store, lock, clock"),
     "plan": Verb("plan", "will it fit: how much there is, how long it takes, when to begin"),
+    "check": Verb("check", "can it work: sign-in, permissions, store, lock, clock; with --cancel: may I cancel"),
     "export": Verb("export", "copy the tenant into the store; goes on where it stopped"),
     "verify": Verb("verify", "prove that every byte of the copy is there"),
     "compose": Verb("compose", "make PSTs of the captured mailboxes, from the store alone, without a tenant"),
     "ready": Verb("ready", "may I cancel now: yes, or every reason why not, each with the command that mends it"),
     "accept": Verb("accept", "accept exceptions of one code, by name and with a reason"),
+    "attest": Verb("attest", "say by name what no program can see, for the record: how it was bought, …"),
     "fold": Verb("fold", "close open bags from the store alone, without a tenant"),
     "timeline": Verb("timeline", "when can what be deleted: from a purchase channel and events, without a tenant"),
     "track": Verb("track", "watch subscriptions: as the tenant tells of them, or as you state them"),
@@ -54,7 +55,7 @@ TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "w
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(
-    {"check", "export", "verify", "compose", "ready", "accept", "fold", "report", "restore", "track", "ack", "sweep", "keep", "plan"}
+    {"check", "export", "verify", "compose", "ready", "accept", "fold", "report", "restore", "track", "ack", "sweep", "keep", "plan", "attest"}
 )
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\

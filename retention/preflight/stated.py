@@ -89,10 +89,12 @@ def _instead(attestation: Attestation, facts: JsonObject) -> Finding:
     return found(item.id, "pass", f"{item.title}: {attestation.said}", proof=facts, parts=("attested",))
 
 
-def _attest(item: str, *, text: str = "…") -> str:
-    """The command that attests an item."""
-    values = "".join(f" --value {value.name}={value.allowed}" for value in ITEMS[item].values if value.needed)
-    return f'lastcopy attest {item} --by "YOUR NAME"{values} --text "{text}"'
+def attest_command(item: str, *, text: str = "…") -> str:
+    """The command that attests an item, with the first word of each value that is needed, and what else may stand there."""
+    needed = [value for value in ITEMS[item].values if value.needed]
+    values = "".join(f" --value {value.name}={value.words[0] if value.words else value.allowed}" for value in needed)
+    others = "; ".join(f"{value.name} may also be {', '.join(value.words[1:])}" for value in needed if value.words)
+    return f'lastcopy attest {item} --by "YOUR NAME"{values} --text "{text}"' + (f" ({others})" if others else "")
 
 
 def _channel(attestation: Attestation | None, told: Told, facts: JsonObject) -> Finding:
@@ -101,10 +103,8 @@ def _channel(attestation: Attestation | None, told: Told, facts: JsonObject) -> 
         message = (
             "Nobody has said how the subscription was bought: all dates depend on it, and Microsoft Graph does not tell"
         )
-        action = (
-            f"{_attest('PF-05', text='invoice or admin center')} (also --value agreement=mca|mosa, as under Billing "
-            "> Billing accounts)"
-        )
+        command = attest_command("PF-05", text="invoice or admin center")
+        action = f"{command}; with --value agreement=mca or agreement=mosa, as under Billing > Billing accounts"
         return found("PF-05", "block", message, action, proof=facts)
     channel, agreement = attestation.values.get("channel", ""), attestation.values.get("agreement", "not stated")
     parts = (channel, agreement)
@@ -143,7 +143,7 @@ def _window(attestation: Attestation | None, told: Told, facts: JsonObject) -> F
             "purchase or renewal,"
             " and nobody has said when its term began"
         )
-        action = f"{_attest('PF-06')}; after those 7 days, turn off recurring billing: it {ends}."
+        action = f"{attest_command('PF-06')}; after those 7 days, turn off recurring billing: it {ends}."
         return found("PF-06", "warn", message, action, proof=facts)
     start, now = datetime.fromisoformat(attestation.values["start"]), datetime.fromisoformat(str(facts["checked_at"]))
     last = start + CANCEL_WITHIN
@@ -162,7 +162,7 @@ def _refund(attestation: Attestation | None, told: Told, facts: JsonObject) -> F
         " comes back"
     )
     if attestation is None:
-        return found("PF-07", "notice", rule, f"Read the last invoice, then: {_attest('PF-07')}", proof=facts)
+        return found("PF-07", "notice", rule, f"Read the last invoice, then: {attest_command('PF-07')}", proof=facts)
     return found("PF-07", "pass", f"Refund: {attestation.said}", proof=facts, parts=("attested",))
 
 
@@ -176,7 +176,7 @@ def _billing_owner(attestation: Attestation | None, told: Told, facts: JsonObjec
             "Under the Microsoft Customer Agreement the billing account has owners and contributors of its own: "
             "nobody has said who"
         )
-        action = f"Admin center: Billing > Billing accounts > the account > Roles; then {_attest('PF-09')}"
+        action = f"Admin center: Billing > Billing accounts > the account > Roles; then {attest_command('PF-09')}"
         return found("PF-09", "warn", message, action, proof=facts)
     holder = attestation.values.get("holder", "")
     message = f"Billing account owner or contributor: {holder} ({attestation.said})"
@@ -189,7 +189,7 @@ def _said(item: str, message: str, action: str) -> "Rule":
     def judged(attestation: Attestation | None, told: Told, facts: JsonObject) -> Finding:
         del told
         if attestation is None:
-            return found(item, ITEMS[item].worst, message, f"{action} {_attest(item)}".strip(), proof=facts)
+            return found(item, ITEMS[item].worst, message, f"{action} {attest_command(item)}".strip(), proof=facts)
         details = ", ".join(f"{name} {value}" for name, value in attestation.values.items())
         tail = f" ({details})" if details else ""
         return found(
@@ -207,7 +207,7 @@ def _holds(attestation: Attestation | None, told: Told, facts: JsonObject) -> Fi
     action = (
         "Purview portal > eDiscovery > Cases > Hold policies, and Exchange admin center > Recipients > Inactive "
         "mailboxes: export what"
-        f" must be kept, then {_attest('PF-21')}"
+        f" must be kept, then {attest_command('PF-21')}"
     )
     if seen and said in {None, "none"}:
         told_wrong = " although it was attested that there are none" if said == "none" else ""

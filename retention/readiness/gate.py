@@ -1,8 +1,8 @@
 """May the subscription be cancelled? Asks everything that could make it unsafe, and says yes only if nothing does.
 
 Rules of this file: reads the store, the journal and the configuration, and no tenant; one reason never hides the next; what
-cannot be read is a reason, never passed over; the answer goes on record in the journal. Source: design §6 (`ready`), retention-domain §3
-(PF-01), §4; docs/decisions/0089, 0090.
+cannot be read is a reason, never passed over; the answer goes on record in the journal. Source: design §6 (`ready`),
+retention-domain §3 (PF-01), §4; docs/decisions/0089, 0090.
 """
 
 from collections.abc import Callable, Iterator

@@ -341,7 +341,7 @@ class Folding:
 
     def _attested(self, row: JsonObject) -> None:
         """A person has looked at the clock: what rows said of the time before does not count any more."""
-        if row.get("what") in {"clock", "PF-25"}:
+        if "PF-25" in {row.get("item"), row.get("what")} or row.get("what") == "clock":
             self._newest = str(row["at"])
 
     def _planned(self, row: JsonObject) -> None:

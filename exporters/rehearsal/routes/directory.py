@@ -23,6 +23,7 @@ _PLANS = (
     ("SharePoint", "5dbe027f-2339-4123-9542-606e4d348a72", "SHAREPOINTENTERPRISE"),
 )
 _TOP = re.compile(r"top=(\d+)")
+_SHOWN = ("id", "displayName", "userPrincipalName", "mail")
 _DIRECTORY = frozenset({"Directory.Read.All"})
 
 
@@ -102,6 +103,7 @@ def _organization(service: Service) -> Row:
             }
             for name in domains
         ],
+        **tenant.directory.organization,
     }
 
 
@@ -123,17 +125,18 @@ def organization(call: Call) -> Response:
 def subscribed_skus(call: Call) -> Response:
     service, tenant = call.service, call.service.tenant
     names = selection(parse_query(call.request.query, {"$select"}), "subscribedSku")
-    used: dict[str, int] = {SKU: 0}
+    bought = {str(row["skuId"]): row for row in _subscriptions(service)}
+    used: dict[str, int] = dict.fromkeys(bought, 0)
     for one in tenant.users:
         for licence in one.get("assignedLicenses", ()):
             used[licence["skuId"]] = used.get(licence["skuId"], 0) + 1
-    status = service.subscription_status()
     state = {"Enabled": "enabled", "Warning": "warning", "Suspended": "suspended", "LockedOut": "lockedOut"}
     rows = []
     for sku, consumed in used.items():
         units = {"enabled": 0, "suspended": 0, "warning": 0, "lockedOut": 0}
+        status = bought[sku]["status"] if sku in bought else service.subscription_status()
         if status in state:
-            units[state[status]] = service.licences() if sku == SKU else consumed
+            units[state[status]] = bought[sku]["totalLicenses"] if sku in bought else consumed
         row = {
             "accountName": tenant.domain.partition(".")[0],
             "accountId": tenant.id,
@@ -142,8 +145,8 @@ def subscribed_skus(call: Call) -> Response:
             "consumedUnits": consumed,
             "id": f"{tenant.id}_{sku}",
             "skuId": sku,
-            "skuPartNumber": "SPE_E3" if sku == SKU else "OTHER",
-            "subscriptionIds": [_subscription_id(tenant.id, sku)],
+            "skuPartNumber": bought[sku]["skuPartNumber"] if sku in bought else "OTHER",
+            "subscriptionIds": [bought[sku]["id"] if sku in bought else _subscription_id(tenant.id, sku)],
             "prepaidUnits": units,
             "servicePlans": service_plans(),
         }
@@ -169,24 +172,33 @@ def _renewal(now: datetime) -> str:
 
 
 def _subscriptions(service: Service) -> list[Row]:
-    tenant = service.tenant
+    """The first, which the life cycle is about, and others that the data name."""
+    first = _first_subscription(service)
+    others = service.tenant.directory.subscriptions
+    usual = {**first, "commerceSubscriptionId": None, "nextLifecycleDateTime": None, "status": "Enabled"}
     return [
-        {
-            "id": _subscription_id(tenant.id, SKU),
-            "commerceSubscriptionId": _subscription_id(tenant.id, "commerce"),
-            "createdDateTime": "2021-01-10T08:00:00Z",
-            "isTrial": False,
-            "nextLifecycleDateTime": _renewal(service.clock.now()),
-            "ownerId": None,
-            "ownerTenantId": None,
-            "ownerType": None,
-            "serviceStatus": service_plans(),
-            "skuId": SKU,
-            "skuPartNumber": "SPE_E3",
-            "status": service.subscription_status(),
-            "totalLicenses": service.licences(),
-        }
+        first,
+        *({**usual, **row, "id": row.get("id") or _subscription_id(service.tenant.id, row["skuId"])} for row in others),
     ]
+
+
+def _first_subscription(service: Service) -> Row:
+    tenant = service.tenant
+    return {
+        "id": _subscription_id(tenant.id, SKU),
+        "commerceSubscriptionId": _subscription_id(tenant.id, "commerce"),
+        "createdDateTime": "2021-01-10T08:00:00Z",
+        "isTrial": False,
+        "nextLifecycleDateTime": _renewal(service.clock.now()),
+        "ownerId": None,
+        "ownerTenantId": None,
+        "ownerType": None,
+        "serviceStatus": service_plans(),
+        "skuId": SKU,
+        "skuPartNumber": "SPE_E3",
+        "status": service.subscription_status(),
+        "totalLicenses": service.licences(),
+    }
 
 
 def subscriptions_page(call: Call) -> Response:
@@ -225,6 +237,7 @@ def _domain(service: Service, name: str) -> Row:
         "passwordValidityPeriodInDays": 2147483647,
         "passwordNotificationWindowInDays": 14,
         "state": None,
+        **service.tenant.directory.find_domain(name),
     }
 
 
@@ -280,13 +293,25 @@ def verification_records(call: Call) -> Response:
 def name_references(call: Call) -> Response:
     parse_query(call.request.query, set())
     name = _domain(call.service, call.names["domain"])["id"]
+    tenant, end = call.service.tenant, "@" + name
+    kinds: tuple[tuple[str, list[Row], tuple[str, ...]], ...] = (
+        ("user", tenant.users, ("userPrincipalName", "proxyAddresses")),
+        ("group", tenant.groups, ("mail", "proxyAddresses")),
+        ("application", tenant.directory.applications, ("identifierUris",)),
+    )
     rows = [
-        {"@odata.type": "#microsoft.graph.user"}
-        | {key: one.get(key) for key in ("id", "displayName", "userPrincipalName", "mail")}
-        for one in call.service.tenant.users
-        if str(one["userPrincipalName"]).lower().endswith("@" + name)
+        {"@odata.type": f"#microsoft.graph.{kind}", **{key: one.get(key) for key in _SHOWN if key in one}}
+        for kind, held, keys in kinds
+        for one in held
+        if any(text.lower().endswith(end) or f"://{name}/" in text.lower() + "/" for text in _texts(one, keys))
     ]
     return success(collection(call.service.root, "directoryObjects", rows), call.request)
+
+
+def _texts(row: Row, keys: tuple[str, ...]) -> list[str]:
+    """The texts of some properties, which may be lists."""
+    values = (row.get(key) for key in keys)
+    return [str(text) for value in values if value for text in (value if isinstance(value, list) else [value])]
 
 
 def missing_resource(name: str) -> ApiError:

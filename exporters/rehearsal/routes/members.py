@@ -1,7 +1,7 @@
 """Groups of the directory, roles, who is in them, and what was deleted within the last thirty days.
 
 Rules of this file: members may be groups themselves; counts want `ConsistencyLevel: eventual` and are plain text; who is in a
-group with hidden membership takes a permission of its own.
+group with hidden membership takes a permission of its own. Who may not read users is told of members of roles by their ids alone.
 Source: reference/graph.md 3.1, 7.4, 8.1; data/graph/directory.
 """
 
@@ -113,11 +113,14 @@ def _object(call: Call, object_id: str) -> Row:
     return {"@odata.type": "#microsoft.graph.device", "id": object_id, "displayName": None}
 
 
-def _page(call: Call, ids: Sequence[str]) -> Response:
+def _page(call: Call, ids: Sequence[str], *, limited: bool = False) -> Response:
+    """limited: the application may not read them, so that all but type and id is null."""
     parameters = parse_query(call.request.query, {"$select", "$top", "$skiptoken"})
     names = selection(parameters, "user") or _SHORT
     served, following = page_of(call, parameters, ids, top(parameters, 100, 999))
     page = [project(_object(call, one), ("@odata.type", *names)) for one in served]
+    if limited:
+        page = [{key: value if key in ("@odata.type", "id") else None for key, value in row.items()} for row in page]
     return success(collection(call.service.root, "directoryObjects", page, next=following), call.request)
 
 
@@ -149,7 +152,8 @@ def role(call: Call) -> Response:
 
 
 def role_members(call: Call) -> Response:
-    return _page(call, list(_role(call).get("_members", ())))
+    limited = not call.service.settings.roles & {*_USERS, "Directory.Read.All"}
+    return _page(call, list(_role(call).get("_members", ())), limited=limited)
 
 
 # --------------------------------------------------------------------------------------------- what was deleted
