@@ -41,7 +41,7 @@ _BY_FORM: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (WORDS, "result status"),
     (
         DIGEST,
-        "build_sha256 evidence record_sha256 root row segment_sha256 sha256 signature_key tagmanifest_sha256 tsa_root",
+        "build_sha256 evidence record_sha256 lastcopy_json row segment_sha256 sha256 signature_key tagmanifest_sha256 tsa_root",
     ),
     (RUN, "run run_records_differ runs"),
     (PACKAGE, "package"),
