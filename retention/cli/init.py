@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from exporters.errors import ConfigurationError
+from exporters.errors import ConfigurationError, LastcopyError
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, UsageError
 from retention.cli.output import Output
@@ -85,14 +85,41 @@ def run(context: Context) -> int:
             code="configuration_unwritable",
             action="Choose another place with --config.",
         ) from None
+    fingerprint, problem = _key_of(context)
     output.document(
-        {"config": str(file), "store": settings.store.url if settings.store else None, "exit": int(Exit.COMPLETE)}
+        {
+            "config": str(file),
+            "store": settings.store.url if settings.store else None,
+            "evidence_key": fingerprint,
+            "exit": int(Exit.COMPLETE),
+        }
     )
     output.mark("good", f"{file} is written; it holds no secret, only where that is.")
+    _show_key(fingerprint, problem, output)
     output.say()
     output.say(_REGISTRATION)
     output.say(f"Next: lastcopy check{_config_option(file)}, then lastcopy export{_config_option(file)}")
     return Exit.COMPLETE
+
+
+def _key_of(context: Context) -> tuple[str | None, str]:
+    """The fingerprint of the key that will sign evidence, made now; or None, and why there is none yet."""
+    from retention.evidence.keys import opened_signer
+
+    try:
+        return opened_signer(context.config(), context.clock, may_make=True).signer.fingerprint, ""
+    except LastcopyError as error:
+        return None, f"{error}. {error.action}"
+
+
+def _show_key(fingerprint: str | None, problem: str, output: Output) -> None:
+    if fingerprint is None:
+        output.mark("doubtful", f"There is no key yet to sign evidence with: {problem}")
+        return
+    output.mark("good", f"The key that signs evidence has the fingerprint {fingerprint}")
+    output.say(
+        "    Write it down outside of the store; `lastcopy report --key` sends it to everyone in `notify`.", "weak"
+    )
 
 
 def _config_option(file: Path) -> str:

@@ -8,11 +8,12 @@ from retention.cli.options import Context, UsageError
 from retention.cli.output import Output
 from retention.config import Config
 from retention.evidence.announcing import announce
-from retention.evidence.bare import bare
+from retention.evidence.collecting import collected
 from retention.evidence.errors import ClockInDoubtError
 from retention.evidence.keys import opened_signer
 from retention.evidence.package import Written
 from retention.evidence.reporting import Report, Request, make_report
+from retention.evidence.sentences import fixed_sentences
 from retention.evidence.trust import trusted
 from retention.opening import opened_store
 
@@ -47,7 +48,7 @@ def run(context: Context) -> int:
     try:
         with opened_store(config, context.clock, holding=True) as store:
             report = make_report(
-                config, store, context.clock, bare, request,
+                config, store, context.clock, collected, request, sentences=fixed_sentences(),
                 announce=lambda fingerprint: told.update(announce(config, fingerprint, context.clock)),
             )  # fmt: skip
     except ClockInDoubtError as error:

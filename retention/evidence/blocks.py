@@ -1,7 +1,7 @@
 """What a report is made of, whatever it is printed as: chapters of text, facts, tables, charts.
 
-Rules of this file: values only; no markup, no colours but by name. HTML and PDF both render these, so that they cannot say different
-things. Source: retention-domain §6 (pages).
+Rules of this file: values only; no markup, no colours but by name. HTML and PDF both render these, so that they cannot say
+different things. Source: retention-domain §6 (pages).
 """
 
 from collections.abc import Iterable, Sequence
@@ -86,13 +86,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing, and what it says in words."""
+    """A drawing, and what it says in words. is_told: paper shows the words too (where no table beside it says the same)."""
 
     title: str
     width: float
     height: float
     shapes: Sequence[Shape]
     words: Sequence[str]
+    is_told: bool = False
 
 
 Block = Words | Banner | Facts | Lines | Table | Code | Chart

@@ -42,7 +42,7 @@ def plain(value: Any) -> Any:
         return found
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > LARGEST:
         return str(value)
     return value
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from exporters.results import COVERED, IN_PART, NEVER, NOT_ASKED, NOT_REACHABLE
 from retention.evidence.blocks import Chart, Shape
+from retention.evidence.collecting_sources import TENANT
 from retention.evidence.words import class_name, day, instant, plural
 from retention.timeline_shown import MEANINGS
 
@@ -26,6 +27,8 @@ _STATUSES = (
     (COVERED, "good"), (IN_PART, "doubtful"), (NOT_REACHABLE, "bad"), (NOT_ASKED, "weak"), (NEVER, "line"),
 )  # fmt: skip
 _LABELS, _BARS = 170.0, 280.0
+_LETTER = 5.6
+"""Width of a letter, on the wide side."""
 _Row = Mapping[str, Any]
 
 
@@ -61,19 +64,15 @@ def timeline_chart(document: _Row) -> Chart | None:
         y += 104
     shapes += _runs(runs, document["verifications"], scale, y)
     x = scale.at(now)
-    anchor = "end" if x > WIDTH / 2 else "start"
-    shapes.append(Shape("line", x, 4, x, y + 34, "ink"))
-    shapes.append(
-        Shape(
-            "words",
-            x - 4 if anchor == "end" else x + 4,
-            y + 50,
-            text=f"this report, {day(now.isoformat())}",
-            anchor=anchor,
-        )
-    )
+    shapes.append(Shape("line", x, 16, x, y + 50, "ink"))
+    shapes += _label(x, y + 50, f"this report, {day(now.isoformat())}")
     return Chart(
-        "Windows of the subscriptions, and the runs", WIDTH, y + 58, shapes, list(_told(lines, runs, document))
+        "Windows of the subscriptions, and the runs",
+        WIDTH,
+        y + 58,
+        shapes,
+        list(_told(lines, runs, document)),
+        is_told=True,
     )
 
 
@@ -87,12 +86,18 @@ def _windows(row: _Row, scale: _Scale, y: float) -> Iterator[Shape]:
             yield Shape("box", before, y + 16, x - before, 18, role)
         before = x
     yield Shape("box", before, y + 16, _RIGHT - before, 18, "gone")
+    for number, (_, at) in enumerate(edges):
+        yield Shape("line", scale.at(at), y + 16, scale.at(at), y + 48 + 13 * number, "weak")
     for number, (kind, at) in enumerate(edges):
-        x, below = scale.at(at), y + 48 + 13 * number
-        is_right = x > WIDTH * 0.6
-        yield Shape("line", x, y + 16, x, below, "weak")
-        text = f"{day(at.isoformat())} {kind}: {MEANINGS[kind]}"
-        yield Shape("words", x - 4 if is_right else x + 4, below, text=text, anchor="end" if is_right else "start")
+        yield from _label(scale.at(at), y + 48 + 13 * number, f"{day(at.isoformat())} {kind}: {MEANINGS[kind]}")
+
+
+def _label(x: float, y: float, text: str) -> Iterator[Shape]:
+    """Words beside a line, on paper of their own, so that no other line runs through them."""
+    width = _LETTER * len(text)
+    is_left = x > WIDTH * 0.6
+    yield Shape("box", x - 3 - width if is_left else x + 2, y - 10, width, 12, "paper")
+    yield Shape("words", x - 4 if is_left else x + 4, y, text=text, anchor="end" if is_left else "start")
 
 
 def _runs(runs: Sequence[_Row], verifications: Sequence[_Row], scale: _Scale, y: float) -> Iterator[Shape]:
@@ -128,9 +133,7 @@ def _told(lines: Sequence[_Row], runs: Sequence[_Row], document: _Row) -> Iterat
 
 def coverage_chart(document: _Row) -> Chart | None:
     """Sources by class and state; None where there is no coverage."""
-    table: dict[str, Counter[str]] = {}
-    for row in document["coverage"]:
-        table.setdefault(row["class"], Counter())[row["status"]] += 1
+    table = dict(coverage_by_class(document))
     if not table:
         return None
     names = sorted(table, key=lambda name: (-table[name].total(), name))[:CLASSES]
@@ -163,10 +166,11 @@ def _key() -> Iterator[Shape]:
 
 
 def coverage_by_class(document: _Row) -> list[tuple[str, Counter[str]]]:
-    """(class, sources by state), sorted by class."""
+    """(class, sources by state) of what lies in sources, sorted by class."""
     table: dict[str, Counter[str]] = {}
     for row in document["coverage"]:
-        table.setdefault(row["class"], Counter())[row["status"]] += 1
+        if row["principal"] != TENANT:
+            table.setdefault(row["class"], Counter())[row["status"]] += 1
     return sorted(table.items())
 
 

@@ -30,6 +30,7 @@ from retention.evidence.package import (
     SUMS_SIGNATURE,
     TOKEN,
 )
+from retention.evidence.shape import require_shape
 from retention.evidence.stamping import read_stamp
 from retention.evidence.sums import sums_of
 from retention.evidence.surroundings import digest_of
@@ -128,8 +129,8 @@ class _Checking:
         self.checked.evidence = hashlib.sha256(data).hexdigest()
         try:
             document = parsed(data)
-            _require_shape(document)
-        except (ValueError, KeyError, TypeError) as error:
+            require_shape(document)
+        except ValueError as error:
             self.checked.add("changed", DOCUMENT, f"it cannot be read as evidence: {error}")
             return
         self.document = document
@@ -261,16 +262,3 @@ class _Checking:
         else:
             self.checked.head = "older"
             self.checked.add("changed", DOCUMENT, "it is not the newest, whose SHA-256 was given (--latest)")
-
-
-def _require_shape(document: JsonObject) -> None:
-    """Raises: KeyError, TypeError, ValueError if it is not as `package` makes it."""
-    about, integrity = document["package"], document["integrity"]
-    for name in ("name", "previous", "full", "stamped"):
-        about[name]
-    for kind, names in ((dict, ("files", "runs", "journal")), (list, ("bags",)), (str, ("root",))):
-        for name in names:
-            if not isinstance(integrity[name], kind):
-                raise TypeError(f"integrity.{name} is no {kind.__name__}")
-    for bag in integrity["bags"]:
-        bag["path"], bag["tagmanifest_sha256"], bag["segment"], bag["segment_sha256"]

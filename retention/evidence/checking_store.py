@@ -73,7 +73,9 @@ def _told(store: Store, clock: Clock, checked: Checked) -> Told | None:
 
 def _check_objects(store: Store, integrity: JsonObject, checked: Checked) -> None:
     """lastcopy.json and the records of runs."""
-    wanted = {ROOT: integrity["root"]} | {f"{RUNS}{run}.json": sha256 for run, sha256 in integrity["runs"].items()}
+    wanted = {ROOT: integrity["lastcopy_json"]} | {
+        f"{RUNS}{run}.json": sha256 for run, sha256 in integrity["runs"].items()
+    }
     for key, sha256 in wanted.items():
         try:
             if digest_of(store, key) != sha256:

@@ -207,18 +207,21 @@ def _reconciliation(bag: Bag, sources: Sources, told: Told) -> JsonObject:
     _, row = sources.rows.get(bag.place, ("", {}))
     return {
         "bag": bag.place,
+        "kind": bag.place.partition("/")[0],
         "principal": f"{row['kind']}/{row['name']}" if row else bag.place,
         **bag.counts,
         "files": bag.files,
         "bytes": bag.octets,
-        "rows": _by_kind(bag.kinds),
-        "independent": [
-            {name: one.get(name) for name in ("by", "expected", "found", "equal", "explained", "moving", "unexplained", "verdict",
-                                              "unavailable")}
-            for one in bag.independent
-        ],
+        "kinds": _by_kind(bag.kinds),
+        "independent": [_count(one) for one in bag.independent],
         "accepted_by": told.acceptances.of_whole(bag.place, "not_reconciled", digest) if digest else [],
     }  # fmt: skip
+
+
+def _count(one: Mapping[str, Any]) -> JsonObject:
+    """A count by the service beside ours. unavailable: folders and packages of which it told none."""
+    names = ("by", "expected", "found", "equal", "explained", "moving", "unexplained", "verdict")
+    return {**{name: one.get(name) for name in names}, "unavailable": sum((one.get("unavailable") or {}).values())}
 
 
 def _by_kind(kinds: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
@@ -238,7 +241,7 @@ def _totals(bags: Sequence[Bag], codes: Sequence[JsonObject], told: Told) -> Jso
         "files": sum(bag.files for bag in bags),
         "bytes": sum(bag.octets for bag in bags),
         "rows": sum(kinds.values()),
-        "rows_by_kind": _by_kind(kinds),
+        "kinds": _by_kind(kinds),
         "vanished": sum(row["count"] for row in codes if row["code"] == VANISHED),
         "exceptions_open": sum(row["count"] for row in counting if not row["accepted_by"]),
         "exceptions_accepted": sum(row["count"] for row in counting if row["accepted_by"]),

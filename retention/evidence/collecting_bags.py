@@ -1,8 +1,8 @@
 """What lies in a bag, from its own tag files: its counts, what of it is excepted, how it is proven.
 
-Rules of this file: rows are streamed, and counted anew: what `reconciliation.json` says is compared, never believed; every tag file
-that is read is hashed and compared with the tagmanifest. Damage is a fault of the bag, which the verdict counts; only a store
-that cannot be read raises. Source: design §4, §8; docs/formats.md (Bag).
+Rules of this file: rows are streamed, and counted anew: what `reconciliation.json` says is compared, never believed; every tag
+file that is read is hashed and compared with the tagmanifest. Damage is a fault of the bag, which the verdict counts; only a
+store that cannot be read raises. Source: design §4, §8; docs/formats.md (Bag).
 """
 
 import hashlib
@@ -57,9 +57,9 @@ class Excepted:
 
 @dataclass(slots=True)
 class Bag:
-    """What a bag holds. counts: listed, copied, gone, excepted, pending, as `reconciliation.json` counts them, worked out from the
-    rows; kinds: rows by (kind, outcome); files, octets: of the payload, as `bag-info.txt` says; digests: of the tag files by the
-    tagmanifest."""
+    """What a bag holds. counts: listed, copied, gone, excepted, pending, as `reconciliation.json` counts them, worked out from
+    the rows; kinds: rows by (kind, outcome); files, octets: of the payload, as `bag-info.txt` says; digests: of the tag files by
+    the tagmanifest."""
 
     place: str
     fact: BagFact

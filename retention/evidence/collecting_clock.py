@@ -1,4 +1,4 @@
-"""What the clock did: subscriptions with their boundaries, the policy that they follow, the warnings that were sent, observations.
+"""What the clock did: subscriptions with their boundaries, the policy that they follow, the warnings that were sent.
 
 Rules of this file: all of it follows from the journal, by way of an index that is made anew in a temporary folder and let go: the
 local state is not asked, so that a report says the same on every machine. Source: retention-domain §2, §6; design §2.4, §8.

@@ -51,8 +51,8 @@ class Run:
 
 @dataclass(slots=True)
 class Told:
-    """All of it. history: what `ready` reads as well; looked: by bag the newest run that looked there; verified: by bag its newest row
-    `verified`; drills, disposal: rows of that type, the newest last, each with its hash."""
+    """All of it. history: what `ready` reads too; looked: by bag the newest run that looked there; verified: by bag its newest
+    row `verified`; drills, disposal: rows of that type, the newest last, each with its hash."""
 
     history: History = field(default_factory=History)
 

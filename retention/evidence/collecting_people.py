@@ -13,16 +13,17 @@ from retention.preflight.recorded import latest
 
 
 def preflight_of(told: Told) -> list[JsonObject]:
-    """The findings of the newest preflight as they stand now, each with what was attested to it and who took it upon them; what was
-    attested without a preflight beside them."""
+    """The findings of the newest preflight as they stand now, each with what was attested to it and who took it upon them; what
+    was attested without a preflight beside them."""
     newest = latest(told.history.preflight)
-    found = [
+    checked_at = timestamp(newest.at) if newest is not None else None
+    found: list[JsonObject] = [
         {
             "id": finding.id,
             "result": finding.result,
             "message": finding.message,
             "action": finding.action or None,
-            "checked_at": timestamp(newest.at),
+            "checked_at": checked_at,
             "attested": _attested(told.attested.get(finding.id)),
             "accepted_by": finding.overridden_by,
             "open": finding.is_open,
@@ -84,7 +85,9 @@ def holds_of(told: Told) -> JsonObject:
     keep: dict[str, JsonObject] = {}
     for row in told.disposal:
         bag = str(row.get("bag"))
-        told_of = {name: row.get(name) for name in ("bag", "name", "until", "by", "reason", "at") if name in row}
+        told_of: JsonObject = {
+            name: row.get(name) for name in ("bag", "name", "until", "by", "reason", "at") if name in row
+        }
         if row["type"] == "held":
             held[bag, str(row.get("name"))] = told_of
         elif row["type"] == "hold_lifted":

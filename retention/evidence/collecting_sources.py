@@ -1,8 +1,8 @@
 """What the runs said of each source: which classes of it are covered, and what of the whole source is wrong; and who accepted it.
 
 Rules of this file: what is covered follows the rule that `ready` has (`retention.covering`); of each source the newest run that
-looked at it speaks; a record that is not the one which its run wrote is not read. Acceptances are judged as of now, by the rows of the journal. Source:
-design §5 (Coverage), §6; retention-domain §4, §6; docs/decisions/0022.
+looked at it speaks; a record that is not the one which its run wrote is not read. Acceptances are judged as of now, by the rows
+of the journal. Source: design §5 (Coverage), §6; retention-domain §4, §6; docs/decisions/0022.
 """
 
 import hashlib
@@ -31,7 +31,8 @@ _COUNTS = ("listed", "copied", "gone", "excepted", "pending")
 
 @dataclass(slots=True)
 class Sources:
-    """What runs said. rows: by place the newest row of `runs/….json`, and its run; differing: runs whose record is missing or another."""
+    """What runs said. rows: by place the newest row of `runs/….json`, and its run; differing: runs whose record is missing or
+    another."""
 
     rows: dict[str, tuple[str, JsonObject]] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
@@ -71,8 +72,8 @@ def _record(store: Store, run: str, sha256: str | None) -> JsonObject | None:
 def coverage_rows(
     store: Store, config: Config, sources: Sources, bags: Mapping[str, Bag], told: Told
 ) -> Iterator[JsonObject]:
-    """A row for each class of each source, and of the tenant as a whole; the counts of a source stand in the first row of it. A bag
-    of which no run tells has a row too."""
+    """A row for each class of each source, and of the tenant as a whole; the counts of a source stand in the first row of it. A
+    bag of which no run tells has a row too."""
     seen: set[str] = set()
     for one in _covered(store, config, told):
         place = one.bag or place_of(None, one.source or "")
@@ -85,7 +86,7 @@ def coverage_rows(
 
 
 def _covered(store: Store, config: Config, told: Told) -> Iterator[Covered]:
-    """What is covered, by the rule that `ready` has; what a record that is not as it was written says is nothing (and is told)."""
+    """What is covered, by the rule that `ready` has; a record that is not as it was written says nothing (and is told)."""
     try:
         yield from coverage_by(store, config, told.history)
     except RunError as error:

@@ -103,13 +103,15 @@ def _sample(store: Store, bags: list[Bag]) -> Iterator[str]:
     for bag in bags:
         if bag.fact.tagmanifest_sha256 is None or left <= 0:
             continue
-        seed = bag.fact.tagmanifest_sha256.encode()
         keys = (line.partition(b"  ")[2] for line in read_lines(store, f"{bag.place}/{MANIFEST}"))
-        chosen = heapq.nsmallest(
-            min(SAMPLE_OF_BAG, left), keys, key=lambda key, seed=seed: hashlib.sha256(seed + key).digest()
-        )
+        chosen = heapq.nsmallest(min(SAMPLE_OF_BAG, left), _drawn(bag.fact.tagmanifest_sha256, keys))
         left -= len(chosen)
-        yield from (f"{bag.place}/{key.decode()}" for key in chosen)
+        yield from (f"{bag.place}/{key.decode()}" for _, key in chosen)
+
+
+def _drawn(seed: str, keys: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Each key behind its place in the draw."""
+    return ((hashlib.sha256(seed.encode() + key).digest(), key) for key in keys)
 
 
 def _read_back(store: Store, keys: Iterable[str], into: _Back) -> None:

@@ -109,18 +109,28 @@ def verify_signature(algorithm: str, public_pem: bytes, signature: bytes, data: 
     """Whether a signature holds. Raises: ValueError if the key is none, or none of this algorithm."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA as SCHEME
+
+    if algorithm != algorithm_of(public_pem):
+        raise ValueError(f"the key is none for {algorithm}")
+    key = _public(public_pem)
+    with suppress(InvalidSignature):
+        if algorithm == ED25519:
+            key.verify(signature, data)
+        else:
+            key.verify(signature, data, SCHEME(hashes.SHA256()))
+        return True
+    return False
+
+
+def algorithm_of(public_pem: bytes) -> str | None:
+    """How a key signs; None for one that signs no evidence. Raises: ValueError if it is none."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
     key = _public(public_pem)
-    with suppress(InvalidSignature):
-        if algorithm == ED25519 and isinstance(key, ed25519.Ed25519PublicKey):
-            key.verify(signature, data)
-            return True
-        if algorithm == ECDSA and isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1":
-            key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
-            return True
-        raise ValueError(f"the key is none for {algorithm}")
-    return False
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return ED25519
+    return ECDSA if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp256r1" else None
 
 
 def public_pem_of(der: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from exporters.clock import Clock
 from exporters.errors import LastcopyError, RunError, TransientError
 from retention.evidence.errors import EvidenceKeyError
-from retention.evidence.keys import ECDSA, fingerprint_of, public_pem_of
+from retention.evidence.keys import ECDSA, algorithm_of, fingerprint_of, public_pem_of, verify_signature
 from retention.evidence.patience import tried
 
 _AGAIN = frozenset(
@@ -32,16 +32,24 @@ class KmsSigner:
     algorithm: str = ECDSA
 
     def sign(self, data: bytes) -> bytes:
-        """See `Signer.sign`: DER."""
-        answer = _asked(
-            self._client.sign,
-            self._clock,
-            KeyId=self._key_id,
-            Message=hashlib.sha256(data).digest(),
-            MessageType="DIGEST",
-            SigningAlgorithm="ECDSA_SHA_256",
+        """See `Signer.sign`: DER. What comes is checked: some stand-ins for KMS hash a digest again, and take any length raw."""
+        for kind, message in (("DIGEST", hashlib.sha256(data).digest()), ("RAW", data)):
+            answer = _asked(
+                self._client.sign,
+                self._clock,
+                KeyId=self._key_id,
+                Message=message,
+                MessageType=kind,
+                SigningAlgorithm="ECDSA_SHA_256",
+            )
+            signature = bytes(answer["Signature"])
+            if verify_signature(ECDSA, self.public_pem, signature, data):
+                return signature
+        raise RunError(
+            "the signature that AWS KMS made does not hold",
+            code="signature_wrong",
+            action="Run it again; if it stays so, use another key. The package was not signed, and is none.",
         )
-        return bytes(answer["Signature"])
 
 
 def kms_signer(key_id: str, region: str | None, clock: Clock) -> KmsSigner:
@@ -63,13 +71,13 @@ def kms_signer(key_id: str, region: str | None, clock: Clock) -> KmsSigner:
             action="Set store.region or AWS_REGION, or name the key by its ARN.",
         ) from None
     found = _asked(client.get_public_key, clock, KeyId=key_id)
-    if found.get("KeySpec") != "ECC_NIST_P256" or found.get("KeyUsage") != "SIGN_VERIFY":
+    pem = public_pem_of(bytes(found["PublicKey"]))
+    if algorithm_of(pem) != ECDSA or found.get("KeyUsage") != "SIGN_VERIFY":
         raise EvidenceKeyError(
-            f"evidence.key: the key of KMS is of the kind {found.get('KeySpec')}, {found.get('KeyUsage')}",
+            "evidence.key: the key of KMS is none that signs by ECDSA on P-256",
             code="evidence_key_kind",
             action="Make one of the kind ECC_NIST_P256 for SIGN_VERIFY, and name it.",
         )
-    pem = public_pem_of(bytes(found["PublicKey"]))
     return KmsSigner(pem, fingerprint_of(pem), client, key_id, clock)
 
 

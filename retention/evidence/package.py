@@ -45,7 +45,7 @@ _IN_MEMORY = 1 << 20
 class Surroundings:
     """What of the store, beside the bags, the package names by SHA-256."""
 
-    root: str
+    lastcopy_json: str
     runs: dict[str, str]
     journal: JsonObject
 
@@ -122,7 +122,7 @@ def completed(
         "algorithm": "sha256",
         "files": {name: sha256 for name, sha256 in sums.items() if name not in NOT_NAMED},
         "bags": [_bag_row(bag, veil) for bag in contents.bags],
-        "root": surroundings.root,
+        "lastcopy_json": surroundings.lastcopy_json,
         "runs": surroundings.runs,
         "journal": surroundings.journal,
     }

@@ -1,7 +1,7 @@
 """The report as one HTML page that needs nothing else.
 
-Rules of this file: no script, nothing remote, and a Content-Security-Policy that says so; every text is escaped; what has no UTF-8
-stands as `\\udXXX`. Readable on a phone, in the dark, on paper, and by a screen reader. Source: design §8, §10.
+Rules of this file: no script, nothing remote, and a Content-Security-Policy that says so; every text is escaped; what has no
+UTF-8 stands as `\\udXXX`. Readable on a phone, in the dark, on paper, and by a screen reader. Source: design §8, §10.
 """
 
 from collections.abc import Mapping

@@ -1,10 +1,10 @@
 """The report as a PDF: the same chapters, each on a page of its own, with bookmarks and page numbers.
 
-Rules of this file: the same document gives the same bytes; every text goes through `pdf_text`; tables are cut earlier than in HTML
-and say where the rest is, so that a PDF stays small whatever the tenant. Source: design §8; dependencies.md §4.
+Rules of this file: the same document gives the same bytes; every text goes through `pdf_text`; tables are cut earlier than in
+HTML and say where the rest is, so that a PDF stays small whatever the tenant. Source: design §8; dependencies.md §4.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from retention.evidence.blocks import Banner, Block, Chapter, Chart, Code, Facts, Lines, Shape, Table, Words
@@ -26,10 +26,12 @@ _CHARACTERS: Final = 1_200
 _COLOURS: Final = {
     "plain": "#1b1f24", "ink": "#1b1f24", "mono": "#1b1f24", "weak": "#57606a", "line": "#d0d7de", "good": "#1a7f37",
     "doubtful": "#8a5a00", "bad": "#b42318", "calm": "#b6d7bf", "risk": "#e0876f", "gone": "#6e7781", "edge": "#8c959f",
+    "paper": "#ffffff",
 }  # fmt: skip
 _MARGIN: Final = 45.0
-_WIDTH: Final = 595.2756 - 2 * _MARGIN
-"""What stands between the margins of an A4 page, in points."""
+_INSIDE: Final = 6.0
+_WIDTH: Final = 595.2756 - 2 * _MARGIN - 2 * _INSIDE
+"""What stands between the margins of an A4 page, and inside of the frame that reportlab puts there, in points."""
 
 
 def pdf_pages(document: Mapping[str, Any], seal: Seal, out: BinaryIO) -> None:
@@ -59,12 +61,12 @@ def pdf_pages(document: Mapping[str, Any], seal: Seal, out: BinaryIO) -> None:
         canvas.saveState()
         canvas.setFont(REGULAR, 7.5)
         canvas.setFillColor(_COLOURS["weak"])
-        canvas.drawString(_MARGIN, 30, _fitting(canvas, foot, _WIDTH - 60))
-        canvas.drawRightString(_MARGIN + _WIDTH, 30, f"page {canvas.getPageNumber()}")
+        canvas.drawString(_MARGIN + _INSIDE, 30, _fitting(canvas, foot, _WIDTH - 60))
+        canvas.drawRightString(_MARGIN + _INSIDE + _WIDTH, 30, f"page {canvas.getPageNumber()}")
         if head:
             canvas.setFont(BOLD, 8)
             canvas.setFillColor(_COLOURS["doubtful"])
-            canvas.drawString(_MARGIN, A4[1] - 34, head)
+            canvas.drawString(_MARGIN + _INSIDE, A4[1] - 34, head)
         canvas.restoreState()
 
     styles = _Styles()
@@ -88,13 +90,15 @@ class _Styles:
 
     def of(self, style: str, place: str = "body") -> "ParagraphStyle":
         """place: body, cell, head (of a table), title, h2, h3, banner."""
+        from reportlab.lib.colors import HexColor
         from reportlab.lib.styles import ParagraphStyle
 
         found = self._made.get((style, place))
         if found is None:
             size, leading, font = {
                 "body": (9.2, 12.6, REGULAR), "cell": (7.4, 9.4, REGULAR), "head": (7.4, 9.4, BOLD), "title": (17, 21, BOLD),
-                "h2": (14, 18, BOLD), "h3": (10.5, 14, BOLD), "banner": (20, 25, BOLD), "term": (9, 12, BOLD), "name": (15, 20, REGULAR),
+                "h2": (14, 18, BOLD), "h3": (10.5, 14, BOLD), "banner": (20, 25, BOLD), "term": (9, 12, BOLD),
+                "name": (15, 20, REGULAR),
             }[place]  # fmt: skip
             if style == "mono":
                 font, size = MONO, size * 0.92
@@ -103,7 +107,7 @@ class _Styles:
                 fontName=font,
                 fontSize=size,
                 leading=leading,
-                textColor=_COLOURS.get(style, _COLOURS["plain"]),
+                textColor=HexColor(_COLOURS.get(style, _COLOURS["plain"])),
                 spaceAfter=0 if place in {"cell", "head", "term"} else 4,
                 spaceBefore=10 if place == "h3" else 0,
                 splitLongWords=1,
@@ -122,9 +126,13 @@ class _Styles:
 
     def front(self, title: str, document: Mapping[str, Any]) -> "Iterator[Flowable]":
         """What stands above the first chapter."""
+        from reportlab.platypus import Spacer
+
         yield self.paragraph(title, place="name")
-        made = f"Report {document['report_id']}, made {instant(document['generated_at'])} by Lastcopy {document['generator']['version']}."
+        version = document["generator"]["version"]
+        made = f"Report {document['report_id']}, made {instant(document['generated_at'])} by Lastcopy {version}."
         yield self.paragraph(f"{made} The record is evidence.json; this says the same for people.", "weak")
+        yield Spacer(1, 6)
 
 
 def _flowables(chapter: Chapter, styles: _Styles) -> "Iterator[Flowable]":
@@ -144,7 +152,7 @@ def _flowables(chapter: Chapter, styles: _Styles) -> "Iterator[Flowable]":
 def _bookmark(chapter: Chapter) -> "Flowable":
     from reportlab.platypus import Flowable
 
-    class Bookmark(Flowable):  # type: ignore[misc]
+    class Bookmark(Flowable):
         """An entry of the outline, where it stands."""
 
         def wrap(self, *_: float) -> tuple[float, float]:
@@ -175,7 +183,7 @@ def _block(block: Block, styles: _Styles) -> "Iterator[Flowable]":
         yield Preformatted(shown_lines(block.text), styles.of("mono"), maxLineLength=100)
     elif isinstance(block, Chart):
         yield _drawing(block)
-        yield from (styles.paragraph(line, "weak", "cell") for line in block.words[:4])
+        yield from (styles.paragraph(line, "weak", "cell") for line in block.words if block.is_told)
 
 
 def shown_lines(text: str) -> str:
@@ -225,7 +233,7 @@ def _table(block: Table, styles: _Styles) -> "Iterator[Flowable]":
 
     yield styles.paragraph(block.caption, place="term")
     whole = sum(block.widths)
-    rows: list[Sequence[Any]] = [[styles.paragraph(name, place="head") for name in block.header]]
+    rows: list[list[Any]] = [[styles.paragraph(name, place="head") for name in block.header]]
     for row in block.rows[:ROWS]:
         rows.append([styles.paragraph(cell.text, cell.style, "cell") for cell in row])
     yield Grid(
@@ -257,15 +265,16 @@ def _shape(shape: Shape, scale: float, height: float) -> Any:
     from reportlab.lib.colors import HexColor
 
     colour = HexColor(_COLOURS[shape.role])
+    x, y, w, h = (value * scale for value in (shape.x, height - shape.y, shape.w, shape.h))
+    made: Any
     if shape.kind == "box":
-        return Rect(
-            shape.x * scale, (height - shape.y - shape.h) * scale, shape.w * scale, shape.h * scale, fillColor=colour, strokeColor=None
-        )  # fmt: skip
-    if shape.kind == "line":
-        return Line(
-            shape.x * scale, (height - shape.y) * scale, shape.w * scale, (height - shape.h) * scale, strokeColor=colour, strokeWidth=0.7
-        )  # fmt: skip
-    return String(
-        shape.x * scale, (height - shape.y) * scale, shown(shape.text), fontName=REGULAR, fontSize=10.5 * scale,
-        fillColor=HexColor(_COLOURS["ink"]), textAnchor=shape.anchor,
-    )  # fmt: skip
+        made = Rect(x, y - h, w, h)
+        made.fillColor, made.strokeColor = colour, None
+    elif shape.kind == "line":
+        made = Line(x, y, w, (height - shape.h) * scale)
+        made.strokeColor, made.strokeWidth = colour, 0.7
+    else:
+        made = String(x, y, shown(shape.text))
+        made.fontName, made.fontSize, made.fillColor = REGULAR, 10.5 * scale, HexColor(_COLOURS["ink"])
+        made.textAnchor = shape.anchor
+    return made

@@ -1,15 +1,15 @@
 """Text that a PDF can show: characters of the font that is embedded, and an escape for every other one.
 
 Rules of this file: never a box, never a character left out. What the font lacks (Chinese, Japanese, Korean, most emoji), and what
-would have to be shaped or run from right to left (Hebrew, Arabic, scripts of India), stands as `\\u4e2d`; HTML and CSV have it as it
-is. Source: design §8; docs/decisions/0097.
+would have to be shaped or run from right to left (Hebrew, Arabic, scripts of India), stands as `\\u4e2d`; HTML and CSV have it
+as it is. Source: design §8; docs/decisions/0097.
 """
 
 import unicodedata
 from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from xml.sax.saxutils import escape
 
 REGULAR, BOLD, MONO = "LastcopySans", "LastcopySansBold", "Courier"
@@ -19,8 +19,8 @@ _LATIN = 0x17F
 
 
 def register_fonts() -> None:
-    """Make the fonts known to reportlab: DejaVu Sans, which ships with us, and Vera Bold, which ships with reportlab, for headings of
-    ours."""
+    """Make the fonts known to reportlab: DejaVu Sans, which ships with us, and Vera Bold, which ships with reportlab, for
+    headings of ours."""
     import reportlab
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
@@ -63,7 +63,8 @@ def _glyphs() -> frozenset[int]:
     from reportlab.pdfbase import pdfmetrics
 
     register_fonts()
-    return frozenset(pdfmetrics.getFont(REGULAR).face.charToGlyph)
+    font: Any = pdfmetrics.getFont(REGULAR)
+    return frozenset(font.face.charToGlyph)
 
 
 def _escaped(character: str) -> str:

@@ -15,6 +15,7 @@ from retention.evidence.canonical import parsed
 from retention.evidence.chain import DOCUMENT, REPORTED, SIGNATURE
 from retention.evidence.keys import fingerprint_of, verify_signature
 from retention.evidence.package import PUBLIC_KEY
+from retention.evidence.shape import require_shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,13 @@ def read_signed(store: Store, place: str) -> Signed | None:
     try:
         data, signature, key = (store.read(f"{place}{name}") for name in (DOCUMENT, SIGNATURE, PUBLIC_KEY))
         document = parsed(data)
+        require_shape(document)
         if not verify_signature(str(document.get("signature_algorithm")), key, signature, data):
             return None
         about = document["package"]
         evidence = hashlib.sha256(data).hexdigest()
         return Signed(str(about["name"]), evidence, fingerprint_of(key), about["previous"], about["full"])
-    except (ObjectMissingError, ValueError, KeyError, TypeError):
+    except (ObjectMissingError, ValueError):
         return None
 
 

@@ -7,6 +7,7 @@ from exporters.outcomes import CAUSES
 from retention.classes import CLASSES
 from retention.evidence.words import SOURCE
 from retention.findings import REASONS
+from retention.policy import load_policy, references
 
 _EDISCOVERY = "eDiscovery, before access_ends"
 _AGAIN = "lastcopy export, once more; accept it if it stays"
@@ -47,9 +48,11 @@ def alternative_of(code: str) -> str:
 
 
 def fixed_sentences() -> frozenset[str]:
-    """Every sentence of ours that may stand in a document as a whole string, and names nobody."""
+    """Every sentence of ours, and of the built-in policy, that may stand in a document as a whole string; none names anybody."""
     found = {*ALTERNATIVES.values(), alternative_of(""), *REASONS.values(), SOURCE}
     found |= {cause.reason for cause in CAUSES.values()}
     for one in CLASSES.values():
         found |= {one.title, one.why, one.alternative}
+    policy = load_policy()
+    found |= {page.title for page in policy.sources.values()} | {reference for _, reference in references(policy)}
     return frozenset(found - {""})

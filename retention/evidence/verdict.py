@@ -1,7 +1,7 @@
 """Is the copy whole? One rule, from the document alone, so that whoever has the document can apply it again.
 
-Rules of this file: pure; a reason is a code, a number and the places that it is about: the sentence for it stands here, never in the
-document. The rule is never kinder than `export`, `verify` or `ready`: what any of them would hold against a copy is a reason
+Rules of this file: pure; a reason is a code, a number and the places that it is about: the sentence for it stands here, never in
+the document. The rule is never kinder than `export`, `verify` or `ready`: what any of them would hold against a copy is a reason
 here. Source: retention-domain §6 (page 1); docs/decisions/0095.
 
     judged = judge(document, max_age, verify_age)      # {"result": "with exceptions", "reasons": [{"code", "severity", …}]}
@@ -15,6 +15,8 @@ from exporters.bag.formats import JsonObject
 from exporters.results import COVERED, IN_PART, NEVER, NOT_ASKED, NOT_REACHABLE
 
 COMPLETE, EXCEPTED, INCOMPLETE = "complete", "with exceptions", "incomplete"
+STANDS, NAMED = "incomplete", "exception"
+"""What a reason makes of the verdict: it stands in the way of everything, or all that it means is named."""
 PLACES = 5
 """Places that a reason names; the number says how many there are."""
 
@@ -35,117 +37,123 @@ class Sentence(NamedTuple):
 
 
 REASONS: Final[Mapping[str, Sentence]] = {
-    "nothing_copied": Sentence(INCOMPLETE, "The store holds no copy of any source.", "lastcopy export"),
+    "nothing_copied": Sentence(STANDS, "The store holds no copy of any source.", "lastcopy export"),
     "no_whole_run": Sentence(
-        INCOMPLETE, "No export has gone through all sources to its end.", "lastcopy export, without --source"
+        STANDS, "No export has gone through all sources to its end.", "lastcopy export, without --source"
     ),
-    "last_run_not_ended": Sentence(INCOMPLETE, "Newest exports that were cut off, without an end:", "lastcopy export"),
-    "last_run_stopped": Sentence(
-        INCOMPLETE, "The last export over all sources did not get to its end.", "lastcopy export"
-    ),
-    "last_run_failed": Sentence(INCOMPLETE, "The last export failed (exit 1).", "lastcopy export"),
+    "last_run_not_ended": Sentence(STANDS, "Newest exports that were cut off, without an end:", "lastcopy export"),
+    "last_run_stopped": Sentence(STANDS, "The last export over all sources did not get to its end.", "lastcopy export"),
+    "last_run_failed": Sentence(STANDS, "The last export failed (exit 1).", "lastcopy export"),
     "run_record_differs": Sentence(
-        INCOMPLETE, "Runs whose record is missing, or not the one that they wrote:", "lastcopy verify"
+        STANDS, "Runs whose record is missing, or not the one that they wrote:", "lastcopy verify"
     ),
     "fold_damaged": Sentence(
-        INCOMPLETE, "Bags with tag files that are not as they were written:", "lastcopy verify, then restore them"
+        STANDS, "Bags with tag files that are not as they were written:", "lastcopy verify, then restore them"
     ),
     "ledger_damaged": Sentence(
-        INCOMPLETE, "Bags with a ledger that is not as it was written:", "lastcopy verify, then restore it"
+        STANDS, "Bags with a ledger that is not as it was written:", "lastcopy verify, then restore it"
     ),
-    "no_fold": Sentence(INCOMPLETE, "Sources whose bag has no contents:", "lastcopy export"),
-    "bag_open": Sentence(INCOMPLETE, "Bags that are open, so that no manifest names what came last:", "lastcopy fold"),
+    "no_fold": Sentence(STANDS, "Sources whose bag has no contents:", "lastcopy export"),
+    "bag_open": Sentence(STANDS, "Bags that are open, so that no manifest names what came last:", "lastcopy fold"),
     "counts_differ_from_rows": Sentence(
-        INCOMPLETE, "Bags that state other counts than their rows have:", "lastcopy verify"
+        STANDS, "Bags that state other counts than their rows have:", "lastcopy verify"
     ),
-    "no_run_tells": Sentence(INCOMPLETE, "Bags of which no run tells anything:", "lastcopy export"),
-    "pending": Sentence(INCOMPLETE, "Items that are listed and not copied yet:", "lastcopy export"),
-    "not_reconciled": Sentence(
-        INCOMPLETE, "Sources with counts by the service that no row explains:", "lastcopy export"
-    ),
+    "no_run_tells": Sentence(STANDS, "Bags of which no run tells anything:", "lastcopy export"),
+    "pending": Sentence(STANDS, "Items that are listed and not copied yet:", "lastcopy export"),
+    "not_reconciled": Sentence(STANDS, "Sources with counts by the service that no row explains:", "lastcopy export"),
     "exceptions_open": Sentence(
-        INCOMPLETE, "Items that could not be copied, accepted by nobody:", "chapter 6; lastcopy accept CODE"
+        STANDS, "Items that could not be copied, accepted by nobody:", "chapter 6; lastcopy accept CODE"
     ),
     "findings_open": Sentence(
-        INCOMPLETE, "Findings about whole sources, accepted by nobody:", "chapter 6; lastcopy accept CODE"
+        STANDS, "Findings about whole sources, accepted by nobody:", "chapter 6; lastcopy accept CODE"
     ),
     "coverage_open": Sentence(
-        INCOMPLETE,
+        STANDS,
         "Classes of content copied in part or not reachable, accepted by nobody:",
         "chapter 4; lastcopy accept CLASS",
     ),
     "coverage_unknown": Sentence(
-        INCOMPLETE, "States of coverage that this version does not know:", "use the Lastcopy that made the copy"
+        STANDS, "States of coverage that this version does not know:", "use the Lastcopy that made the copy"
     ),
-    "not_verified": Sentence(INCOMPLETE, "Bags that were not read in full as they are now:", "lastcopy verify"),
+    "not_verified": Sentence(STANDS, "Bags that were not read in full as they are now:", "lastcopy verify"),
     "verification_differs": Sentence(
-        INCOMPLETE, "Bags that the last verification found not to be as they must:", "lastcopy verify"
+        STANDS, "Bags that the last verification found not to be as they must:", "lastcopy verify"
     ),
     "root_differs": Sentence(
-        INCOMPLETE, "Objects beside the bags that are missing, changed or unexpected:", "lastcopy verify"
+        STANDS, "Objects beside the bags that are missing, changed or unexpected:", "lastcopy verify"
     ),
     "restore_failed": Sentence(
-        INCOMPLETE, "Items of the last test restore that could not be opened:", "lastcopy restore --drill N"
+        STANDS, "Items of the last test restore that could not be opened:", "lastcopy restore --drill N"
     ),
-    "disposed": Sentence(EXCEPTED, "Bags that were disposed of, each with a certificate:", "chapter 12"),
-    "exceptions_accepted": Sentence(EXCEPTED, "Items that could not be copied, which a person accepted:", "chapter 6"),
-    "findings_accepted": Sentence(EXCEPTED, "Findings about whole sources, which a person accepted:", "chapter 6"),
+    "disposed": Sentence(NAMED, "Bags that were disposed of, each with a certificate:", "chapter 12"),
+    "exceptions_accepted": Sentence(NAMED, "Items that could not be copied, which a person accepted:", "chapter 6"),
+    "findings_accepted": Sentence(NAMED, "Findings about whole sources, which a person accepted:", "chapter 6"),
     "coverage_accepted": Sentence(
-        EXCEPTED, "Classes of content that are not covered in full, which a person accepted:", "chapter 4"
+        NAMED, "Classes of content that are not covered in full, which a person accepted:", "chapter 4"
     ),
-    "sources_not_asked": Sentence(EXCEPTED, "Sources that the configuration leaves out:", "chapter 2"),
-    "kinds_not_asked": Sentence(EXCEPTED, "Kinds of sources that the configuration leaves out:", "chapter 2"),
-    "classes_not_asked": Sentence(EXCEPTED, "Classes of content that the configuration does not ask for:", "chapter 4"),
+    "sources_not_asked": Sentence(NAMED, "Sources that the configuration leaves out:", "chapter 2"),
+    "kinds_not_asked": Sentence(NAMED, "Kinds of sources that the configuration leaves out:", "chapter 2"),
+    "classes_not_asked": Sentence(NAMED, "Classes of content that the configuration does not ask for:", "chapter 4"),
     "never_possible": Sentence(
-        EXCEPTED,
+        NAMED,
         "Classes of content that no application can copy, of which nobody has taken note:",
         "chapter 4; lastcopy accept CLASS",
     ),
     "bytes_differ": Sentence(
-        EXCEPTED, "Files kept with bytes other than the service's own hash or size says:", "chapter 7"
+        NAMED, "Files kept with bytes other than the service's own hash or size says:", "chapter 7"
     ),
     "verified_long_ago": Sentence(
-        EXCEPTED, "Bags last read in full longer ago than ready.verify_age allows:", "lastcopy verify"
+        NAMED, "Bags last read in full longer ago than ready.verify_age allows:", "lastcopy verify"
     ),
     "gap": Sentence(
-        EXCEPTED,
+        NAMED,
         "What changed in the tenant after the last export over all sources is not in the copy.",
         "lastcopy export, while the tenant can be reached",
     ),
     "no_clock": Sentence(
-        EXCEPTED, "No subscription is tracked: until when the original is safe is not known.", "lastcopy track"
+        NAMED, "No subscription is tracked: until when the original is safe is not known.", "lastcopy track"
     ),
     "not_ready": Sentence(
-        EXCEPTED, "When it was last asked, lastcopy ready said no. Its reasons:", "lastcopy ready; chapter 9"
+        NAMED, "When it was last asked, lastcopy ready said no. Its reasons:", "lastcopy ready; chapter 9"
     ),
     "ready_not_asked": Sentence(
-        EXCEPTED, "Since the last export nobody has asked whether the tenant may be cancelled.", "lastcopy ready"
+        NAMED, "Since the last export nobody has asked whether the tenant may be cancelled.", "lastcopy ready"
     ),
 }
 """What each reason says. Those that make a copy incomplete come first."""
 
+_ABOUT_CLASSES: Final = frozenset(
+    {
+        "classes_not_asked",
+        "coverage_accepted",
+        "coverage_open",
+        "coverage_unknown",
+        "kinds_not_asked",
+        "never_possible",
+        "not_ready",
+    }
+)
 _Found = Iterator[tuple[str, int, Iterable[str]]]
 """(code, number, places)."""
 
 
 def judge(document: Mapping[str, Any], max_age: timedelta, verify_age: timedelta) -> JsonObject:
     """`verdict` of the document."""
-    reasons = [
-        {"code": code, "severity": REASONS[code].severity, "count": number, "places": sorted(set(places))[:PLACES]}
-        for found in (_of_runs, _of_bags, _of_contents, _of_coverage, _of_proof, _of_scope)
-        for code, number, places in found(document)
-        if number
-    ]
-    reasons += [
-        {"code": code, "severity": REASONS[code].severity, "count": number, "places": sorted(set(places))[:PLACES]}
-        for code, number, places in _of_time(document, max_age, verify_age)
-        if number
-    ]
+    found = [*_of_runs(document), *_of_bags(document), *_of_contents(document), *_of_coverage(document)]
+    found += [*_of_proof(document), *_of_scope(document), *_of_time(document, max_age, verify_age)]
     order = list(REASONS)
-    reasons.sort(key=lambda reason: order.index(str(reason["code"])))
+    reasons = [_reason(*one) for one in sorted(found, key=lambda one: order.index(one[0])) if one[1]]
     severities = {reason["severity"] for reason in reasons}
-    result = INCOMPLETE if INCOMPLETE in severities else EXCEPTED if severities else COMPLETE
+    result = INCOMPLETE if STANDS in severities else EXCEPTED if severities else COMPLETE
     return {"result": result, "reasons": reasons}
+
+
+def _reason(code: str, number: int, places: Iterable[str]) -> JsonObject:
+    """classes: the names of classes or codes, where the reason is about those and not about places."""
+    named = sorted(set(places))
+    if code in _ABOUT_CLASSES:
+        return {"code": code, "severity": REASONS[code].severity, "count": number, "places": [], "classes": named}
+    return {"code": code, "severity": REASONS[code].severity, "count": number, "places": named[:PLACES], "classes": []}
 
 
 def sentence_of(reason: Mapping[str, Any]) -> str:
@@ -208,7 +216,7 @@ def _of_coverage(document: Mapping[str, Any]) -> _Found:
     yield "coverage_unknown", len(is_strange), is_strange
     for code, is_accepted in (("coverage_open", False), ("coverage_accepted", True)):
         some = [row for row in lacking if bool(row["accepted_by"]) is is_accepted]
-        yield code, len({row["class"] for row in some}), (f"{row['principal']}: {row['class']}" for row in some)
+        yield code, len({row["class"] for row in some}), (row["class"] for row in some)
     left_out = {row["class"] for row in rows if row["status"] == NOT_ASKED}
     yield "classes_not_asked", len(left_out), left_out
     beyond = {row["class"] for row in rows if row["status"] == NEVER and not row["accepted_by"]}
