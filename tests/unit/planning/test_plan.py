@@ -1,4 +1,4 @@
-"""`lastcopy plan` against the rehearsal tenant: what there is, from where it is known, when to begin, and what is written down."""
+"""`lastcopy plan` against the rehearsal tenant: what there is, how it is known, when to begin, and what is written down."""
 
 import json
 from collections.abc import Iterator
