@@ -1,6 +1,7 @@
 """`lastcopy plan`. Rules of this file: parsing, calling and showing. Source: design §6, retention-domain §7."""
 
 import argparse
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -178,10 +179,13 @@ def _instant(at: "datetime") -> str:
 
 
 def _long(seconds: float) -> str:
-    """4 d 05 h, 3 h 20 min, 12 min, 5 s."""
-    from retention.cli.progress import duration_text
-
+    """4 d 05 h, 3 h 20 min, 12 min, 68 s."""
+    if seconds < 120:
+        return f"{math.ceil(seconds)} s"
+    if seconds < 2 * 3600:
+        return f"{round(seconds / 60)} min"
     if seconds < 48 * 3600:
-        return duration_text(seconds)
+        minutes = round(seconds / 60)
+        return f"{minutes // 60} h {minutes % 60:02} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24:02} h"

@@ -28,13 +28,16 @@ RESERVE: Final = timedelta(days=2)
 USABLE: Final = 0.8
 USABLE_BEST, USABLE_WORST = 0.9, 0.5
 LINE_SHARE: Final = 0.7
-_LINE_BEST, _LINE_WORST = 0.95, 0.45
+_LINE_BEST, _LINE_WORST, _LINE_MOST = 0.95, 0.45, 1.05
 _QUICK, _SLOW = 0.75, 1.6
 """What a request may take, against what it is expected to."""
 MOST_OVER_LEAST: Final = 3.0
 """A wider range would tell nobody anything."""
 DAY_SECONDS: Final = 86_400.0
 _MINUTE: Final = timedelta(minutes=1)
+_UNITS: Final = {cost: price.units for cost, price in limits.PRICES.items()}
+_AGED: Final = DAY_SECONDS / 2
+"""What was spent in the last day comes back within one: in the middle of it, at best."""
 
 
 @dataclass(slots=True)
@@ -72,12 +75,11 @@ class Files:
     @property
     def units(self) -> float:
         """Resource units of all of it."""
-        prices = {cost: limits.PRICES[cost].units for cost in limits.Cost}
         return (
-            (self.downloads + self.versions) * prices[limits.Cost.DOWNLOAD]
-            + self.pages * prices[limits.Cost.DELTA_WITH_TOKEN]
-            + self.listings * prices[limits.Cost.LISTING]
-            + self.permissions * prices[limits.Cost.PERMISSIONS]
+            (self.downloads + self.versions) * _UNITS[limits.Cost.DOWNLOAD]
+            + self.pages * _UNITS[limits.Cost.DELTA_WITH_TOKEN]
+            + self.listings * _UNITS[limits.Cost.LISTING]
+            + self.permissions * _UNITS[limits.Cost.PERMISSIONS]
             + self.others
         )
 
@@ -135,7 +137,7 @@ class Rates:
         return replace(
             self,
             usable=min(1.0, self.usable * USABLE_BEST / USABLE),
-            line_share=min(1.0, self.line_share * _LINE_BEST / LINE_SHARE),
+            line_share=min(_LINE_MOST, self.line_share * _LINE_BEST / LINE_SHARE),
             latency=self.latency * _QUICK,
             file_latency=self.file_latency * _QUICK,
             composing=self.composing * _QUICK,
@@ -212,10 +214,6 @@ def units_seconds(units: float, rates: Rates) -> tuple[float, float]:
             rates.usable * rates.minute_units
         )
     return by_minute, (units + rates.spent) / a_day * DAY_SECONDS
-
-
-_AGED: Final = DAY_SECONDS / 2
-"""What was spent in the last day comes back within one: in the middle of it, at best."""
 
 
 def estimate(work: Work, rates: Rates) -> Estimate:

@@ -1,14 +1,15 @@
 """What the store holds already of a source: its own counts, as they were when its bag was last folded.
 
-Rules of this file: two small reads a bag, no ledger; a bag that was never folded, or whose files cannot be read, holds nothing
+Rules of this file: three small reads a bag, no ledger; a bag that was never folded, or whose files cannot be read, holds nothing
 that a plan may take off. Source: design §4 (fold); docs/formats.md.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exporters.bag.formats import HEAD, RECONCILIATION, load_json
+from exporters.bag.formats import BAG_INFO, HEAD, RECONCILIATION, load_json
 from exporters.sharepoint.described import CURSOR as SITE_CURSOR
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
@@ -23,7 +24,7 @@ _WALKED = frozenset({"folders", "threads", SITE_CURSOR})
 class Held:
     """Of one bag. settled: items that are copied, or excepted, so that nothing is owed of them; messages, files: those of them
     that are; pending: items that are owed; is_listed: whether the source was listed to its end, so that `pending` is all that was
-    owed `at` that time."""
+    owed `at` that time; bytes: of its payload."""
 
     settled: int = 0
     messages: int = 0
@@ -31,6 +32,7 @@ class Held:
     pending: int = 0
     is_listed: bool = False
     at: str = ""
+    bytes: int = 0
 
 
 NOTHING = Held()
@@ -49,9 +51,16 @@ def held_of(store: Store, bag: str) -> Held:
             int(counted["counts"]["pending"]),
             is_listed=_is_listed(head),
             at=str(head.get("at") or ""),
+            bytes=_payload(store.read(f"{bag}/{BAG_INFO}")),
         )
     except (ObjectMissingError, ValueError, KeyError, TypeError, AttributeError):
         return NOTHING
+
+
+def _payload(info: bytes) -> int:
+    """Bytes of the payload, as `bag-info.txt` says it: `Payload-Oxum: BYTES.FILES`."""
+    found = re.search(rb"^Payload-Oxum: (\d+)\.\d+", info, re.MULTILINE)
+    return int(found[1]) if found is not None else 0
 
 
 def _settled(outcomes: Mapping[str, int]) -> int:

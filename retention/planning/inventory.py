@@ -30,7 +30,7 @@ from exporters.undiscovered import Undiscovered, Without
 from retention.config import Config
 from retention.planning.held import NOTHING, Held, held_of
 from retention.planning.listing import Asked, Means, ask
-from retention.planning.quantities import Quantity
+from retention.planning.quantities import Certainty, Quantity
 from retention.planning.usage_reports import PERMISSION, REPORTS, Usage, read_report
 from retention.selection import Names, chosen, is_asked, kinds_asked, kinds_of, means
 from retention.settings import SourcesSettings
@@ -79,6 +79,7 @@ class Notes:
     by_report: list[str] = field(default_factory=list)
     why_not: dict[str, str] = field(default_factory=dict)
     lacks_permission: bool = False
+    is_concealed: bool = False
     left_out: int = 0
     users: Quantity = field(default_factory=lambda: Quantity.unknown("not asked for"))
 
@@ -180,6 +181,7 @@ class Inventory:
             )
             return None
         if report.is_concealed:
+            self.notes.is_concealed = True
             return (Usage(None, *_told(row)) for row in report.rows)
         return report.rows
 
@@ -277,13 +279,12 @@ class Inventory:
         has_archive: bool = False,
         owner: str | None = None,
     ) -> Counted:
-        left = left_of(asked, held, kind)
-        there = asked.items.value or 0
-        share = left / there if there else 0.0
+        left, items = left_of(asked, held, kind), items_of(asked, held)
+        share = left / items.value if items.value else 0.0
         return Counted(
             kind,
             label,
-            asked.items,
+            items,
             asked.bytes,
             left,
             round((asked.bytes.value or 0) * min(share, 1.0)),
@@ -329,8 +330,19 @@ def left_of(asked: Asked, held: Held, kind: SourceKind) -> int:
     if not held.is_listed:
         return max(held.pending, there - of_kind)
     known = of_kind + held.pending
-    is_more = there > known if asked.items.certainty == "exact" else there > BAND * known
+    if not asked.is_counted:
+        size = asked.bytes.value or 0
+        grown = there * (1 - held.bytes / size) if size > BAND * held.bytes and kind is not SourceKind.MAIL else 0.0
+        return held.pending + round(grown)
+    is_more = there > known if asked.items.certainty is Certainty.EXACT else there > BAND * known
     return held.pending + (there - known if is_more else 0)
+
+
+def items_of(asked: Asked, held: Held) -> Quantity:
+    """The number to show: where nobody counts the items, the copy's own listing knows best."""
+    if asked.is_counted or not held.is_listed:
+        return asked.items
+    return Quantity.estimated(held.settled + held.pending, f"the copy's own listing of {held.at[:10]}")
 
 
 def _told(row: Usage) -> tuple[int | None, int | None, bool, int, str]:
@@ -356,6 +368,6 @@ def better_with(notes: Notes) -> str:
             f"Grant {PERMISSION} (application permission of Microsoft Graph, with admin consent): then {len(REPORTS)} requests"
             " count the whole tenant, with the size of each mailbox, in place of some for each source."
         )
-    if any("conceals" in why for why in notes.why_not.values()):
-        return "Show names in usage reports (admin center, Settings, Org settings, Reports), so that they tell whose is what."
+    if notes.is_concealed or any("conceals" in why for why in notes.why_not.values()):
+        return "Show names in usage reports (admin center, Settings, Org settings, Reports), so that they tell what is whose."
     return ""

@@ -4,8 +4,9 @@ Rules of this file: a few requests a source, and no item is listed; what the ser
 named, or unknown. Source: graph.md §3.2, §5.1, §9.2 (cross-checks inside Graph).
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporters.graph.answers import identifier_of, number_of, object_of
 from exporters.graph.calls import segment
@@ -18,6 +19,7 @@ from retention.planning.quantities import Quantity
 FOLDERS = "counts of its folders"
 QUOTA = "quota of the drive"
 _FOLDER = {"$select": "id,totalItemCount,childFolderCount", "includeHiddenFolders": "true", "$top": "250"}
+_SEARCH = "#microsoft.graph.mailSearchFolder"
 _DEEPEST = 100
 THREAD_POSTS = 3
 """Posts of a conversation of a group: nobody counts them."""
@@ -35,12 +37,14 @@ class Means:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a source has. parts: folders, drives or lists that a run asks for one by one."""
+    """What a source has. parts: folders, drives or lists that a run asks for one by one; is_counted: whether somebody counted the
+    items; else their number follows from bytes, or from a mean."""
 
     items: Quantity
     bytes: Quantity
     parts: int = 1
     lists: int = 0
+    is_counted: bool = True
 
 
 def ask(graph: GraphSession, source: Source, means: Means) -> Asked:
@@ -66,6 +70,8 @@ def _mailbox(graph: GraphSession, source: Source, means: Means) -> Asked:
                     if folder is None or folder in seen:
                         continue
                     seen.add(folder)
+                    if row.get("@odata.type") == _SEARCH:
+                        continue  # a view of what lies elsewhere
                     folders += 1
                     items += number_of(row.get("totalItemCount")) or 0
                     if number_of(row.get("childFolderCount")):
@@ -81,7 +87,12 @@ def _group(graph: GraphSession, source: Source, means: Means) -> Asked:
     mailbox = Mailbox(graph, source.id, route="groups")
     threads = sum(len(page) for page in mailbox.pages("/threads", params={"$select": "id", "$top": "100"}))
     posts = Quantity.estimated(threads * THREAD_POSTS, f"conversations of the group, {THREAD_POSTS} posts each")
-    return Asked(posts, Quantity.estimated(threads * THREAD_POSTS * means.message, means.message_source), threads)
+    return Asked(
+        posts,
+        Quantity.estimated(threads * THREAD_POSTS * means.message, means.message_source),
+        threads,
+        is_counted=False,
+    )
 
 
 def _drive(graph: GraphSession, source: Source, means: Means) -> Asked:
@@ -98,7 +109,7 @@ def _site(graph: GraphSession, source: Source, means: Means) -> Asked:
     ]
     lists = sum(len(p) for p in graph.pages(f"{path}/lists", params={"$select": "id"}, cost=Cost.LISTING))
     found = _by_quota(drives, means)
-    return Asked(found.items, found.bytes, max(1, len(drives)), lists)
+    return replace(found, parts=max(1, len(drives)), lists=lists)
 
 
 def _by_quota(used: list[int | None], means: Means) -> Asked:
@@ -108,5 +119,7 @@ def _by_quota(used: list[int | None], means: Means) -> Asked:
         return Asked(Quantity.unknown(why), Quantity.unknown(why))
     size = sum({one for one in used if one is not None})
     return Asked(
-        Quantity.estimated(size / means.file, f"{QUOTA}, {means.file_source}"), Quantity.estimated(size, QUOTA)
+        Quantity.estimated(math.ceil(size / means.file), f"{QUOTA}, {means.file_source}"),
+        Quantity.estimated(size, QUOTA),
+        is_counted=False,
     )

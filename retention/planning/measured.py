@@ -15,6 +15,8 @@ from exporters.graph.limits import Scope
 from exporters.sources import SourceKind
 from retention.planning.feasibility import DAY_SECONDS, Rates
 
+BOX_REQUESTS: Final = 70
+"""For settings, rules, categories, calendars and the like of a mailbox, whatever is in it."""
 ENOUGH_REQUESTS: Final = 300
 ENOUGH_ITEMS: Final = 300
 LONG_ENOUGH_SECONDS: Final = 120.0
@@ -56,7 +58,7 @@ class Measured:
 
 @dataclass(slots=True)
 class _Run:
-    """One run's numbers. items, sizes, by kind of source: items copied, bytes received."""
+    """One run's numbers. items, sizes, sources, by kind of source: items copied, bytes received, how many."""
 
     seconds: float
     units: int
@@ -64,6 +66,7 @@ class _Run:
     composing: float
     items: dict[str, int] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
 
     def requests(self, *scopes: Scope) -> tuple[float, float]:
         """(how many, seconds together) of requests that these limits counted."""
@@ -92,7 +95,8 @@ def measured(records: Iterable[Mapping[str, Any]], asked: Mapping[str, Any], rat
     boxes = [run for run in runs if run.items.get(mail, 0) >= ENOUGH_ITEMS]
     messages = sum(run.items[mail] for run in boxes)
     if messages:
-        found.requests_per_item = sum(run.requests(Scope.EXCHANGE)[0] for run in boxes) / messages
+        asked_for = sum(run.requests(Scope.EXCHANGE)[0] - BOX_REQUESTS * run.sources[mail] for run in boxes)
+        found.requests_per_item = max(1.0, asked_for / messages)
         found.composing = sum(run.composing for run in boxes) / messages
         found.message_bytes = sum(run.sizes.get(mail, 0) for run in boxes) / messages
     drives = [run for run in runs if run.files >= ENOUGH_ITEMS]
@@ -115,6 +119,7 @@ def _read(record: Mapping[str, Any], asked: Mapping[str, Any]) -> _Run | None:
         run = _Run((ended - began).total_seconds(), units, took, composing)
         for row in record["sources"]:
             run.items[row["kind"]] = run.items.get(row["kind"], 0) + int(row["copied"])
+            run.sources[row["kind"]] = run.sources.get(row["kind"], 0) + 1
             run.sizes[row["kind"]] = run.sizes.get(row["kind"], 0) + int(row["bytes"])
     except (KeyError, TypeError, ValueError, AttributeError):
         return None  # of an older version, or damaged: `verify` tells of that

@@ -316,7 +316,7 @@ def _made(
         unasked=gathered.unasked,
         unasked_others=gathered.unasked_others,
         not_covered=not_covered(config),
-        unknown=_unknown(config, gathered),
+        unknown=_unknown(config, gathered, by_report=SourceKind.MAIL.value in inventory.notes.by_report),
         better=better_with(inventory.notes),
         has_clock=any(one.timeline.boundaries and not one.timeline.possible for one in clocked),
     )
@@ -349,8 +349,8 @@ def _cuts(plan: Plan, clocked: Sequence[Clocked]) -> Iterator[Cut]:
             yield Cut(what, says, estimate, planned, fits)
 
 
-def _unknown(config: Config, gathered: _Gathered) -> list[str]:
-    """What is not in the numbers, in sentences."""
+def _unknown(config: Config, gathered: _Gathered, *, by_report: bool) -> list[str]:
+    """What is not in the numbers, in sentences. by_report: whether mailboxes were counted by their report."""
     found = [
         f"{kind}: how many items {total.items.unknown:,} of {total.sources:,} sources have is not known"
         for kind, total in gathered.totals.items()
@@ -358,11 +358,10 @@ def _unknown(config: Config, gathered: _Gathered) -> list[str]:
     ]
     mail = gathered.totals.get(SourceKind.MAIL.value)
     if mail is not None and config.settings.sources.archive == "auto":
-        found.append(
-            f"mail: {mail.archives:,} mailboxes have an archive, whose size no report tells"
-            if mail.archives
-            else "mail: what lies in archive mailboxes is not counted"
-        )
+        if mail.archives:
+            found.append(f"mail: {mail.archives:,} mailboxes have an archive, whose size no report tells")
+        elif not by_report:
+            found.append("mail: which mailboxes have an archive is not known, nor how much lies there")
     return found
 
 

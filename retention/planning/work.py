@@ -13,13 +13,13 @@ from exporters.sources import SourceKind
 from retention.config import Config
 from retention.planning.feasibility import Files, Work
 from retention.planning.inventory import Counted
-from retention.planning.measured import Measured
+from retention.planning.measured import BOX_REQUESTS, Measured
 
 DELTA_PAGE: Final = 200
 MAIL_PAGE: Final = 100
 STREAM_BATCH: Final = 20
-BOX_REQUESTS: Final = 60
-"""For the folders, settings, rules and categories of a mailbox, whatever is in it."""
+ASSUMED_FOLDERS: Final = 12
+"""Mail folders of a mailbox where nobody counted them."""
 SITE_UNITS: Final = 20
 LIST_UNITS: Final = 12
 """For columns, items, permissions and attachments of a list without many items."""
@@ -58,12 +58,13 @@ class Costs:
 
     def requests(self, one: Counted) -> float:
         """Of a mailbox: its messages, the pages of its folders, and what it costs to look."""
+        folders = max(one.parts, ASSUMED_FOLDERS) * (4 if self.with_streams else 2)
         if self.measured.requests_per_item is not None:
-            return one.left_items * self.measured.requests_per_item + BOX_REQUESTS
+            return one.left_items * self.measured.requests_per_item + BOX_REQUESTS + folders
         each = 1 + self.shares.attached + 1 / MAIL_PAGE
         if self.with_streams:
             each += 1 / STREAM_BATCH + 1 / DELTA_PAGE
-        return one.left_items * each + one.parts + BOX_REQUESTS
+        return one.left_items * each + BOX_REQUESTS + folders
 
     def mail_bytes(self, one: Counted) -> float:
         """That come over the line: MIME, and the second capture where there is one."""
