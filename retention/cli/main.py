@@ -55,7 +55,23 @@ TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "w
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(
-    {"check", "export", "verify", "compose", "ready", "accept", "fold", "report", "restore", "track", "ack", "sweep", "keep", "plan", "attest"}
+    {
+        "check",
+        "export",
+        "verify",
+        "compose",
+        "ready",
+        "accept",
+        "fold",
+        "report",
+        "restore",
+        "track",
+        "ack",
+        "sweep",
+        "keep",
+        "plan",
+        "attest",
+    }
 )
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\
