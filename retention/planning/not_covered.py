@@ -11,7 +11,7 @@ from retention.coverage import never_reached
 
 def not_covered(config: Config) -> list[JsonObject]:
     """Rows of coverage: `class`, `state`, `reason`, `alternative`."""
-    rows = [{name: row[name] for name in ("class", "state", "reason", "alternative")} for row in never_reached(config)]
+    rows = [{name: row[name] for name in ("class", "state", "reason", "alternative")} for row in never_reached()]
     drive, sources = config.settings.drive, config.settings.sources
     if drive.versions == "current":
         rows.append(_not_asked("earlier_versions", "drive.versions: all"))
