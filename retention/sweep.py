@@ -71,6 +71,7 @@ class Sweep:
         self._service, self._notes = service, list(notes)
         self._me = Process.of_this_machine()
         self._timelines: dict[str, tuple[Subscription, Timeline]] = {}
+        self._unread: dict[str, LastcopyError] = {}
 
     def go(self, *, dry_run: bool = False) -> SweepResult:
         """The whole pass. Raises: ConfigurationError, RunError, errors of the store."""
@@ -141,6 +142,7 @@ class Sweep:
             return {}
         from retention.claims import plan_for
 
+        self._reckoning.policy  # noqa: B018 - raises: without the rules in force nothing may pass for done
         said = self._books.index.said([one.id for one in subscriptions])
         moment, contacts = self._moment(verdict), self._reckoning.contacts
         plans = {}
@@ -148,7 +150,7 @@ class Sweep:
             try:
                 timeline = self._reckoning.timeline(one)
             except LastcopyError as error:  # one that cannot be read must not silence the others
-                self._notes.append(f"{one.name}: {error}")
+                self._unread[one.id] = error
                 continue
             self._timelines[one.id] = (one, timeline)
             plans[one.id] = plan_for(moment, contacts, one, timeline, said[one.id])
@@ -177,6 +179,7 @@ class Sweep:
         for plan in plans.values():
             result.due += plan.due
             result.suppressed += plan.suppressed
+        result.failed += [_unjudged(name, error) for name, error in self._unread.items()]
         if not self._reckoning.contacts:
             result.notes.append("nobody is warned: `notify` is empty in the configuration")
         return result
@@ -320,3 +323,9 @@ class Sweep:
             when = _AT_ONCE if at_once else plan.next_due
             rows.append((name, when, self._reckoning.computed_from(self._timelines[name][0])))
         self._books.index.set_next_due(self._books.head, self._books.place.name, rows, self._reckoning.computed_with)
+
+
+def _unjudged(name: str, error: LastcopyError) -> JsonObject:
+    """A subscription whose dates cannot be told: what is due of it is not known, and not delivered."""
+    nothing: JsonObject = dict.fromkeys(("boundary", "threshold_days", "due_utc", "send_utc", "kind", "severity", "key"))
+    return {**nothing, "subscription": name, "recipient": None, "possible_repeat": False, "reason": str(error)}

@@ -49,7 +49,7 @@ TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "w
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(
-    {"check", "export", "verify", "compose", "accept", "fold", "restore", "track", "ack", "sweep"}
+    {"check", "export", "verify", "compose", "accept", "fold", "restore", "track", "ack", "sweep", "recover"}
 )
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\
