@@ -284,3 +284,25 @@ def test_what_is_over_is_told_as_over_and_no_way_back_where_there_is_none(run: R
     run("sweep", "--offline", *NOW)
     (moved,) = [taken.text for taken in mail.messages if "dates changed" in taken.subject]
     assert "- gone_by: by published policy the data are deleted by then:" in moved, "not that they are already"
+
+
+def test_an_acknowledgement_has_a_name_and_the_first_one_stands(run: Run, mail: MailServer) -> None:
+    cancelled(run)
+    run("sweep", "--offline", *NOW)
+    key = mail.messages[0].keys[0]
+    for nobody in ("", "  "):
+        assert run("ack", key, "--by", nobody, *NOW).exit == 2
+    assert run("ack", key, "--by", "Anna", *NOW).exit == 0
+    assert run("ack", key, "--by", "Bert", "--json", *NOW).json["by"] == "Anna"
+
+
+@pytest.mark.parametrize("name", ["50%20 off", "what?"])
+def test_a_folder_may_be_called_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    (place / "lastcopy.yaml").write_text("notify: []\n")
+    assert main(["track", "--state", "S1", "--config", str(place / "lastcopy.yaml")]) == 0
+    assert (place / "lastcopy.db").is_file()
+    assert len(list(tmp_path.iterdir())) == 1
