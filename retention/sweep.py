@@ -32,6 +32,14 @@ HELD_FOR = timedelta(minutes=10)
 """A claim without a result belongs to its sweep so long, by the store's clock (retention-domain §5)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A boundary, as `retention.planning.recorded` looks at one."""
+
+    kind: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class SweepResult:
     """What a sweep came to, as `sweep --json` shows it. notes: for people; next_due: (subscription, when) that comes next."""
@@ -166,6 +174,7 @@ class Sweep:
             in_doubt=verdict.in_doubt,
             is_held=self._is_held,
             is_proven=self._is_proven,
+            is_too_late=lambda kind, at: self._is_too_late(kind, at, verdict.now),
         )
 
     @property
@@ -204,6 +213,28 @@ class Sweep:
             return False
         places = self._places([subscription.id])[subscription.id]
         return all(self._bags.get(place, (False, False))[1] for place in places)
+
+    @cached_property
+    def _plan(self) -> JsonObject | None:
+        row: JsonObject | None = self._books.index.fact("planned")
+        return row
+
+    def _is_too_late(self, kind: str, at: datetime, now: datetime) -> bool:
+        """Whether the newest `lastcopy plan` says that what is left does not fit before a boundary any more."""
+        if self._plan is None:
+            return False
+        from retention.planning.recorded import fits
+
+        return fits(self._plan, Deadline(kind, at), now) is False
+
+    def _needed(self, now: datetime) -> timedelta | None:
+        """How long the copy takes by the newest plan, None if there is none, or it is too old."""
+        if self._plan is None:
+            return None
+        from retention.planning.recorded import MAX_AGE, needed_of
+
+        is_old = now - datetime.fromisoformat(str(self._plan["at"])) > MAX_AGE
+        return None if is_old else needed_of(self._plan)
 
     @cached_property
     def _bags(self) -> dict[str, tuple[bool, bool]]:
@@ -288,6 +319,7 @@ class Sweep:
             )
         rehearsal = bool(self._books.index.fact("rehearsal"))
         missing = self.all_missing(list(self._timelines))
+        needed = self._needed(verdict.now)
 
         def composed(row: Mapping[str, Any]) -> Any:
             subscription, timeline = self._timelines[str(row["subscription"])]
@@ -301,6 +333,12 @@ class Sweep:
                 missing=missing[subscription.id],
                 notes=notes,
                 is_rehearsal=rehearsal,
+                needed=needed,
+                too_late=[
+                    name
+                    for name, at in timeline.instants().items()
+                    if at > verdict.now and self._is_too_late(name, at, verdict.now)
+                ],
             )
             return compose(row, about)
 

@@ -8,7 +8,7 @@ Source: retention-domain §5 (texts).
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,7 +39,8 @@ SHOWN = 10
 @dataclass(frozen=True, slots=True)
 class About:
     """What a message needs to know besides its row. missing: names of sources that are not copied and verified, None if no
-    sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it."""
+    sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it; needed:
+    how long the copy takes by the newest plan, where one says so; too_late: boundaries that it does not fit before any more."""
 
     now: datetime
     tenant: str
@@ -50,6 +51,8 @@ class About:
     missing: Sequence[str] | None = None
     notes: Sequence[str] = ()
     is_rehearsal: bool = False
+    needed: timedelta | None = None
+    too_late: Collection[str] = ()
 
 
 def compose(row: Mapping[str, Any], about: About) -> Message:
@@ -167,6 +170,9 @@ def _context(about: About) -> list[str]:
         )
     lines += [f"{caution.says} [{caution.source}]" for caution in timeline.cautions]
     lines.append(_missing(about.missing))
+    if about.needed and about.missing != []:
+        late = f": that does not fit before {', '.join(about.too_late)} any more" if about.too_late else ""
+        lines.append(f"Needed for it, by the newest plan: {span(about.needed)}{late}.")
     return lines
 
 

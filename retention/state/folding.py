@@ -62,6 +62,7 @@ class Folding:
             "run_ended": self._run_ended,
             "verified": self._verified,
             "attested": self._attested,
+            "planned": self._planned,
             "rehearsal": self._rehearsal,
         }
 
@@ -340,8 +341,11 @@ class Folding:
 
     def _attested(self, row: JsonObject) -> None:
         """A person has looked at the clock: what rows said of the time before does not count any more."""
-        if row.get("what") in {"clock", "PF-25"}:
+        if row.get("item") in {"clock", "PF-25"}:
             self._newest = str(row["at"])
+
+    def _planned(self, row: JsonObject) -> None:
+        put_fact(self._connection, "planned", row)
 
     def _rehearsal(self, row: JsonObject) -> None:
         put_fact(self._connection, "rehearsal", True)
