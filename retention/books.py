@@ -21,7 +21,7 @@ from exporters.errors import LastcopyError, RunError
 from exporters.store.segments import ReplacedError
 from retention.config import Config
 from retention.journal import RACES, Head, Journal
-from retention.journal_places import Place, moved_to, opened_place
+from retention.journal_places import LOCAL, Place, moved_to, opened_place
 from retention.rehearsed import MARKER_ROW, is_rehearsal_folder, is_untouched
 from retention.state.index import Index, open_index
 
@@ -112,19 +112,34 @@ class Books:
             else:
                 raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
 
-    def rebuild(self) -> None:
-        """Make the index anew from the journal."""
-        self.index.wipe()
-        self._journal = self._opened()
-        self.catch_up()
-
     def _opened(self) -> Journal:
         head = self.index.head(self._place.name)
         journal = Journal(self._place.store, self._clock, head)
-        if head.number and not journal.holds(head.number):  # an older journal was put in its place
-            self.index.wipe()
+        if not head.number:
+            self._refuse_other(journal)
+        elif not journal.holds(head.number):
+            if not journal.holds(1):
+                raise _lost(self._place.name)
+            self.index.wipe()  # an older journal was put in its place
             journal = Journal(self._place.store, self._clock)
         return journal
+
+    def _refuse_other(self, journal: Journal) -> None:
+        """What the index knows of another place must not be forgotten for a journal that knows nothing of it. Raises: RunError."""
+        before = self.index.head_elsewhere(self._place.name)
+        if before is None:
+            return
+        place, head = before
+        if not journal.holds(1):
+            raise _lost(place)
+        if place == LOCAL or self._place.is_local:  # it moved: rows that were copied stand in segments of other numbers
+            return
+        if not journal.holds(head.number) or journal.segment(head.number).position.sha256 != head.position.sha256:
+            raise RunError(
+                f"the journal in {self._place.name} is another one than that of {place}, which the state was made from",
+                code="journal_changed",
+                action="Correct `store.url`; or, to go on with that one and forget the other, run `lastcopy recover`.",
+            )
 
     def _follow(self) -> None:
         """The journal goes on in the store."""
@@ -138,12 +153,24 @@ class Books:
         self._journal = self._opened()
 
 
+def _lost(place: str) -> RunError:
+    where = "beside the state" if place == LOCAL else f"in {place}"
+    return RunError(
+        f"the journal {where}, which the state was made from, is not there any more",
+        code="journal_gone",
+        action="Bring it back, or correct `store.url`; if it is lost for good, `lastcopy recover` begins anew with what is there.",
+    )
+
+
 @contextmanager
-def opened_books(config: Config, clock: Clock) -> Iterator[Books]:
-    """The journal and the index of a configuration, caught up. Raises: ConfigurationError, RunError, errors of the store."""
+def opened_books(config: Config, clock: Clock, *, anew: bool = False) -> Iterator[Books]:
+    """The journal and the index of a configuration, caught up. anew: the index is made from the journal that is there now,
+    whatever it held. Raises: ConfigurationError, RunError, errors of the store."""
     with ExitStack() as stack:
         index = open_index(config.settings.state, config.base)
         stack.callback(index.close)
+        if anew:
+            index.wipe()
         books = Books(config, clock, index, stack)
         books.catch_up()
         yield books

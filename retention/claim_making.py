@@ -64,10 +64,16 @@ class Making:
         self._plan.due += [self._shown(key, row) for key in keys]
 
     def _key(self, one: Reminder, contact: Contact) -> JsonObject:
-        severity = adjusted(one.severity, proven=self._proven, possible_end=self._timeline.possible)
+        severity = adjusted(
+            one.severity, proven=self._proven, fits=self._fits(one), possible_end=self._timeline.possible
+        )
         at = self._anchors[one.boundary]
         made = self._made_key(contact, self._event, one.boundary, at, one.threshold_days, severity)
         return {**made, "due_utc": timestamp(one.due), "send_utc": timestamp(one.send), "kind": one.kind}
+
+    def _fits(self, one: Reminder) -> bool:
+        """Whether the copy can still be ready by then, as far as anybody knows; what is copied and verified is ready."""
+        return self._proven or not self._moment.is_too_late(one.boundary, one.boundary_at)
 
     def _made_key(
         self, contact: Contact, event: str, boundary: str, instant: datetime, threshold: int | str, severity: str

@@ -37,7 +37,8 @@ class Contact:
 class Moment:
     """When and how a sweep judges. now: the time by which things are due; ahead: the time of a journal row that does not count
     (what is due only by it is told); in_doubt: the clock cannot be trusted; every: how often a sweep comes; is_held: whether a
-    delivery without a result still belongs to another sweep; is_proven: everything of a subscription is copied and verified."""
+    delivery without a result still belongs to another sweep; is_proven: everything of a subscription is copied and verified;
+    is_too_late: whether what is left to copy is known not to fit any more before a boundary of this kind at this instant."""
 
     tenant: str
     now: datetime
@@ -47,6 +48,7 @@ class Moment:
     in_doubt: bool = False
     is_held: Callable[[Delivery], bool] = lambda delivery: True
     is_proven: Callable[[Subscription], bool] = lambda subscription: False
+    is_too_late: Callable[[str, datetime], bool] = lambda kind, at: False
 
 
 @dataclass(slots=True)

@@ -176,7 +176,11 @@ class _Planning(Making):
 
     def _is_for(self, contact: Contact, one: Reminder) -> bool:
         """Whether a contact wants to hear it: by the severity before it is lowered, but for an end that may be a renewal."""
-        return contact.admits(adjusted(one.severity, possible_end=True) if self._timeline.possible else one.severity)
+        return contact.admits(adjusted(one.severity, fits=self._fits(one), possible_end=self._timeline.possible))
+
+    def _may_be_for(self, contact: Contact, one: Reminder) -> bool:
+        """Whether a contact may want to hear it when it is due: by then the copy may not fit any more."""
+        return contact.admits(adjusted(one.severity, fits=False, possible_end=self._timeline.possible))
 
     @cached_property
     def _schedule(self) -> list[Reminder]:
@@ -324,7 +328,7 @@ class _Planning(Making):
         """When the next warning of this contact can be due at the earliest."""
         early = self._moment.every * LATE if self._moment.quiet is not None else timedelta(0)
         for one in self._schedule:
-            if one.send > self._moment.now and self._is_for(contact, one) and one.threshold not in settled:
+            if one.send > self._moment.now and self._may_be_for(contact, one) and one.threshold not in settled:
                 self._later.append(
                     max(one.send - (timedelta(0) if one.severity == "critical" else early), self._moment.now)
                 )

@@ -66,9 +66,7 @@ def deliver(
             return
         except Exception as error:  # noqa: BLE001 - the edge of one recipient: the others go on
             for row in mine[done:]:
-                results.put(
-                    Result(row, LastcopyError(f"an unexpected error ({type(error).__name__})", code="internal"))
-                )
+                results.put(Result(row, _unexpected(error)))
             return
         for row in mine[done:]:
             results.put(Result(row, left=True))
@@ -85,8 +83,16 @@ def deliver(
 
 
 def _sent(channel: Channel, row: JsonObject, compose: Callable[[Mapping[str, object]], Message]) -> Result:
+    message = None
     try:
-        channel.send(compose(row))
+        message = compose(row)
+        channel.send(message)
     except NotDeliveredError as error:
         return Result(row, error, error.is_uncertain)
+    except Exception as error:  # noqa: BLE001 - the edge of one message: it must not silence those behind it
+        return Result(row, _unexpected(error), is_uncertain=message is not None)
     return Result(row)
+
+
+def _unexpected(error: Exception) -> LastcopyError:
+    return LastcopyError(f"an unexpected error ({type(error).__name__})", code="internal")

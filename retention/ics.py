@@ -15,6 +15,7 @@ from retention.reminders import THRESHOLDS, severity_of
 from retention.status import Row, Status
 from retention.texts import NAMES
 from retention.timeline import Boundary
+from retention.tracked import counted
 
 PRODUCT = "-//Lastcopy//Lastcopy//EN"
 _PRIORITIES = {"access_ends": 1, "at_risk_from": 1, "deletable_from": 1, "gone_by": 9}
@@ -66,7 +67,10 @@ def _alarm(told: str, boundary: Boundary, days: int) -> "Alarm":
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
     alarm.add("trigger", -timedelta(days=days))
-    alarm.add("description", f"[{severity_of(boundary.kind, days).upper()}] {told}, in {days} days" if days else told)
+    alarm.add(
+        "description",
+        f"[{severity_of(boundary.kind, days).upper()}] {told}, in {counted(days, 'day')}" if days else told,
+    )
     return alarm
 
 
@@ -78,4 +82,4 @@ def uid_of(*parts: str) -> str:
 def _missing(row: Row) -> str:
     if row.missing is None:
         return "its sources are not known"
-    return f"{len(row.missing):,} sources" if row.missing else "nothing"
+    return counted(len(row.missing), "source") if row.missing else "nothing"

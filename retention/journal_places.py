@@ -5,6 +5,7 @@ follows. A segment is copied once: the first line of its copy names the SHA-256 
 Source: design §4 (the journal); docs/decisions/0071.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ from retention.config import Config
 from retention.journal import FOLDER, MOVED, Journal
 
 SUFFIX = "-journal"
+LOCAL = "local"
 _COPIED = "copied"
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +52,17 @@ def opened_place(config: Config, clock: Clock) -> Iterator[Place]:
 
     local = local_folder(config)
     if config.settings.store is None:
-        place = Place(FolderStore(local, url=f"file:{local}"), "local", is_local=True)
+        place = Place(FolderStore(local, url=f"file:{local}"), LOCAL, is_local=True)
         _refuse_moved(place, clock)
         yield place
         return
     store = configured_store(config, clock)
     try:
-        if read_root(store) is None:  # no export has made it a store yet
-            yield Place(FolderStore(local, url=f"file:{local}"), "local", is_local=True)
+        root = read_root(store)
+        if root is None:  # no export has made it a store yet
+            yield Place(FolderStore(local, url=f"file:{local}"), LOCAL, is_local=True)
         else:
+            _refuse_foreign(config, root)
             move(config, store, clock)
             yield Place(store, config.store.url, is_local=False)
     finally:
@@ -110,6 +115,16 @@ def _copy(segment: Segment, new: Journal) -> None:
 
 def _is_moved(segment: Segment) -> bool:
     return moved_to(segment.rows()) is not None
+
+
+def _refuse_foreign(config: Config, root: JsonObject) -> None:
+    """A slip in `store.url` must not lay one tenant's journal into the store of another. The configuration may name the tenant
+    by a domain, which nobody can compare without asking it. Raises: ConfigurationError."""
+    from retention.opening import refuse_foreign
+
+    tenant, holder = config.settings.tenant, str(root["tenant"]["id"])
+    if tenant is not None and _GUID.fullmatch(tenant.id) and _GUID.fullmatch(holder):
+        refuse_foreign(root, {"id": holder if tenant.id.casefold() == holder.casefold() else tenant.id})
 
 
 def _refuse_moved(place: Place, clock: Clock) -> None:

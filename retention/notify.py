@@ -144,15 +144,16 @@ class MailChannel:
             raise
         except (OSError, smtplib.SMTPException) as error:
             self._hang_up()
-            raise NotDeliveredError(_said(error), is_uncertain=False) from None
+            raise NotDeliveredError(self._masked(_said(error)), is_uncertain=False) from None
         try:
             code, answer = server.data(mail)
         except smtplib.SMTPDataError as error:  # the server did not want the body, which it never got
             self._hang_up()
-            raise NotDeliveredError(_said(error), is_uncertain=False) from None
+            raise NotDeliveredError(self._masked(_said(error)), is_uncertain=False) from None
         except (OSError, smtplib.SMTPException) as error:
             self._hang_up()
-            raise NotDeliveredError(f"{_said(error)}, after the message was sent", is_uncertain=True) from None
+            told = self._masked(_said(error))
+            raise NotDeliveredError(f"{told}, after the message was sent", is_uncertain=True) from None
         if code != 250:
             self._refused((code, answer))
 
@@ -182,9 +183,16 @@ class MailChannel:
         code, text = answer
         self._hang_up()
         told = text.decode(errors="replace").splitlines()[0][:200] if text else ""
-        raise NotDeliveredError(
-            f"the mail server refused it ({code} {told})".replace(self._route.to, "…"), is_uncertain=False
-        )
+        raise NotDeliveredError(self._masked(f"the mail server refused it ({code} {told})"), is_uncertain=False)
+
+    def _masked(self, text: str) -> str:
+        """Servers like to repeat addresses and names; none of that may stand in a journal."""
+        route = self._route
+        for secret in sorted(
+            {route.to, route.sender, route.user or "", route.password or "", route.host} - {""}, key=len, reverse=True
+        ):
+            text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
+        return text
 
     def _hang_up(self) -> None:
         server, self._server = self._server, None

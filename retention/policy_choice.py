@@ -28,4 +28,4 @@ def policy_of(file: Path, *, named: bool) -> Chosen:
     config = load(file)
     retention = config.settings.retention
     own = [path_of(one, config.base) for one in retention.policy_files]
-    return Chosen(load_policy(own), retention.time_zone if "time_zone" in retention.model_fields_set else None)
+    return Chosen(load_policy(own), retention.known_zone)

@@ -79,7 +79,12 @@ def lay_over(policy: Policy, file: PolicyFile, name: str) -> Policy:
         fallback=file.fallback or policy.fallback,
         accepted_risks=policy.accepted_risks,
     )
-    later = [*_looser_windows(policy, file), *_looser_shortcuts(policy, file), *_looser_clocks(policy, file)]
+    later = [
+        *_looser_windows(policy, file),
+        *_looser_shortcuts(policy, file),
+        *_looser_clocks(policy, file),
+        *((f"refused.{one.channel}", ["no dates are told"]) for one in file.refused if not policy.refusal(one.channel)),
+    ]
     if not later:
         return laid
     accepted = file.accept_risk
@@ -117,6 +122,10 @@ def _looser_windows(policy: Policy, file: PolicyFile) -> Iterator[tuple[str, lis
     for window in file.windows:
         if changes := looser(published.get(window.id, policy.fallback.windows), window.windows):
             yield window.id, changes
+    for old in policy.windows:
+        changed = next((one for one in file.windows if one.id == old.id), old)
+        if changed.applies_to != old.applies_to and (changes := looser(old.windows, policy.fallback.windows)):
+            yield old.id, [f"no longer for all that it was for: {change}" for change in changes]
     if file.fallback is not None and (changes := looser(policy.fallback.windows, file.fallback.windows)):
         yield "fallback", changes
 

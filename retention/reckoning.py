@@ -7,7 +7,7 @@ Source: retention-domain §2.5; docs/decisions/0073.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ class Reckoning:
     def __init__(self, config: Config) -> None:
         self._config, self._settings = config, config.settings.retention
         self.zone = ZoneInfo(self._settings.time_zone)
-        self._purchases = {row.id: row for row in self._settings.subscriptions}
+        self._purchases = {row.id.casefold(): row for row in self._settings.subscriptions}
 
     @cached_property
     def policy(self) -> "Policy":
@@ -58,7 +58,8 @@ class Reckoning:
     @cached_property
     def computed_with(self) -> str:
         """SHA-256 of everything but the events that tells when something is due."""
-        found = hashlib.sha256(json.dumps([_RULES, self._settings.model_dump(mode="json")], sort_keys=True).encode())
+        known = [_RULES, self._settings.model_dump(mode="json"), self._settings.known_zone]
+        found = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
         for contact in self.contacts:
             found.update(repr(contact).encode())
         for place in sorted(files("retention").joinpath(_BUILT_IN).iterdir(), key=lambda one: one.name):
@@ -83,7 +84,7 @@ class Reckoning:
         """How it was bought."""
         from retention.timeline import Purchase
 
-        own = self._purchases.get(subscription.id) or self._purchases.get(str(subscription.observed.get("commerce")))
+        own = next((self._purchases[name] for name in _names(subscription) if name in self._purchases), None)
         body = subscription.body
         guessed = TRIAL if subscription.observed.get("trial") else DEFAULT_CHANNEL
         return Purchase(
@@ -91,8 +92,13 @@ class Reckoning:
             term=(own.term if own else None) or body.get("term"),
             segment=body.get("segment") or "commercial",
             cloud=self._config.settings.tenant.cloud if self._config.settings.tenant else "worldwide",
-            time_zone=body.get("time_zone") or self._settings.time_zone,
+            time_zone=body.get("time_zone") or self._settings.known_zone,
         )
+
+    def strangers(self, subscriptions: Iterable[Subscription]) -> list[str]:
+        """Ids in `retention.subscriptions` that no tracked subscription has: their channels say nothing of anything."""
+        known = {name for one in subscriptions for name in _names(one)}
+        return [row.id for row in self._settings.subscriptions if row.id.casefold() not in known]
 
     def events(self, subscription: Subscription, purchase: "Purchase") -> "list[Event]":
         """What happened, and the end that the service's next date may turn out to be."""
@@ -110,3 +116,8 @@ class Reckoning:
 
         purchase = self.purchase(subscription)
         return draw(self.policy, purchase, self.events(subscription, purchase))
+
+
+def _names(subscription: Subscription) -> tuple[str, str]:
+    """The ids that a subscription goes by: its own, and that of the admin center."""
+    return subscription.id.casefold(), str(subscription.observed.get("commerce")).casefold()

@@ -13,7 +13,6 @@ from retention.sweep import Sweep
 
 def recover(config: Config, clock: Clock) -> JsonObject:
     """Make the index anew; return what is in it. Raises: ConfigurationError, RunError, errors of the store."""
-    with opened_books(config, clock) as books:
-        books.rebuild()
+    with opened_books(config, clock, anew=True) as books:
         Sweep(config, books, clock).schedule()
         return {"segments": books.head.number, **books.index.counts()}

@@ -198,6 +198,11 @@ class RetentionSettings(Section):
     sweep_every: Duration = Field(default="1h", validate_default=True)
     subscriptions: list[SubscriptionSettings] = []
 
+    @property
+    def known_zone(self) -> str | None:
+        """The tenant's zone, None where nobody has said which: then dates and wall times are read in every zone."""
+        return self.time_zone if "time_zone" in self.model_fields_set else None
+
 
 class NotifyEntry(Section):
     """Who is warned, in order of escalation."""

@@ -11,7 +11,7 @@ from exporters.errors import LastcopyError
 from retention.config import Config
 from retention.state.engines import sqlite_file
 from retention.state.index import open_index
-from retention.tracked import Standing
+from retention.tracked import Standing, counted
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +34,9 @@ def sentences(standing: Standing) -> list[str]:
     found = []
     if standing.undelivered:
         found.append(
-            f"{standing.undelivered:,} warnings could not be delivered ({standing.example}): run lastcopy sweep"
+            f"{counted(standing.undelivered, 'warning')} could not be delivered ({standing.example}): run lastcopy sweep"
         )
     if standing.unacknowledged:
-        found.append(
-            f"{standing.unacknowledged:,} critical warnings are unacknowledged, and all contacts were asked: run lastcopy status"
-        )
+        told = counted(standing.unacknowledged, "critical warning")
+        found.append(f"{told} not acknowledged by anybody, and all contacts were asked: run lastcopy status")
     return found

@@ -5,22 +5,27 @@ moved; what is stated is checked whole before anything is written. What the serv
 later: the earlier reading rules. Source: design §6 (`track`), retention-domain §5 (exactly once); docs/decisions/0074.
 """
 
+import shutil
+import tempfile
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from exporters.bag.formats import JsonObject, load_json
 from exporters.clock import timestamp
 from exporters.errors import ConfigurationError
-from retention.events import CHANNELS, EVENT_TYPES, SEGMENTS, TERMS, Event, EventError, read_event, read_time
-from retention.tracked import Subscription
+from retention.events import CHANNELS, EVENT_TYPES, SEGMENTS, TERMS, Event, EventError, read_event, read_time, zone_of
+from retention.tracked import NAME_LENGTH, Subscription, one_line
 
 TRIGGERS = frozenset({"cancel", "term_end", "suspend", "delete_subscription", "expedited_deprovision"})
 _FIELDS = ("name", "channel", "term", "segment", "services", "time_zone")
 _KEYS = frozenset({*_FIELDS, "id", "events", "sources"})
 _SERVICES = frozenset({"exchange", "sharepoint"})
 _ALLOWED = {"channel": CHANNELS, "term": TERMS, "segment": SEGMENTS}
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +62,49 @@ def resolved(event: Mapping[str, Any], zone: str | None, channel: str | None) ->
     return {**kept, "between": [timestamp(found.earliest), timestamp(found.latest)]}
 
 
-def read_statements(file: Path) -> Iterator[Statement]:
-    """The statements of a file of JSON lines, one subscription each: `id`, `name`, `channel`, `term`, `events`, `sources`, …
+@contextmanager
+def opened_statements(file: Path) -> Iterator[BinaryIO]:
+    """A file of JSON lines, to be read more than once: what comes out of a pipe is laid by. Raises: ConfigurationError."""
+    with ExitStack() as stack:
+        try:
+            lines: Any = stack.enter_context(file.open("rb"))
+            if not lines.seekable():
+                kept = stack.enter_context(tempfile.TemporaryFile())
+                shutil.copyfileobj(lines, kept)
+                lines = kept
+        except OSError as error:
+            raise ConfigurationError(
+                f"{file} cannot be read ({error.strerror})", code="file_unreadable", action="Name a file of JSON lines."
+            ) from None
+        yield lines
+
+
+def read_statements(lines: BinaryIO, name: str) -> Iterator[Statement]:
+    """The statements of JSON lines, one subscription each: `id`, `name`, `channel`, `term`, `events`, `sources`, …; from the
+    beginning of the file. name: of the file.
 
     Raises: ConfigurationError naming the line.
     """
-    try:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield _read_line(line, f"{file.name}, line {number}")
-    except OSError as error:
-        raise ConfigurationError(
-            f"{file} cannot be read ({error.strerror})", code="file_unreadable", action="Name a file of JSON lines."
-        ) from None
+    lines.seek(0)
+    for number, line in enumerate(lines, 1):
+        if number == 1 and line.startswith(_UTF_16):
+            raise ConfigurationError(
+                f"{name} is no UTF-8", code="statement_unreadable", action="Save it as UTF-8; nothing was written."
+            )
+        if line.strip():
+            yield _read_line(line, f"{name}, line {number}")
+
+
+def check_statements(lines: BinaryIO, name: str) -> None:
+    """Read all of them, so that nothing is written if one is wrong. Raises: ConfigurationError, also where a subscription is
+    stated twice, or none is."""
+    seen = set[str]()
+    for statement in read_statements(lines, name):
+        if statement.id.casefold() in seen:
+            raise _wrong(name, f"states {statement.id!r} twice")
+        seen.add(statement.id.casefold())
+    if not seen:
+        raise _wrong(name, "states no subscription")
 
 
 def row_of(statement: Statement, known: Subscription | None, zone: str | None) -> JsonObject:
@@ -139,9 +173,7 @@ def _read_line(line: bytes, place: str) -> Statement:
     unknown = set(document) - _KEYS
     if unknown:
         raise _wrong(place, f"has the unknown key {min(unknown)!r}; allowed: {', '.join(sorted(_KEYS))}")
-    name = document.get("id")
-    if not isinstance(name, str) or not name or len(name) > 200:
-        raise _wrong(place, "needs an id (text of at most 200 characters)")
+    name = checked_id(document.get("id"), place)
     body = {key: document[key] for key in _FIELDS if document.get(key) is not None}
     check_body(body, place)
     events = document.get("events")
@@ -152,16 +184,28 @@ def _read_line(line: bytes, place: str) -> Statement:
             read_event(event, zone=body.get("time_zone"), channel=body.get("channel"))
         except EventError as error:
             raise _wrong(place, f"has an event that cannot be read: {error}") from None
+        if event.get("id"):
+            checked_id(event["id"], f"an event in {place}")
     sources = document.get("sources")
     found = None if sources is None else tuple(_source(one, place) for one in _list(sources, place))
     return Statement(name, body, None if events is None else tuple(events), True, found)
 
 
+def checked_id(value: Any, place: str) -> str:
+    """An id as it may be used. Raises: ConfigurationError."""
+    if not isinstance(value, str) or not value.strip() or len(value) > NAME_LENGTH or one_line(value) != value:
+        raise _wrong(place, f"needs an id (one line of text, at most {NAME_LENGTH} characters)")
+    return value.strip()
+
+
 def check_body(body: Mapping[str, Any], place: str) -> None:
-    """Raises: ConfigurationError for a value that is not allowed."""
+    """Raises: ConfigurationError (also EventError) for a value that is not allowed."""
     for key, allowed in _ALLOWED.items():
         if key in body and body[key] not in allowed:
             raise _wrong(place, f"has the {key} {body[key]!r}; allowed: {', '.join(allowed)}")
+    zone = body.get("time_zone")
+    if zone is not None:
+        zone_of(str(zone))  # raises: a zone that nobody knows would silence it for ever
     if "name" in body and not isinstance(body["name"], str):
         raise _wrong(place, "has a name that is no text")
     services = body.get("services")
@@ -179,10 +223,14 @@ def _source(value: Any, place: str) -> tuple[str, str]:
     """`mail/anna@contoso.com`, or {"kind", "name"} (or `id`)."""
     if isinstance(value, str) and value:
         kind, slash, name = value.partition("/")
-        return (kind, name) if slash and name else ("", value)
-    if isinstance(value, dict) and (value.get("name") or value.get("id")):
-        return str(value.get("kind") or ""), str(value.get("name") or value.get("id"))
-    raise _wrong(place, "has a source that is neither KIND/NAME nor an object with kind and name")
+        found = (kind, name) if slash and name else ("", value)
+    elif isinstance(value, dict) and (value.get("name") or value.get("id")):
+        found = str(value.get("kind") or ""), str(value.get("name") or value.get("id"))
+    else:
+        raise _wrong(place, "has a source that is neither KIND/NAME nor an object with kind and name")
+    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in "".join(found)):  # no name, and no database takes it
+        raise _wrong(place, "has a source whose name holds control characters, or halves of characters")
+    return found
 
 
 def _wrong(place: str, what: str) -> ConfigurationError:

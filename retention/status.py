@@ -16,7 +16,7 @@ from retention.reckoning import Reckoning
 from retention.sweep import Sweep
 from retention.timeline import Timeline
 from retention.timeline_shown import boundary_json, next_json, next_reminder
-from retention.tracked import SENT, Said, Standing, Subscription
+from retention.tracked import SENT, Said, Standing, Subscription, one_line
 
 
 @dataclass(slots=True)
@@ -100,6 +100,7 @@ def status_of(config: Config, clock: Clock) -> Status:
         status.standing = books.index.standing(len(reckoning.contacts))
         status.policy = f"{reckoning.policy.policy_id}, verified {reckoning.policy.verified_on}"
         status.rows = _rows(books, reckoning, sweep, now, status.problems)
+        status.problems += _oversights(reckoning, [row.subscription for row in status.rows])
         problem = health_of(config, now)
         if problem is not None:
             status.problems.append(problem)
@@ -121,6 +122,17 @@ def _rows(books: Books, reckoning: Reckoning, sweep: Sweep, now: datetime, probl
         told = differences(one, timeline, reckoning.policy, now)
         rows.append(Row(one, timeline, missing[one.id], _waiting(said[one.id], timeline), told))
     return rows
+
+
+def _oversights(reckoning: Reckoning, subscriptions: list[Subscription]) -> list[str]:
+    """What in the configuration cannot have been meant."""
+    found = [
+        f"retention.subscriptions names {one_line(name)}, which is not tracked: run lastcopy track, or correct the id"
+        for name in (reckoning.strangers(subscriptions) if subscriptions else ())
+    ]
+    if not reckoning.contacts and subscriptions:
+        found.append("nobody is warned: `notify` is empty in the configuration")
+    return found
 
 
 def _waiting(said: Said, timeline: Timeline) -> list[str]:

@@ -11,6 +11,7 @@ from retention.standing import sentences
 from retention.status import Row, Status
 from retention.timeline import Boundary
 from retention.timeline_shown import MEANINGS, distance, headline, local
+from retention.tracked import counted, one_line
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --weak: #57606a; --line: #d0d7de; --back: #ffffff; --card: #f6f8fa;
@@ -78,11 +79,10 @@ def missing_text(row: Row) -> str:
     if row.missing is None:
         return "which sources belong to it is not known"
     if not row.missing:
-        return f"all {row.subscription.sources:,} sources are copied"
+        return f"all of it is copied ({counted(row.subscription.sources, 'source')})"
     more = f" and {len(row.missing) - SHOWN:,} more" if len(row.missing) > SHOWN else ""
-    return f"not copied: {len(row.missing):,} of {row.subscription.sources:,} sources: " + (
-        ", ".join(row.missing[:SHOWN]) + more
-    )
+    named = ", ".join(map(one_line, row.missing[:SHOWN]))
+    return f"not copied: {len(row.missing):,} of {counted(row.subscription.sources, 'source')}: {named}{more}"
 
 
 def _zones(zone: str) -> str:

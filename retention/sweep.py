@@ -32,6 +32,14 @@ HELD_FOR = timedelta(minutes=10)
 """A claim without a result belongs to its sweep so long, by the store's clock (retention-domain §5)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A boundary, as `retention.planning.recorded` looks at one."""
+
+    kind: str
+    at: datetime
+
+
 @dataclass(slots=True)
 class SweepResult:
     """What a sweep came to, as `sweep --json` shows it. notes: for people; next_due: (subscription, when) that comes next."""
@@ -71,6 +79,7 @@ class Sweep:
         self._service, self._notes = service, list(notes)
         self._me = Process.of_this_machine()
         self._timelines: dict[str, tuple[Subscription, Timeline]] = {}
+        self._unread: dict[str, LastcopyError] = {}
 
     def go(self, *, dry_run: bool = False) -> SweepResult:
         """The whole pass. Raises: ConfigurationError, RunError, errors of the store."""
@@ -141,6 +150,7 @@ class Sweep:
             return {}
         from retention.claims import plan_for
 
+        self._reckoning.policy  # noqa: B018 - raises: without the rules in force nothing may pass for done
         said = self._books.index.said([one.id for one in subscriptions])
         moment, contacts = self._moment(verdict), self._reckoning.contacts
         plans = {}
@@ -148,7 +158,7 @@ class Sweep:
             try:
                 timeline = self._reckoning.timeline(one)
             except LastcopyError as error:  # one that cannot be read must not silence the others
-                self._notes.append(f"{one.name}: {error}")
+                self._unread[one.id] = error
                 continue
             self._timelines[one.id] = (one, timeline)
             plans[one.id] = plan_for(moment, contacts, one, timeline, said[one.id])
@@ -164,6 +174,7 @@ class Sweep:
             in_doubt=verdict.in_doubt,
             is_held=self._is_held,
             is_proven=self._is_proven,
+            is_too_late=lambda kind, at: self._is_too_late(kind, at, verdict.now),
         )
 
     @property
@@ -177,6 +188,7 @@ class Sweep:
         for plan in plans.values():
             result.due += plan.due
             result.suppressed += plan.suppressed
+        result.failed += [_unjudged(name, error) for name, error in self._unread.items()]
         if not self._reckoning.contacts:
             result.notes.append("nobody is warned: `notify` is empty in the configuration")
         return result
@@ -201,6 +213,28 @@ class Sweep:
             return False
         places = self._places([subscription.id])[subscription.id]
         return all(self._bags.get(place, (False, False))[1] for place in places)
+
+    @cached_property
+    def _plan(self) -> JsonObject | None:
+        row: JsonObject | None = self._books.index.fact("planned")
+        return row
+
+    def _is_too_late(self, kind: str, at: datetime, now: datetime) -> bool:
+        """Whether the newest `lastcopy plan` says that what is left does not fit before a boundary any more."""
+        if self._plan is None:
+            return False
+        from retention.planning.recorded import fits
+
+        return fits(self._plan, Deadline(kind, at), now) is False
+
+    def _needed(self, now: datetime) -> timedelta | None:
+        """How long the copy takes by the newest plan, None if there is none, or it is too old."""
+        if self._plan is None:
+            return None
+        from retention.planning.recorded import MAX_AGE, needed_of
+
+        is_old = now - datetime.fromisoformat(str(self._plan["at"])) > MAX_AGE
+        return None if is_old else needed_of(self._plan)
 
     @cached_property
     def _bags(self) -> dict[str, tuple[bool, bool]]:
@@ -285,6 +319,7 @@ class Sweep:
             )
         rehearsal = bool(self._books.index.fact("rehearsal"))
         missing = self.all_missing(list(self._timelines))
+        needed = self._needed(verdict.now)
 
         def composed(row: Mapping[str, Any]) -> Any:
             subscription, timeline = self._timelines[str(row["subscription"])]
@@ -298,6 +333,12 @@ class Sweep:
                 missing=missing[subscription.id],
                 notes=notes,
                 is_rehearsal=rehearsal,
+                needed=needed,
+                too_late=[
+                    name
+                    for name, at in timeline.instants().items()
+                    if at > verdict.now and self._is_too_late(name, at, verdict.now)
+                ],
             )
             return compose(row, about)
 
@@ -320,3 +361,11 @@ class Sweep:
             when = _AT_ONCE if at_once else plan.next_due
             rows.append((name, when, self._reckoning.computed_from(self._timelines[name][0])))
         self._books.index.set_next_due(self._books.head, self._books.place.name, rows, self._reckoning.computed_with)
+
+
+def _unjudged(name: str, error: LastcopyError) -> JsonObject:
+    """A subscription whose dates cannot be told: what is due of it is not known, and not delivered."""
+    nothing: JsonObject = dict.fromkeys(
+        ("boundary", "threshold_days", "due_utc", "send_utc", "kind", "severity", "key")
+    )
+    return {**nothing, "subscription": name, "recipient": None, "possible_repeat": False, "reason": str(error)}

@@ -56,6 +56,7 @@ def watch(
     """Sweep every `retention.sweep_every`, until told to stop. What fails is told, and tried again at the next pass; how it
     stands is written beside the state. passes: so many, for tests. Raises: ConfigurationError at the first pass."""
     every, done = config.settings.retention.sweep_every, 0
+    _write_health(config, clock.now(), every, None)  # one that has just begun is well
     while not stop.is_set():
         began = clock.now()
         error: LastcopyError | None = None
@@ -63,6 +64,7 @@ def watch(
             show(sweep(config, clock, offline=offline))
         except ConfigurationError as wrong:
             if not done:
+                _write_health(config, began, every, wrong)
                 raise
             error = wrong
         except LastcopyError as failed:
@@ -76,13 +78,17 @@ def watch(
         clock.wait(stop, max((every - (clock.now() - began)).total_seconds(), 1.0))
 
 
-def health_of(config: Config, now: datetime) -> str | None:
-    """What is wrong with the process that watches, None if nothing is or none was ever started."""
+def health_of(config: Config, now: datetime, *, wanted: bool = False) -> str | None:
+    """What is wrong with the process that watches, None if nothing is. wanted: one has to be there; else one that was never
+    started is fine."""
+    file = health_file(config)
+    if not file.exists():
+        return "no `lastcopy watch` was ever started here" if wanted else None
     try:
-        found = json.loads(health_file(config).read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
         at, every = datetime.fromisoformat(found["at"]), timedelta(seconds=float(found["every_seconds"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return f"{file.name} cannot be read: it is not known how `lastcopy watch` stands"
     if now - at > 2 * every:
         return f"`lastcopy watch` has not swept since {found['at']}"
     return f"the last sweep of `lastcopy watch` failed: {found['error']}" if found.get("error") else None
@@ -111,11 +117,14 @@ def _beat(config: Config, result: SweepResult, *, notes: list[str]) -> None:
         return
     from retention.references import read_secret
 
-    url = read_secret(reference, config.base, "heartbeat.url")
+    try:
+        url = read_secret(reference, config.base, "heartbeat.url")
+    except ConfigurationError as error:  # what was sent is sent: the silence of the heartbeat is the alarm
+        notes.append(f"no heartbeat is sent: {error}")
+        return
     if not url.startswith(("https://", "http://")):
-        raise ConfigurationError(
-            "heartbeat.url: this is no address", code="address_unusable", action="Write an https:// address."
-        )
+        notes.append("no heartbeat is sent: heartbeat.url is no address; write an https:// address")
+        return
     following = result.next_due
     body = {
         "now": timestamp(result.now),

@@ -7,7 +7,8 @@ Source: retention-domain §5 (texts).
     message = compose(row, about)
 """
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,13 +17,13 @@ from zoneinfo import ZoneInfo
 from retention.notify import Message
 from retention.reminders import SEVERITIES
 from retention.timeline import REACTIVATE, Boundary, Timeline
-from retention.tracked import ALL_CLEAR, MOVED
+from retention.tracked import ALL_CLEAR, MOVED, counted, one_line
 
 NAMES = {
     "access_ends": "users lose access",
     "at_risk_from": "data may be deleted",
     "deletable_from": "the last moment to reactivate passes, and the state becomes Deleted",
-    "gone_by": "by published policy Microsoft has deleted the data",
+    "gone_by": "by published policy the data are deleted by then",
     REACTIVATE: "reactivation is possible until",
 }
 _PASSED = {
@@ -38,7 +39,8 @@ SHOWN = 10
 @dataclass(frozen=True, slots=True)
 class About:
     """What a message needs to know besides its row. missing: names of sources that are not copied and verified, None if no
-    sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it."""
+    sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it; needed:
+    how long the copy takes by the newest plan, where one says so; too_late: boundaries that it does not fit before any more."""
 
     now: datetime
     tenant: str
@@ -49,6 +51,8 @@ class About:
     missing: Sequence[str] | None = None
     notes: Sequence[str] = ()
     is_rehearsal: bool = False
+    needed: timedelta | None = None
+    too_late: Collection[str] = ()
 
 
 def compose(row: Mapping[str, Any], about: About) -> Message:
@@ -119,8 +123,10 @@ def _headline(key: Mapping[str, Any], about: About) -> str:
     at = boundary.at if boundary else _instant(key)
     if at <= about.now:
         ago = f", {span(about.now - at)} ago" if about.now - at >= timedelta(minutes=1) else ""
-        return f"{_PASSED[name]}{ago}"
+        return f"{_says(name, about, passed=True)}{ago}"
     if name == "deletable_from":
+        if about.timeline.boundary(REACTIVATE) is None:
+            return f"every protection ends in {span(at - about.now)}, no reactivation for this purchase"
         return f"last moment to reactivate is in {span(at - about.now)}"
     prefix = "if this subscription is not renewed, " if about.timeline.possible else ""
     return f"{prefix}{NAMES[name]} in {span(at - about.now)}"
@@ -131,7 +137,14 @@ def _line(name: str, at: datetime, about: About, boundary: Boundary | None) -> s
     if abs(at - about.now) < timedelta(minutes=1):
         when = "now"
     basis = "" if boundary is None else f" [{boundary.basis}: {boundary.source}]"
-    return f"- {name}: {NAMES[name]}: {shown(at, about.zone)}, {when}{basis}"
+    return f"- {name}: {_says(name, about, passed=at <= about.now)}: {shown(at, about.zone)}, {when}{basis}"
+
+
+def _says(name: str, about: About, *, passed: bool) -> str:
+    """What a boundary means, for what is to come or is over; where nobody could reactivate, nothing of that."""
+    if name == "deletable_from" and about.timeline.boundary(REACTIVATE) is None:
+        return "every protection has ended, and the state is Deleted" if passed else "every protection ends"
+    return _PASSED[name] if passed else NAMES[name]
 
 
 def _context(about: About) -> list[str]:
@@ -157,6 +170,9 @@ def _context(about: About) -> list[str]:
         )
     lines += [f"{caution.says} [{caution.source}]" for caution in timeline.cautions]
     lines.append(_missing(about.missing))
+    if about.needed and about.missing != []:
+        late = f": that does not fit before {', '.join(about.too_late)} any more" if about.too_late else ""
+        lines.append(f"Needed for it, by the newest plan: {span(about.needed)}{late}.")
     return lines
 
 
@@ -166,7 +182,8 @@ def _missing(missing: Sequence[str] | None) -> str:
     if not missing:
         return "All of its sources are copied; lastcopy verify proves it."
     more = f", and {len(missing) - SHOWN:,} more" if len(missing) > SHOWN else ""
-    return f"Not yet copied: {len(missing):,} sources ({', '.join(missing[:SHOWN])}{more})."
+    named = ", ".join(map(one_line, missing[:SHOWN]))
+    return f"Not yet copied: {counted(len(missing), 'source')} ({named}{more})."
 
 
 def _moved(row: Mapping[str, Any], about: About) -> tuple[str, list[str]]:
@@ -197,11 +214,11 @@ def _all_clear(about: About) -> tuple[str, list[str]]:
 
 
 def _ending(keys: Sequence[Mapping[str, Any]], about: About) -> list[str]:
-    lines = [f"Note: {note}." for note in about.notes]
-    lines.append(f"Run: lastcopy export --config {about.config}")
+    lines, config = [f"Note: {note}." for note in about.notes], shlex.quote(about.config)
+    lines.append(f"Run: lastcopy export --config {config}")
     for key in keys:
         if isinstance(key["threshold_days"], int):
-            lines.append(f"Acknowledge: lastcopy ack {key['key']} --by NAME --config {about.config}")
+            lines.append(f"Acknowledge: lastcopy ack {key['key']} --by NAME --config {config}")
     lines.append(
         f"Policy {about.timeline.policy_id} ({about.timeline.policy_sha256[:12]}). Keys: {', '.join(str(k['key']) for k in keys)}"
     )

@@ -4,6 +4,7 @@ Rules of this file: no I/O, no decisions; instants are aware and UTC. `retention
 journal; `retention.claims` decides by them. Source: design §4 (the journal), docs/formats.md (Journal).
 """
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,27 @@ CLAIMED, SENT, FAILED, DROPPED, SUPERSEDED, WITHDRAWN = (
 """What became of a claim. A delivery is claimed, sent, failed or dropped (nothing of it is to be said any more)."""
 
 
+NAME_LENGTH = 200
+
+
+def counted(number: int, what: str) -> str:
+    """`1 warning`, `1,200 warnings`."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+_TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def one_line(text: str) -> str:
+    """A name from outside as it may stand in a message, a page or a calendar: one line, no control characters, nothing that
+    turns the direction of what follows, no half of a character, at most 200 characters."""
+    clean = "".join(
+        "?" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in _TURNS_TEXT else c
+        for c in text[: NAME_LENGTH + 1]
+    )
+    return clean if len(clean) <= NAME_LENGTH else f"{clean[: NAME_LENGTH - 1]}…"
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """One subscription that is tracked. body: name, channel, term, segment, services, time_zone, where known; events: as in
@@ -40,7 +62,8 @@ class Subscription:
 
     @property
     def name(self) -> str:
-        return str(self.body.get("name") or self.id)
+        """As it is shown."""
+        return one_line(str(self.body.get("name") or self.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Rules of this file: an observation is written where it says something new, once 
 events that follow from it stand in the same segment. Source: design §6 (`track`); retention-domain §1; docs/decisions/0074.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,16 @@ from retention.config import Config
 from retention.inference import Seen, differences, inferred
 from retention.observing import Observation, observe
 from retention.reckoning import Reckoning
-from retention.statements import Statement, check_body, read_statements, row_of, stated_event
+from retention.statements import (
+    Statement,
+    check_body,
+    check_statements,
+    checked_id,
+    opened_statements,
+    read_statements,
+    row_of,
+    stated_event,
+)
 from retention.sweep import Sweep
 from retention.tracked import Subscription
 
@@ -54,12 +63,14 @@ def state_one(
     by: str | None,
 ) -> Tracked:
     """Write down what is stated of one subscription. Raises: ConfigurationError, errors of the store."""
+    name = checked_id(name, "--state")
     check_body(body, "the command line")
     statement = Statement(name, dict(body), tuple(map(stated_event, events)) if events else None)
+    Reckoning(config).policy  # noqa: B018 - raises: before anything is written
     with opened_books(config, clock) as books:
         for _ in range(_RACES):
             known = _named(books, name)
-            row = row_of(statement, known, config.settings.retention.time_zone)
+            row = row_of(statement, known, config.settings.retention.known_zone)
             row["subscription"] = known.id if known is not None else name
             if by is not None:
                 row["by"] = by
@@ -72,14 +83,16 @@ def state_one(
 def state_file(config: Config, clock: Clock, file: Path) -> Tracked:
     """Write down what a file of JSON lines states; nothing if a line of it is wrong. Raises: ConfigurationError, errors of
     the store."""
-    zone, names, sources = config.settings.retention.time_zone, list[str](), 0
-    for _ in read_statements(file):  # all of it is checked before anything is written
-        pass
-    with opened_books(config, clock) as books:
+    zone, names, sources = config.settings.retention.known_zone, list[str](), 0
+    Reckoning(config).policy  # noqa: B018 - raises: before anything is written
+    with opened_statements(file) as lines, opened_books(config, clock) as books:
+        check_statements(lines, file.name)
+        known = known_names(books.index.subscriptions())
         rows: list[JsonObject] = []
-        for statement in read_statements(file):
+        for statement in read_statements(lines, file.name):
             row = row_of(statement, None, zone)
-            names.append(statement.id)
+            row["subscription"] = known.get(statement.id.casefold(), statement.id)
+            names.append(str(row["subscription"]))
             sources += len(row.get("sources") or ())
             rows.append(row)
             if len(rows) == SEGMENT_ROWS:
@@ -126,10 +139,10 @@ def _rows(config: Config, books: Books, now: datetime, seen: Observation, *, ask
         row |= {"code": seen.code, "since": last.get("since") if last.get("reached") is False else timestamp(now)}
         return [row] if asked or is_old or last.get("reached") is not False else []
     known = {one.id: one for one in books.index.subscriptions()}
-    aliases = {str(one.observed.get("commerce")): one.id for one in known.values() if one.observed.get("commerce")}
+    names = known_names(known.values())
     rows = []
     for found in seen.subscriptions:
-        ours = _ours(found, known, aliases)
+        ours = _ours(found, names)
         rows.append({**found, "subscription": ours})
     here_now = {str(one["subscription"]) for one in rows}
     missing = {
@@ -144,12 +157,16 @@ def _rows(config: Config, books: Books, now: datetime, seen: Observation, *, ask
     return [row, *events] if asked or is_old or changed or last.get("reached") is not True else []
 
 
-def _ours(found: JsonObject, known: Mapping[str, Subscription], aliases: Mapping[str, str]) -> str:
-    """The name under which a subscription is tracked: a person may have stated it by its other id."""
-    for name in (str(found["subscription"]), str(found.get("commerce"))):
-        if name in known:
-            return name
-    return aliases.get(str(found.get("commerce")), str(found["subscription"]))
+def known_names(subscriptions: Collection[Subscription]) -> dict[str, str]:
+    """{name: id} of what is tracked: a person may name one by its other id, that of the admin center, and in capitals."""
+    found = {str(one.observed["commerce"]).casefold(): one.id for one in subscriptions if one.observed.get("commerce")}
+    return found | {one.id.casefold(): one.id for one in subscriptions}
+
+
+def _ours(found: JsonObject, known: Mapping[str, str]) -> str:
+    """The id under which a subscription is tracked."""
+    names = (str(found["subscription"]), str(found.get("commerce")))
+    return next((known[one.casefold()] for one in names if one.casefold() in known), names[0])
 
 
 def _is_news(known: Subscription | None, seen: JsonObject) -> bool:
@@ -187,7 +204,9 @@ def _named(books: Books, name: str) -> Subscription | None:
     found = books.index.subscriptions([name])
     if found:
         return found[0]
-    return next((one for one in books.index.subscriptions() if one.observed.get("commerce") == name), None)
+    every = books.index.subscriptions()
+    ours = known_names(every).get(name.casefold())
+    return next((one for one in every if one.id == ours), None)
 
 
 def _told(config: Config, books: Books, clock: Clock, names: Sequence[str]) -> Tracked:

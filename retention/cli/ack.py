@@ -23,12 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> int:
     """Write an acknowledgement down."""
     from retention.acknowledging import acknowledge
+    from retention.tracked import counted
 
     args, config = context.args, context.config()
     context.take_now(config, only_rehearsed=True)
     row = acknowledge(config, context.clock, args.key, args.by, args.reason)
     context.output.document(row)
-    context.output.mark(
-        "good", f"{row['by']} acknowledged {row['boundary']}, {row['threshold_days']} days, of {row['subscription']}"
-    )
+    days = row["threshold_days"]
+    what = f"{row['boundary']}, {counted(days, 'day')}," if isinstance(days, int) else row["boundary"]
+    context.output.mark("good", f"{row['by']} acknowledged {what} of {row['subscription']}")
     return int(Exit.COMPLETE)

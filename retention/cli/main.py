@@ -56,21 +56,21 @@ TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "w
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(
     {
-        "check",
-        "export",
-        "verify",
-        "compose",
-        "ready",
-        "accept",
-        "fold",
-        "report",
-        "restore",
-        "track",
-        "ack",
-        "sweep",
-        "keep",
-        "plan",
-        "attest",
+        *(
+            "check",
+            "export",
+            "verify",
+            "compose",
+            "ready",
+            "accept",
+            "attest",
+            "plan",
+            "fold",
+            "report",
+            "restore",
+            "keep",
+        ),
+        *("track", "ack", "sweep", "recover"),
     }
 )
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""

@@ -61,6 +61,8 @@ def show(context: Context, result: "SweepResult", *, dry_run: bool) -> None:
 
 
 def _line(entry: dict[str, object]) -> str:
+    if entry["boundary"] is None:
+        return f"{entry['subscription']}: its dates cannot be reckoned"
     days = entry["threshold_days"]
     threshold = f"{days} d" if isinstance(days, int) else str(days)
     step = f", step {entry['step']}" if entry.get("step") else ""

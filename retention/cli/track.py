@@ -72,15 +72,19 @@ def run(context: Context) -> int:
 
 
 def _show(context: Context, found: "Tracked") -> None:
+    from retention.tracked import counted
+
     output = context.output
     for note in found.notes:
         output.note(note)
     output.document(found.as_json())
     if found.stated > len(found.shown):
-        output.mark("good", f"{found.stated:,} subscriptions with {found.sources:,} sources are tracked now")
+        output.mark(
+            "good", f"{counted(found.stated, 'subscription')} with {counted(found.sources, 'source')} tracked now"
+        )
         return
     for one in found.shown:
-        style = "bad" if one["state"] in {"Deleted"} else "doubtful" if one["boundaries"] else "good"
+        style = "bad" if one["state"] in {"Deleted", None} else "doubtful" if one["boundaries"] else "good"
         output.mark(style, f"{one['name']}: {one['state'] or 'refused'}")
         for difference in one["differences"]:
             output.say(f"    {difference}")

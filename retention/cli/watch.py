@@ -33,7 +33,7 @@ def run(context: Context) -> int:
     config, output = context.config(), context.output
     context.take_now(config, only_rehearsed=True)
     if context.args.health:
-        wrong = health_of(config, context.clock.now())
+        wrong = health_of(config, context.clock.now(), wanted=True)
         output.document({"healthy": wrong is None, "problem": wrong})
         output.mark("good" if wrong is None else "bad", wrong or "all is well")
         return int(Exit.COMPLETE if wrong is None else Exit.PARTIAL)

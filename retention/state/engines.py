@@ -7,7 +7,7 @@ Source: design §3, §7 (`state`); dependencies.md §2.
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 SQLITE = "sqlite:///"
 _DRIVERS = {"postgresql://": "postgresql+psycopg://", "postgres://": "postgresql+psycopg://"}
@@ -29,7 +29,7 @@ def engine_of(url: str, base: Path, *, busy_seconds: float, synchronous: str = "
         return create_engine(url, connect_args=options, pool_pre_ping=True)
     # not `timeout` alone: the pragma of each connection says the same, whatever the driver makes of it
     engine = create_engine(
-        url if str(file) == ":memory:" else f"{SQLITE}{file}",
+        url if str(file) == ":memory:" else URL.create("sqlite", database=str(file)),  # a folder may be called `100%?`
         connect_args={"timeout": busy_seconds, "check_same_thread": False},
     )
 

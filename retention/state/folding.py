@@ -341,7 +341,7 @@ class Folding:
 
     def _attested(self, row: JsonObject) -> None:
         """A person has looked at the clock: what rows said of the time before does not count any more."""
-        if "PF-25" in {row.get("item"), row.get("what")} or row.get("what") == "clock":
+        if row.get("item") in {"clock", "PF-25"}:
             self._newest = str(row["at"])
 
     def _planned(self, row: JsonObject) -> None:

@@ -86,6 +86,12 @@ class Index:
         with self.transaction(writing=False) as connection:
             return _head_of(fact(connection, HEAD), place)
 
+    def head_elsewhere(self, place: str) -> tuple[str, Head] | None:
+        """Another place whose journal the index was made from, and how far; None if there is none."""
+        with self.transaction(writing=False) as connection:
+            value = fact(connection, HEAD)
+        return None if not value or value[0] == place or not value[1] else (str(value[0]), _head_of(value, value[0]))
+
     def apply(self, place: str, before: Head, news: Iterable[tuple[Segment, Head]]) -> bool:
         """Take in the segments after `before`, each with the head that it leads to; False if another process was faster (then ask
         `head` again). A start at the beginning empties the index first. Raises: RunError."""
@@ -216,6 +222,11 @@ class Index:
                 .where(DELIVERIES.c.status == FAILED)
                 .order_by(DELIVERIES.c.number)
             ).all()
+            undelivered = connection.execute(
+                select(func.count())
+                .select_from(CLAIMS.join(DELIVERIES, CLAIMS.c.delivery == DELIVERIES.c.id))
+                .where(CLAIMS.c.status == FAILED, DELIVERIES.c.status == FAILED)
+            ).scalar_one()
             critical = CLAIMS.c.severity == "critical"
             rows = connection.execute(select(CLAIMS).where(critical, CLAIMS.c.threshold.not_in(_NO_DAYS))).all()
             over = set(connection.execute(select(CLAIMS.c.event).where(CLAIMS.c.threshold == ALL_CLEAR)).scalars())
@@ -228,7 +239,7 @@ class Index:
             known = any(row.acknowledged for row in group)
             waiting += asked >= contacts - 1 and not known and group[0].event not in over
         example = f"{failed[0].recipient}: {failed[0].error}" if failed else ""
-        return Standing(len(failed), waiting, example)
+        return Standing(undelivered, waiting, example)
 
     # -- what is computed ---------------------------------------------------------------------------------------------
 

@@ -44,12 +44,13 @@ class Taken:
 @dataclass
 class MailServer:
     """refuses: addresses that get 550; busy: those that get 451; hangs_up: those whose connection is cut after
-    the body is taken."""
+    the body is taken; says: what else is answered to a verb."""
 
     refuses: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     hangs_up: set[str] = field(default_factory=set)
     messages: list[Taken] = field(default_factory=list)
+    says: dict[str, str] = field(default_factory=dict)
     port: int = 0
 
     def __enter__(self) -> "MailServer":
@@ -90,7 +91,8 @@ class MailServer:
             elif verb == b"RCPT":
                 found = re.search(rb"<([^>]*)>", line)
                 to = found[1].decode() if found else ""
-                say("550 no such user" if to in self.refuses else "451 later" if to in self.busy else "250 ok")
+                usual = "550 no such user" if to in self.refuses else "451 later" if to in self.busy else "250 ok"
+                say(self.says.get("RCPT", usual))
             elif verb == b"DATA":
                 say("354 go on")
                 body = bytearray()

@@ -131,7 +131,7 @@ def test_an_index_that_is_lost_comes_back_as_it_was(config: Config) -> None:
             books.append(rows)
             clock.advance(60)
         before = told(books)
-        books.rebuild()
+    with opened_books(config, clock, anew=True) as books:
         assert told(books) == before
 
 

@@ -260,3 +260,28 @@ def test_windows_may_be_split_by_term_or_segment(laid_over: Callable[..., Policy
     laid = laid_over(window(days=60, applies_to=narrow))
     assert laid.window("direct", "cancel") is None, "the built-in one was replaced"
     assert laid.window("direct", "cancel", segment="education") is not None
+
+
+REFUSING = "refused:\n  - {channel: direct, why: {says: S, source: SEED}, verified_on: 2026-11-23}\n"
+ELSEWHERE = """
+windows:
+  - id: csp-nce-cancel
+    applies_to: {channel: trial, trigger: suspend}
+    source: PC
+    verified_on: 2026-11-23
+    windows:
+      stages: [{state: Disabled, days: 0, users: false}]
+      at_risk: {days: 0, basis: stated, source: PC}
+      gone_by: {days: 180, from: latest, basis: stated, source: PC}
+"""
+
+
+@pytest.mark.parametrize("text", [REFUSING, ELSEWHERE])
+def test_a_channel_is_not_silenced_and_no_window_taken_from_it_in_passing(tmp_path: Path, text: str) -> None:
+    """Refused, direct would have no dates at all; without its window, the partner's 7 days would become the fallback's 30."""
+    file = tmp_path / "own.yaml"
+    file.write_text(HEAD + text)
+    with pytest.raises(PolicyError, match="later than published"):
+        load_policy([file])
+    file.write_text(HEAD + "accept_risk: {by: Anna, reason: R}\n" + text)
+    assert load_policy([file]).accepted_risks
