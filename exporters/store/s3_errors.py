@@ -41,15 +41,19 @@ RIGHTS = {
     "get_object_retention_version": "s3:GetObjectRetention",
     "put_object_retention": "s3:PutObjectRetention",
     "put_object_retention_version": "s3:PutObjectRetention",
+    "get_bucket_versioning": "s3:GetBucketVersioning",
+    "get_object_lock_configuration": "s3:GetBucketObjectLockConfiguration",
+    "get_bucket_encryption": "s3:GetEncryptionConfiguration",
+}
+
+RIGHTS_OF_DISPOSAL = {
     "list_object_versions": "s3:ListBucketVersions",
     "delete_object": "s3:DeleteObject",
     "delete_object_version": "s3:DeleteObjectVersion",
     "get_object_legal_hold": "s3:GetObjectLegalHold",
     "get_object_legal_hold_version": "s3:GetObjectLegalHold",
-    "get_bucket_versioning": "s3:GetBucketVersioning",
-    "get_object_lock_configuration": "s3:GetBucketObjectLockConfiguration",
-    "get_bucket_encryption": "s3:GetEncryptionConfiguration",
 }
+"""What `dispose` needs beyond, and nothing else: no policy that copies gives them."""
 
 _BUSY_STATUS = {408, 429, 500, 502, 503, 504, 509}
 _BUSY = {
@@ -189,7 +193,7 @@ def _refused(code: str, status: int, operation: str, key: str, bucket: str, said
             what, right="kms:GenerateDataKey", action="Enable the bucket's KMS key, or give the bucket another one."
         )
     named = _NAMED_RIGHT.search(said)
-    right = named[1] if named else RIGHTS.get(operation, operation)
+    right = named[1] if named else {**RIGHTS, **RIGHTS_OF_DISPOSAL}.get(operation, operation)
     if right.startswith("kms:"):
         return StoreAccessError(
             f"{what}: {right} is missing on the bucket's KMS key",

@@ -276,7 +276,7 @@ def test_the_document_has_its_fields(here: Product, capsys: pytest.CaptureFixtur
     """Design §6; the rest are names behind the numbers."""
     code, document = verified(capsys)
     fields = {"bags", "files", "bytes", "open", "missing", "changed", "unexpected", "reconciled", "exit"}
-    assert code == 0 and set(document) == fields | {"findings", "open_bags", "reasons"}
+    assert code == 0 and set(document) == fields | {"findings", "open_bags", "reasons", "disposed"}
 
 
 # -- what lies beside objects
