@@ -4,7 +4,6 @@ import argparse
 import threading
 
 from exporters.bag.formats import JsonObject
-from exporters.bag.verify import list_bags
 from exporters.composing import MAILBOXES, ComposedBag
 from exporters.copied import Progress
 from exporters.errors import LastcopyError
@@ -16,8 +15,8 @@ from retention.cli.options import Context, UsageError, add_source_option
 from retention.cli.output import Output, size_text
 from retention.cli.progress import Meter, show_progress
 from retention.composing import compose_store
+from retention.disposal.gone import bags_there
 from retention.opening import opened_store
-from retention.verification import bags_of
 
 EXAMPLES = """\
 examples:
@@ -48,7 +47,7 @@ def run(context: Context) -> int:
     failed: list[LastcopyError] = []
     run_id, stop = new_run_id(context.clock), threading.Event()
     with opened_store(config, context.clock, holding=True) as store:
-        bags = _mailboxes([*list_bags(store)], bags_of(store, args.source))
+        bags = _mailboxes(bags_there(store, context.clock, args.source), named=bool(args.source))
         meter = ComposeMeter(context.clock, show=show_progress(output))
         with stopping(stop, output, "compose"), meter:
             for bag, done in compose_store(
@@ -79,14 +78,14 @@ def run(context: Context) -> int:
     return status
 
 
-def _mailboxes(there: list[str], wanted: list[str] | None) -> list[str]:
-    """The bags to compose. Raises: UsageError for a source that is no mailbox."""
-    for bag in wanted or ():
-        if not bag.startswith(MAILBOXES):
-            raise UsageError(
-                f"{bag} is no mailbox", "Name mailboxes (mail/NAME), or leave --source out for all of them."
-            )
-    return [bag for bag in (there if wanted is None else wanted) if bag.startswith(MAILBOXES)]
+def _mailboxes(bags: list[str], *, named: bool) -> list[str]:
+    """The bags to compose. Raises: UsageError for a source that was named and is no mailbox."""
+    others = [bag for bag in bags if not bag.startswith(MAILBOXES)]
+    if named and others:
+        raise UsageError(
+            f"{others[0]} is no mailbox", "Name mailboxes (mail/NAME), or leave --source out for all of them."
+        )
+    return [bag for bag in bags if bag.startswith(MAILBOXES)]
 
 
 def _row(bag: str, done: ComposedBag) -> JsonObject:

@@ -2,14 +2,13 @@
 
 import argparse
 
-from exporters.bag.verify import list_bags
 from exporters.errors import LastcopyError
 from exporters.export import new_run_id
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, add_source_option
+from retention.disposal.gone import bags_there
 from retention.folding import fold_store
 from retention.opening import opened_store
-from retention.verification import bags_of
 
 EXAMPLES = """\
 examples:
@@ -31,8 +30,7 @@ def run(context: Context) -> int:
     failed: list[LastcopyError] = []
     run_id, seen = new_run_id(context.clock), 0
     with opened_store(config, context.clock, holding=True) as store:
-        wanted = bags_of(store, args.source)
-        bags = list_bags(store) if wanted is None else wanted
+        bags = bags_there(store, context.clock, args.source)
         for bag, was_open in fold_store(store, bags, context.clock, run_id=run_id, take_over=args.take_over):
             seen += 1
             if isinstance(was_open, LastcopyError):

@@ -4,18 +4,17 @@ import argparse
 import secrets
 from pathlib import Path
 
-from exporters.bag.verify import list_bags
 from exporters.errors import ConfigurationError
 from exporters.restore import RestoreResult, restore_source
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, UsageError, add_source_option
 from retention.cli.output import Output, size_text
 from retention.cli.progress import Meter, show_progress
+from retention.disposal.gone import bags_there
 from retention.drilling import Drill, open_psts, open_restored
 from retention.journal import Journal
 from retention.opening import opened_store
 from retention.past import end_of
-from retention.verification import bags_of
 
 EXAMPLES = """\
 examples:
@@ -66,8 +65,7 @@ def run(context: Context) -> int:
         Meter(context.clock, show=show_progress(output)) as meter,
     ):
         as_of = None if args.as_of is None else end_of(args.as_of, Journal(store, context.clock).rows())
-        wanted = bags_of(store, args.source)
-        bags = list(list_bags(store)) if wanted is None else wanted
+        bags = bags_there(store, context.clock, args.source)
         _require_room(args.to, bags)
         for bag in bags:
             results.append(

@@ -119,6 +119,10 @@ def test_the_dry_run_is_the_deed(desk: InProcess) -> None:
     verified = desk.run("verify", "--json", code=0).document
     assert [row["bag"] for row in verified["disposed"]] == [bag]
     assert bag not in [one["bag"] for one in planned(desk)["bags"]]
+    desk.run("fold", code=0)
+    desk.run("restore", "--to", str(desk.folder / "all"), code=0)
+    assert desk.run("restore", "--to", str(desk.folder / "one"), "--source", bag).code == 2
+    assert objects(store).keys() == after.keys() | {f"journal/{len(list((store / 'journal').iterdir())):09d}.jsonl"}
     (folder / "certificate.json").write_bytes(b"{}")
     assert desk.run("verify", "--json", code=3).document["changed"] == 1
 
