@@ -152,7 +152,7 @@ def large_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.make(tmp_path_factory.mktemp("large") / "tenant", drives=1, files=40, odd=False, large=LARGE)
 
 
-OFTEN = ("first payload", "in the middle of an upload in parts", "in the fold")
+OFTEN = ("in the middle of an upload in parts",)
 
 
 @pytest.mark.parametrize(
