@@ -69,7 +69,9 @@ def _accept_findings(context: Context, by: str, reason: str) -> int:
     made = [accept_finding(context.config(), context.clock, code, by=by, reason=reason) for code in args.code]
     rows, findings = [row for row, _ in made], [finding.as_json() for _, finding in made]
     one = {"accepted": rows[0], "finding": findings[0]}
-    output.document({**(one if len(made) == 1 else {"accepted": rows, "finding": findings}), "exit": int(Exit.COMPLETE)})
+    output.document(
+        {**(one if len(made) == 1 else {"accepted": rows, "finding": findings}), "exit": int(Exit.COMPLETE)}
+    )
     for row, finding in made:
         output.mark("good", f"Accepted by {row['by']}: {finding.id}. It stands in the journal.")
         output.say(f"    It covers this finding: {finding.message}. When it changes, it is open again.", "weak")
