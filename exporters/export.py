@@ -230,6 +230,7 @@ class Copying:
                 exporter.run()
             finally:
                 result.take(exporter.result)
+                result.composing_seconds = composing.seconds
                 if source.kind is SourceKind.MAIL:
                     result.take_pst(writer.heads.cursors.get(PST_CURSOR), composing.error)
                 result.segment, result.segment_sha256 = writer.position.number, writer.position.sha256
@@ -297,11 +298,13 @@ class Exporter(Protocol):
 
 
 class _Composing:
-    """Makes the PST of a mailbox that was just captured. error: why that could not be: no reason to lose what was captured."""
+    """Makes the PST of a mailbox that was just captured. error: why that could not be: no reason to lose what was captured.
+    seconds: that it took."""
 
     def __init__(self, copying: Copying) -> None:
         self._copying = copying
         self.error: SourceError | None = None
+        self.seconds = 0.0
 
     def __call__(self, writer: BagWriter) -> None:
         """Raises: RunError, errors of the store."""
@@ -311,10 +314,13 @@ class _Composing:
             return
         copying = self._copying
         settings, clock = copying.settings.mail, copying.run.clock
+        began = clock.monotonic()
         try:
             compose_bag(writer, copying.store, settings, clock, progress=copying.progress, stop=copying.stop)
         except SourceError as error:
             self.error = error
+        finally:
+            self.seconds += clock.monotonic() - began
 
 
 def _was_listed(source: Source, cursors: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -59,6 +59,8 @@ class SourceResult:
     told: list[JsonObject] = field(default_factory=list)
     coverage: list[JsonObject] = field(default_factory=list)
     agreements: dict[str, int] = field(default_factory=dict)
+    composing_seconds: float = 0.0
+    """That the PST of a mailbox took."""
     was_listed: bool = False
     """Whether an earlier run listed it to the end."""
     has_refused: bool = False

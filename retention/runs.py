@@ -83,6 +83,7 @@ class Outcome:
     coverage: list[JsonObject] = field(default_factory=list)
     not_asked: list[str] = field(default_factory=list)
     without_mailbox: list[str] = field(default_factory=list)
+    composing_seconds: float = 0.0
     stopped: bool = False
     error: LastcopyError | None = None
 
@@ -285,6 +286,7 @@ class _Run:
                 yield source
 
     def _found(self, result: SourceResult) -> Found:
+        self._outcome.composing_seconds += result.composing_seconds
         if result.bag is not None and result.segment:
             self._left[result.bag] = {"segment": result.segment, "sha256": result.segment_sha256}
             if (entry := self._catalogue.digest_of(result.source.key)) is not None:
@@ -342,6 +344,7 @@ class _Run:
             outcome.exit = Exit.PARTIAL
         record = {**outcome.as_json(), "coverage": outcome.coverage, "asked": self._request.as_asked(self._config)}
         record["not_asked"] = sorted(outcome.not_asked)
+        record["measured"] = self._measured()
         if outcome.without_mailbox:
             record["without_mailbox"] = sorted(outcome.without_mailbox)
         if outcome.error is not None:
@@ -361,3 +364,8 @@ class _Run:
             raise RunError(f"there is a run {outcome.run} already", code="run_exists", action="Run it again.") from None
         except LastcopyError as error:
             outcome.error, outcome.exit = outcome.error or error, Exit.FAILED
+
+    def _measured(self) -> JsonObject:
+        """What requests took, by whose limits counted them, and what composing did: `plan` reckons with it."""
+        times = {scope.value: asdict(took) for scope, took in sorted(self._graph.times.items())}
+        return {"requests": times, "composing_seconds": round(self._outcome.composing_seconds, 3)}

@@ -50,12 +50,21 @@ class RequestCounts:
     resource_units: int
 
 
+@dataclass(frozen=True, slots=True)
+class Took:
+    """What answered requests took together, from sending to the last byte that was read at once. count: how many."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
 class Counter:
     """Counts of a session. Safe from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts = RequestCounts(0, 0, 0, 0)
+        self._took: dict[Scope, tuple[int, float]] = {}
 
     def add(self, *, count: int = 0, throttled: int = 0, avoidable: int = 0, resource_units: int = 0) -> None:
         with self._lock:
@@ -71,6 +80,18 @@ class Counter:
     def counts(self) -> RequestCounts:
         with self._lock:
             return self._counts
+
+    def took(self, scope: Scope, seconds: float) -> None:
+        """A request was answered in so long."""
+        with self._lock:
+            count, before = self._took.get(scope, (0, 0.0))
+            self._took[scope] = count + 1, before + seconds
+
+    @property
+    def times(self) -> dict[Scope, Took]:
+        """What answered requests took, by whose limits counted them."""
+        with self._lock:
+            return {scope: Took(*took) for scope, took in self._took.items()}
 
 
 class Observer(Protocol):

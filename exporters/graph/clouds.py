@@ -63,6 +63,8 @@ class Cloud:
         )
 
 
+_REPORTS = ("reports.office.com",)
+"""Where usage reports lie (graph.md 9.2)."""
 _MEDIA = ".svc.ms"
 """Hosts that give content and no API."""
 _START = re.compile(r"https://[^/?#]*")
@@ -71,9 +73,11 @@ _MICROSOFT = "https://login.microsoftonline.com"
 _MICROSOFT_US = "https://login.microsoftonline.us"
 _CLOUDS: dict[str, Cloud] = {
     "worldwide": Cloud(
-        "worldwide", _MICROSOFT, "https://graph.microsoft.com", None, (".sharepoint.com", ".svc.ms"), (), None
+        "worldwide", _MICROSOFT, "https://graph.microsoft.com", None, (".sharepoint.com", ".svc.ms"), _REPORTS, None
     ),
-    "gcc": Cloud("gcc", _MICROSOFT, "https://graph.microsoft.com", None, (".sharepoint.com", ".svc.ms"), (), None),
+    "gcc": Cloud(
+        "gcc", _MICROSOFT, "https://graph.microsoft.com", None, (".sharepoint.com", ".svc.ms"), _REPORTS, None
+    ),
     "usgov_l4": Cloud("usgov_l4", _MICROSOFT_US, "https://graph.microsoft.us", None, (".sharepoint.us",), (), None),
     "usgov_l5": Cloud(
         "usgov_l5", _MICROSOFT_US, "https://dod-graph.microsoft.us", None, (".sharepoint-mil.us",), (), None

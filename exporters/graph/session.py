@@ -24,7 +24,7 @@ from exporters.clock import Clock
 from exporters.graph.answers import json_object
 from exporters.graph.batch import BatchAnswer, BatchRequest, ask_batch
 from exporters.graph.budget import Budget, Ticket
-from exporters.graph.calls import Call, Counter, JsonObject, NoObserver, Observer, RequestCounts, charged, query
+from exporters.graph.calls import Call, Counter, JsonObject, NoObserver, Observer, RequestCounts, Took, charged, query
 from exporters.graph.clouds import Cloud
 from exporters.graph.delta import DeltaPage, ask_delta
 from exporters.graph.downloads import Download, open_download
@@ -159,6 +159,11 @@ class GraphSession:
         """What this session sent so far."""
         return self._counter.counts
 
+    @property
+    def times(self) -> dict[Scope, Took]:
+        """What answered requests took so far, by whose limits counted them."""
+        return self._counter.times
+
     def service_date(self) -> tuple[datetime, datetime] | None:
         """(the service's clock, our clock when that answer came), of the last answer; None before the first."""
         return self._dates
@@ -292,13 +297,15 @@ class GraphSession:
                 raise self._refused(call, answer, ticket, sent_at, patience)
             self._gate.leave(ticket, rate_limit=parse_rate_limit(answer.headers), served=True)
             _log_answer(call, answer)
-            return read(answer)
+            found = read(answer)
         except BaseException:
             self._gate.leave(ticket)  # the service may have counted it all the same; nothing, if it is settled
             self._gate.release(ticket)
             if answer is not None:
                 answer.close()
             raise
+        self._counter.took(call.price.scope, self._clock.monotonic() - sent_at)
+        return found
 
     def _refused(self, call: Call, answer: Answer, ticket: Ticket, sent_at: float, patience: Patience) -> GraphError:
         pause = None

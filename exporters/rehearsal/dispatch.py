@@ -15,7 +15,7 @@ from exporters.rehearsal.changes import apply_changes
 from exporters.rehearsal.faults import FaultPlan, Rule
 from exporters.rehearsal.mishaps import HINTS, damage, instead, wait_of
 from exporters.rehearsal.requests import masked
-from exporters.rehearsal.routes import sharepoint_rest
+from exporters.rehearsal.routes import reports, sharepoint_rest
 from exporters.rehearsal.routes.answers import LAPSED, ApiError, bad_request, denied, failure, no_mailbox
 from exporters.rehearsal.routes.batch import batch
 from exporters.rehearsal.routes.downloads import download
@@ -114,7 +114,7 @@ class Dispatcher:
 
         def work() -> Response:
             self._refuse_writes(call)
-            return download(call)
+            return reports.serve(call) if request.path.startswith(reports.PLACE) else download(call)
 
         return self._run(call, Entry("download"), work)
 
@@ -141,7 +141,18 @@ class Dispatcher:
             if rule is not None:
                 response = damage(rule, request, response, now, self._real)
         self._record(call, entry, response)
+        self._carry(response)
         return response
+
+    def _carry(self, response: Response) -> None:
+        """Give the body to the line, where that is narrow."""
+        rate = self.service.settings.bytes_a_second
+        if rate is None:
+            return
+        if response.stream is not None:
+            response.stream = self.service.line.paced(response.stream, rate)
+        elif response.body:
+            self.service.line.carry(len(response.body), rate)
 
     def _strike(self, call: Call, rule: Rule, route: Route | None) -> Response | None:
         if rule.fault == "revoked":

@@ -24,6 +24,7 @@ from exporters.rehearsal.certificates import certificates_in
 from exporters.rehearsal.dispatch import Dispatcher
 from exporters.rehearsal.documents import Row, render
 from exporters.rehearsal.faults import FaultPlan
+from exporters.rehearsal.line import Line
 from exporters.rehearsal.links import Links, Tickets
 from exporters.rehearsal.requests import RequestLedger
 from exporters.rehearsal.routes import (
@@ -35,6 +36,7 @@ from exporters.rehearsal.routes import (
     members,
     pages,
     permissions,
+    reports,
     sites,
     term_store,
     users,
@@ -123,7 +125,20 @@ class Rehearsal:
             status=throttle_status,
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
-        areas = (directory, users, members, ediscovery, term_store, drives, sites, lists, pages, permissions, mail)
+        areas = (
+            directory,
+            users,
+            members,
+            ediscovery,
+            term_store,
+            drives,
+            sites,
+            lists,
+            pages,
+            permissions,
+            reports,
+            mail,
+        )
         router = Router([route for area in areas for route in area.routes()])
         self.dispatcher = Dispatcher(self.service, signin, router, real, Router(mail.beta_routes()))
         self.dispatcher.faults = self._faults
@@ -147,6 +162,7 @@ class Rehearsal:
             secret=self._secret(),
             advance=self._clock.advance,
             started_at=self._clock.now(),
+            line=Line(self._clock),
         )
         service.throttle = Throttle(
             self._clock,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from exporters.clock import Clock
+from exporters.rehearsal.line import Line
 from exporters.rehearsal.links import Links, Tickets
 from exporters.rehearsal.requests import RequestLedger
 from exporters.rehearsal.tenant import Tenant
@@ -67,6 +68,8 @@ class Settings:
     export_omits: bool = False  # `exportItems` leaves some of several ids out without a word
     expanded_archives: bool = False  # every other folder of an archive lies in an auxiliary mailbox
     odd_folders: bool = True  # `/mailFolders` leaves folders out that `msgfolderroot/childFolders` has
+    concealed_names: bool = True  # usage reports show hashes in place of names, as they do unless somebody changed it
+    bytes_a_second: float | None = None  # that the line carries, for all connections together; None: any
     expanded_attachments: int = 200  # more of them with their content in one answer are refused
 
 
@@ -97,6 +100,7 @@ class Service:
     secret: str
     advance: Callable[[float], None]
     started_at: datetime
+    line: Line
     probed: set[str] = field(default_factory=set)  # users without a drive that were asked for one
     defects: list[str] = field(default_factory=list)  # tracebacks of requests that this server could not answer
 

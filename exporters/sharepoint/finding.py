@@ -161,11 +161,11 @@ def _site(row: Mapping[str, Any]) -> FoundSite | None:
     if site_id is None:
         return None
     url = text_of(row.get("webUrl"))
-    name = _name(url) or identifier_of(row.get("name")) or site_id
+    name = name_at(url) or identifier_of(row.get("name")) or site_id
     return FoundSite(site_id, name, url, _is_personal(row.get("isPersonalSite"), url))
 
 
-def _name(url: str | None) -> str | None:
+def name_at(url: str | None) -> str | None:
     """The name that the address gives a site; None without one that can be read."""
     try:
         path = unquote(urlsplit(url or "").path, errors="strict")

@@ -34,6 +34,7 @@ Register the application (once, by an administrator of the tenant):
        for the directory: Domain.Read.All  Group.Read.All  TermStore.Read.All
                       RoleManagement.Read.Directory  Member.Read.Hidden (roles, groups that hide their members)
        for `check --cancel` (optional): Domain.Read.All  RoleManagement.Read.Directory  eDiscovery.Read.All
+       for a quicker and better `lastcopy plan`: Reports.Read.All (not in national clouds)
      then Grant admin consent. All of them only read.
   3. Certificates & secrets: upload a certificate. To make one:
        openssl req -x509 -newkey rsa:3072 -nodes -days 365 -subj /CN=lastcopy -keyout lastcopy.key -out lastcopy.crt

@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 VERBS = {
     "init": Verb("init", "write a configuration, and say how to register the application"),
     "check": Verb("check", "can it work: sign-in, permissions, store, lock, clock; with --cancel: may I cancel"),
+    "plan": Verb("plan", "will it fit: how much there is, how long it takes, when to begin"),
     "export": Verb("export", "copy the tenant into the store; goes on where it stopped"),
     "verify": Verb("verify", "prove that every byte of the copy is there"),
     "compose": Verb("compose", "make PSTs of the captured mailboxes, from the store alone, without a tenant"),
@@ -51,7 +52,21 @@ TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "w
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(
-    {"check", "export", "verify", "compose", "ready", "accept", "attest", "fold", "restore", "track", "ack", "sweep"}
+    {
+        "check",
+        "plan",
+        "export",
+        "verify",
+        "compose",
+        "ready",
+        "accept",
+        "attest",
+        "fold",
+        "restore",
+        "track",
+        "ack",
+        "sweep",
+    }
 )
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\

@@ -70,7 +70,15 @@ def fits(row: Mapping[str, Any] | None, boundary: Deadline, now: datetime) -> bo
     at, needed = _instant(row.get("at")), needed_of(row)
     if at is None or needed is None or now - at > MAX_AGE:
         return None
-    return needed == timedelta(0) or now + needed <= boundary.at
+    return fits_by(boundary.at, needed, now, is_complete=row["result"].get("complete") is True)
+
+
+def fits_by(at: datetime, needed: timedelta, now: datetime, *, is_complete: bool) -> bool | None:
+    """Whether what takes so long, begun now, is ready by then. What is known may be too much already; to say that it fits, all
+    that is left must be known."""
+    if needed > timedelta(0) and now + needed > at:
+        return False
+    return True if is_complete else None
 
 
 def needed_of(row: Mapping[str, Any]) -> timedelta | None:

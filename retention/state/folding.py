@@ -62,6 +62,7 @@ class Folding:
             "run_ended": self._run_ended,
             "verified": self._verified,
             "attested": self._attested,
+            "planned": self._planned,
             "rehearsal": self._rehearsal,
         }
 
@@ -342,6 +343,9 @@ class Folding:
         """A person has looked at the clock: what rows said of the time before does not count any more."""
         if "PF-25" in {row.get("item"), row.get("what")} or row.get("what") == "clock":
             self._newest = str(row["at"])
+
+    def _planned(self, row: JsonObject) -> None:
+        put_fact(self._connection, "planned", row)
 
     def _rehearsal(self, row: JsonObject) -> None:
         put_fact(self._connection, "rehearsal", True)

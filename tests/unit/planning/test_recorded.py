@@ -17,8 +17,8 @@ class Limit:
     at: datetime
 
 
-def planned(seconds: Any, at: str = "2026-11-29T10:00:00Z") -> dict[str, Any]:
-    return {"type": "planned", "at": at, "result": {"planned_seconds": seconds}}
+def planned(seconds: Any, at: str = "2026-11-29T10:00:00Z", complete: bool = True) -> dict[str, Any]:
+    return {"type": "planned", "at": at, "result": {"planned_seconds": seconds, "complete": complete}}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,9 @@ def planned(seconds: Any, at: str = "2026-11-29T10:00:00Z") -> dict[str, Any]:
         (planned(5 * 86_400), "deletable_from", -1, False),
         (planned(0), "deletable_from", -1, True),  # nothing is left to copy
         (planned(0.0), "access_ends", 1, True),
+        (planned(60, complete=False), "access_ends", 1, None),  # there is more than was counted
+        (planned(0, complete=False), "access_ends", 1, None),
+        (planned(2 * 86_400, complete=False), "access_ends", 1, False),
         (planned(60), "gone_by", 1, None),  # nobody copies against that one
         (planned(60), "reactivate_until", 1, None),
         (planned(None), "at_risk_from", 1, None),
