@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from exporters.bag.formats import dump_json
 from exporters.clock import SystemClock
 from exporters.errors import ConfigurationError, RunError
 from exporters.rehearsal.generate import generate
@@ -25,6 +26,7 @@ from exporters.rehearsal.server import Rehearsal
 from retention.opened_pst import open_pst
 from retention.rehearsal_clock import ADDRESS_FILE, MAILBOX, half_a_year, watch_begins
 from retention.rehearsal_clock import CONFIGURATION as CLOCK
+from retention.rehearsal_ready import may_i_cancel
 from retention.rehearsed import MARKER
 from retention.verdicts import Exit
 
@@ -104,6 +106,7 @@ def rehearse(folder: Path, *, say: Say, quiet: bool, main: Callable[[Sequence[st
         _first_copy(story)
         _second_copy(story, info)
         watch_begins(story)
+        may_i_cancel(story, lambda path, rows: _control(info, "POST", path, b"\n".join(map(dump_json, rows))))
     _from_the_store_alone(story)
     half_a_year(story, SystemClock())
     _what_next(story)

@@ -17,11 +17,11 @@ from typing import Self
 
 
 class Mailbox:
-    """A server on a free port. folder: is made; mails are named by their number."""
+    """A server on a free port. folder: is made; mails are named by their number, after those that lie there."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._shown = folder, 0
         folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._shown = folder, len(list(folder.iterdir()))
         self._lock = threading.Lock()
         owner = self
 

@@ -126,7 +126,17 @@ class Rehearsal:
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
         areas = (
-            *(directory, users, members, ediscovery, term_store, drives, sites, lists, pages, permissions, reports),
+            directory,
+            users,
+            members,
+            ediscovery,
+            term_store,
+            drives,
+            sites,
+            lists,
+            pages,
+            permissions,
+            reports,
             mail,
         )
         router = Router([route for area in areas for route in area.routes()])

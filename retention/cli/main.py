@@ -54,25 +54,7 @@ QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "r
 TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch"})
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
-TELLS_STANDING = frozenset(
-    {
-        *(
-            "check",
-            "export",
-            "verify",
-            "compose",
-            "ready",
-            "accept",
-            "attest",
-            "plan",
-            "fold",
-            "report",
-            "restore",
-            "keep",
-        ),
-        *("track", "ack", "sweep", "recover"),
-    }
-)
+TELLS_STANDING = frozenset(VERBS) - {"init", "timeline", "status", "watch", "policies", "rehearse"}
 """Verbs that end with what stands open of warnings; `status` shows it at its top, the others have no state."""
 _EPILOG = """\
 exit status: 0 complete, 1 failed, 2 usage or configuration wrong (nothing was touched), 3 partial or a difference

@@ -80,20 +80,26 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _is_concealed(kind: SourceKind, row: dict[str, str]) -> bool:
-    """Whether a name is none: an address of a person has an @, that of a site a scheme."""
-    name = (row.get(_NAMES[kind]) or "").strip()
-    if kind is SourceKind.ONEDRIVE and not name:
-        name = (row.get("Site URL") or "").strip()
-        return bool(name) and "://" not in name
-    return bool(name) and ("://" if kind is SourceKind.SHAREPOINT else "@") not in name
+    """Whether a row has names, and none that is one."""
+    told = [(row.get(column) or "").strip() for column in (_NAMES[kind], "Site URL")]
+    return any(told) and _name(kind, row) is None
+
+
+def _name(kind: SourceKind, row: dict[str, str]) -> str | None:
+    """As that of a source: that of a person has an @, an address of a site a scheme; anything else is none."""
+    name, address = ((row.get(column) or "").strip() for column in (_NAMES[kind], "Site URL"))
+    site = name_at(address) if "://" in address else None
+    if kind is SourceKind.SHAREPOINT:
+        return site
+    if (
+        kind is SourceKind.ONEDRIVE and not name and site is not None
+    ):  # of somebody who left: the end of the site's address
+        return site.rpartition("!")[2] or None
+    return name if "@" in name else None
 
 
 def _usage(kind: SourceKind, row: dict[str, str]) -> Usage:
-    name = (row.get(_NAMES[kind]) or "").strip() or None
-    if kind is SourceKind.SHAREPOINT:
-        name = name_at(name)
-    elif kind is SourceKind.ONEDRIVE and name is None:  # of somebody who left: the last part of the site's address
-        name = (name_at((row.get("Site URL") or "").strip()) or "").rpartition("!")[2] or None
+    name = _name(kind, row)
     return Usage(
         name,
         _number(row.get(_ITEMS.get(kind, _FILES))),

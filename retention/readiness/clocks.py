@@ -14,6 +14,7 @@ from retention.readiness.reasons import Reason, block
 
 SET = "lastcopy check"
 """Says what the clocks say now."""
+ATTEST = 'lastcopy attest PF-25 --by NAME --text "looked at the clock: it is right"'
 
 
 def doubts(history: History, now: datetime, store_now: datetime | None) -> Iterator[Reason]:
@@ -28,7 +29,8 @@ def doubts(history: History, now: datetime, store_now: datetime | None) -> Itera
         told = timestamp(service.service)
         yield _doubt(f"the service's last answer is dated {told}, later than this machine's clock: that was set back")
     if history.newest is not None and history.newest - now > TOO_FAR:
-        yield _doubt(f"the journal has a row of {timestamp(history.newest)}, later than this machine's clock")
+        message = f"the journal has a row of {timestamp(history.newest)}, later than this machine's clock: one of them was wrong"
+        yield _doubt(f"{message}; set the clock, or attest that it is right", ATTEST)
     if store_now is not None and abs(store_now - now) > TOO_FAR:
         yield _doubt(f"the store's clock and this machine's differ by {_minutes(abs(store_now - now))} minutes")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ VERBS = (
     "check",
     "export",
     "verify",
+    "ready",
     "accept",
     "fold",
     "restore",
@@ -56,6 +58,8 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     mailboxes = [name for name in reading.bags if name.startswith("mail/")]
     assert len(mailboxes) == 12 and all(list((stores[0] / name / "data" / "pst").glob("*.pst")) for name in mailboxes)
     assert "A mailbox has become a PST" in result.stdout
+    answers = re.findall(r"[✓✗] (REHEARSAL: (?:Yes|No)):", result.stdout)
+    assert answers == ["REHEARSAL: No", "REHEARSAL: Yes"], "no, the reasons mended one by one, and yes"
     directory = judge_directory.judge(stores[0], judge_directory.read(folder / "tenant"))
     assert directory == [], directory[:10]
     sites = {name for name in reading.bags if name.startswith("sharepoint/")}
