@@ -21,7 +21,7 @@ def tell_users(about: Subject) -> Section:
         f"Subject: {names}: Microsoft 365 ends on {BLANK} (date)",
         "",
         f"On {BLANK} (date) mail to {names} moves to {BLANK} (new provider). From then on sign in there: {BLANK} (address).",
-        "From that day on you can no longer sign in to Outlook, OneDrive, SharePoint and Teams of today.",
+        "From that day on you can no longer sign in to the Outlook, OneDrive, SharePoint and Teams that you use today.",
         "",
         "Before that day, please:",
         "- save what lies only on your own computer: PST files, files that OneDrive has not synchronised (no "
