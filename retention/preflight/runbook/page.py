@@ -68,8 +68,9 @@ _TEMPLATE = """\
 {% endif %}</div>
 {% elif kind == "Letter" %}<div class="letter">{% for line in part.lines if line %}<p>{{ line }}</p>{% endfor %}</div>
 {% elif kind == "Table" %}<table><thead><tr>{% for name in part.headings %}<th scope="col">{{ name }}</th>{% endfor
-%}</tr></thead> <tbody>{% for row in part.rows %}<tr>{% for cell in row %}<td{% if cell|length < 9 %} class="short"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table>
+%}</tr></thead> <tbody>{% for row in part.rows %}<tr>
+{% for cell in row %}<td{% if cell|length < 9 %} class="short"{% endif %}>{{ cell }}</td>{% endfor %}
+</tr>{% endfor %}</tbody></table>
 {% endif -%}
 {% endfor %}</section>
 {% endfor %}</main>
