@@ -113,6 +113,8 @@ def administrators(facts: Facts) -> Finding:
 
 def _lacks(person: Administrator, custom: Iterable[str]) -> str:
     """Why somebody may not be able to reactivate; empty if nothing is known against it."""
+    if person.is_group:
+        return "its members are not looked into"
     domain = person.name.rpartition("@")[2].lower()
     if not person.is_enabled:
         return "disabled"

@@ -169,7 +169,7 @@ def wait_for_ttl(about: Subject) -> Section:
         (
             one.name,
             "not known" if isinstance(one.mx, Unknown) else f"{one.mx.ttl:,} s ({_hours(one.mx.ttl)})",
-            "wait two days, if NS were moved" if one in about.named_by_microsoft else "from the change of MX",
+            "from the change of NS: allow two days" if one in about.named_by_microsoft else "from the change of MX",
         )
         for one in about.domains
     )
