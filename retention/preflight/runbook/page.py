@@ -30,7 +30,8 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .3r
 @media print {
   :root { --ink: #000; --weak: #333; --line: #999; --back: #fff; --card: #fff; --bad: #000; }
   body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
-  h2, p:has(+ .portal), p:has(+ pre), p:has(+ table) { break-after: avoid; } tr, pre, .portal, .letter, .tick { break-inside: avoid; }
+  h2, p:has(+ .portal), p:has(+ pre), p:has(+ table) { break-after: avoid; }
+  tr, pre, .portal, .letter, .tick { break-inside: avoid; }
 }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
