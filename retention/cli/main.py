@@ -49,7 +49,7 @@ VERBS = {
     "report": Verb("report", "make a signed evidence package that an auditor can check without us"),
     "rehearse": Verb("rehearse", "try all of it now on a simulated tenant"),
 }
-QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "recover"})
+QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "attest", "recover"})
 """Verbs that mostly log nothing: they are spared the time that logging takes to load."""
 TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch"})
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
