@@ -109,8 +109,9 @@ def _check_chain(store: Store, known: Told, checked: Checked) -> None:
     for link in known.links:
         signed = read_signed(store, f"{link.package}/")
         if signed is None or not _is(signed, link):
-            sort = "changed" if store.stat(f"{link.package}/{DOCUMENT}") is not None else "missing"
-            checked.add(sort, f"store:{link.package}", "it is not the package that the journal names")  # type: ignore[arg-type]
+            is_there = store.stat(f"{link.package}/{DOCUMENT}") is not None
+            why = "it is not the package that the journal names" if is_there else "the journal names it"
+            checked.add("changed" if is_there else "missing", f"store:{link.package}", why)
         elif not signed.follows(_newest_before(known, signed)):
             checked.add("changed", f"store:{link.package}", "it does not name the package before it")
     _check_unknown(store, known, checked)
