@@ -57,6 +57,8 @@ FORMS: Final = {name: form for form, names in _BY_FORM for name in names.split()
 
 EXACT: Final = {
     ("generator", "name"): re.compile("lastcopy"),
+    ("warnings", "channel"): re.compile("x"),  # the name of a `notify` entry, which may be a person's
+    ("subscriptions", "agreement"): re.compile(r"MCA|MOSA|MPSA|EA|CSP|OV"),  # what a person typed
     ("policy", "id"): POLICY,
     ("package", "name"): PACKAGE,
     ("", "signature_algorithm"): re.compile(r"ed25519|ecdsa-p256-sha256"),

@@ -63,6 +63,14 @@ def test_keys_are_strings_too() -> None:
     assert "ontoso" not in json.dumps(shown)
 
 
+def test_what_people_typed_is_replaced_even_if_it_looks_like_a_code() -> None:
+    shown = VEIL.document(
+        {"warnings": [{"channel": "Anna"}], "subscriptions": [{"channel": "direct", "agreement": "Anna"}]}
+    )
+    assert "Anna" not in json.dumps(shown)
+    assert shown["subscriptions"][0]["channel"] == "direct"
+
+
 def test_hashes_of_items_are_left_out_unless_asked_for() -> None:
     assert VEIL.cell("sha256", HASH) == ""
     assert NameVeil(b"k" * 32, keeps_hashes=True).cell("sha256", HASH) == HASH
