@@ -22,6 +22,7 @@ SOFTWARE: Final = re.compile(r"lastcopy[a-z0-9./-]{0,40}")
 PREFLIGHT: Final = re.compile(r"PF-[0-9]{2}")
 PAGE: Final = re.compile(r"[A-Z]{1,6}[0-9]{0,3}")
 """Key of a source of the policy, such as W24."""
+NOTHING: Final = re.compile(r"(?!)")
 POLICY: Final = re.compile(r"lastcopy-retention-[0-9]{4}-[0-9]{2}")
 ZONE: Final = re.compile(r"UTC|[A-Z][A-Za-z_]{1,20}/[A-Z][A-Za-z_]{1,30}")
 
@@ -57,7 +58,7 @@ FORMS: Final = {name: form for form, names in _BY_FORM for name in names.split()
 
 EXACT: Final = {
     ("generator", "name"): re.compile("lastcopy"),
-    ("warnings", "channel"): re.compile("x"),  # the name of a `notify` entry, which may be a person's
+    ("warnings", "channel"): NOTHING,  # the name of a `notify` entry, which may be a person's
     ("subscriptions", "agreement"): re.compile(r"MCA|MOSA|MPSA|EA|CSP|OV"),  # what a person typed
     ("policy", "id"): POLICY,
     ("package", "name"): PACKAGE,
