@@ -36,6 +36,7 @@ GOES = [
     ("item", "/Contoso/plan.docx"),
     ("reason", "Anna left"),
     ("name", "Contoso"),
+    ("name", "Planner and Forms"),
     ("path", "/2026"),
     ("by", "Anna"),
     ("domain", "contoso.com"),
