@@ -93,7 +93,7 @@ FIELDS: Final = frozenset(FORMS) | frozenset(_NAMES.split())
 """Names of fields that stand clear."""
 
 TEXTS: Final = frozenset({"alternative", "data", "reason", "source", "title"})
-"""Fields that hold sentences; one of ours stands clear there, and nowhere else: a folder may be called Contacts, as a class is."""
+"""Fields of sentences: one of ours stands clear there, and nowhere else: a folder may be called Contacts, as a class is."""
 
 LEFT_OUT: Final = frozenset({"sha256", "quickXorHash", "versionId", "eTag"})
 """Columns of tables that hold hashes of items: empty unless they were asked for."""
