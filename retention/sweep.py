@@ -318,6 +318,7 @@ class Sweep:
                 " machine's clock"
             )
         rehearsal = bool(self._books.index.fact("rehearsal"))
+        reported = self._books.index.fact("reported")
         missing = self.all_missing(list(self._timelines))
         needed = self._needed(verdict.now)
 
@@ -339,6 +340,7 @@ class Sweep:
                     for name, at in timeline.instants().items()
                     if at > verdict.now and self._is_too_late(name, at, verdict.now)
                 ],
+                evidence=(reported["package"], reported["evidence"]) if reported else None,
             )
             return compose(row, about)
 

@@ -40,7 +40,8 @@ SHOWN = 10
 class About:
     """What a message needs to know besides its row. missing: names of sources that are not copied and verified, None if no
     sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it; needed:
-    how long the copy takes by the newest plan, where one says so; too_late: boundaries that it does not fit before any more."""
+    how long the copy takes by the newest plan, where one says so; too_late: boundaries that it does not fit before any more;
+    evidence: the newest package, and the SHA-256 of its evidence.json."""
 
     now: datetime
     tenant: str
@@ -53,6 +54,7 @@ class About:
     is_rehearsal: bool = False
     needed: timedelta | None = None
     too_late: Collection[str] = ()
+    evidence: tuple[str, str] | None = None
 
 
 def compose(row: Mapping[str, Any], about: About) -> Message:
@@ -219,6 +221,9 @@ def _ending(keys: Sequence[Mapping[str, Any]], about: About) -> list[str]:
     for key in keys:
         if isinstance(key["threshold_days"], int):
             lines.append(f"Acknowledge: lastcopy ack {key['key']} --by NAME --config {config}")
+    if about.evidence is not None:
+        package, sha256 = about.evidence
+        lines.append(f"Newest evidence: {package}; lastcopy verify --evidence {package} --latest {sha256}")
     lines.append(
         f"Policy {about.timeline.policy_id} ({about.timeline.policy_sha256[:12]}). Keys: {', '.join(str(k['key']) for k in keys)}"
     )

@@ -64,6 +64,7 @@ class Folding:
             "attested": self._attested,
             "planned": self._planned,
             "rehearsal": self._rehearsal,
+            "reported": self._reported,
         }
 
     def take(self, segment: Segment) -> None:
@@ -346,6 +347,11 @@ class Folding:
 
     def _planned(self, row: JsonObject) -> None:
         put_fact(self._connection, "planned", row)
+
+    def _reported(self, row: JsonObject) -> None:
+        """The newest package of evidence, which every message names."""
+        if not row.get("redacted"):
+            put_fact(self._connection, "reported", {name: row.get(name) for name in ("package", "evidence")})
 
     def _rehearsal(self, row: JsonObject) -> None:
         put_fact(self._connection, "rehearsal", True)
