@@ -284,6 +284,7 @@ class Sweep:
                 " machine's clock"
             )
         rehearsal = bool(self._books.index.fact("rehearsal"))
+        reported = self._books.index.fact("reported")
         missing = self.all_missing(list(self._timelines))
 
         def composed(row: Mapping[str, Any]) -> Any:
@@ -298,6 +299,7 @@ class Sweep:
                 missing=missing[subscription.id],
                 notes=notes,
                 is_rehearsal=rehearsal,
+                evidence=(reported["package"], reported["evidence"]) if reported else None,
             )
             return compose(row, about)
 

@@ -38,7 +38,8 @@ SHOWN = 10
 @dataclass(frozen=True, slots=True)
 class About:
     """What a message needs to know besides its row. missing: names of sources that are not copied and verified, None if no
-    sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it."""
+    sources of this subscription are known; notes: on the clock and on the tenant; config: as the command line takes it;
+    evidence: the newest package, and the SHA-256 of its evidence.json."""
 
     now: datetime
     tenant: str
@@ -49,6 +50,7 @@ class About:
     missing: Sequence[str] | None = None
     notes: Sequence[str] = ()
     is_rehearsal: bool = False
+    evidence: tuple[str, str] | None = None
 
 
 def compose(row: Mapping[str, Any], about: About) -> Message:
@@ -202,6 +204,9 @@ def _ending(keys: Sequence[Mapping[str, Any]], about: About) -> list[str]:
     for key in keys:
         if isinstance(key["threshold_days"], int):
             lines.append(f"Acknowledge: lastcopy ack {key['key']} --by NAME --config {about.config}")
+    if about.evidence is not None:
+        package, sha256 = about.evidence
+        lines.append(f"Newest evidence: {package}; lastcopy verify --evidence {package} --latest {sha256}")
     lines.append(
         f"Policy {about.timeline.policy_id} ({about.timeline.policy_sha256[:12]}). Keys: {', '.join(str(k['key']) for k in keys)}"
     )

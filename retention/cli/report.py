@@ -91,7 +91,7 @@ def _show(report: Report, told: dict[str, str | None], output: Output) -> None:
     for package in report.recovered:
         output.note(f"{package} was signed by a report that was cut off: it stands in the journal now.")
     for package in report.cut_off:
-        output.note(f"{package} is no package: the report that began it was cut off.")
+        output.note(f"{package} is no package: the report that began it was cut off, or is still at work.")
     _show_package("The package is written", report.full, output)
     if report.redacted is not None:
         _show_package("The package without names is written", report.redacted, output)

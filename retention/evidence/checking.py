@@ -210,11 +210,11 @@ class _Checking:
             if sha256 is None:
                 continue
             name = f"{folder}/{TAGMANIFEST}"
-            if self.digests.get(name) != sha256:
-                sort, why = (
-                    ("changed", _NOT_SIGNED_FOR) if name in self.digests else ("missing", "evidence.json names it")
-                )
-                self.checked.add(sort, name, why)  # type: ignore[arg-type]
+            if name not in self.digests:
+                self.checked.add("missing", name, "evidence.json names it")
+                continue
+            if self.digests[name] != sha256:
+                self.checked.add("changed", name, _NOT_SIGNED_FOR)
                 continue
             try:
                 named = sums_of(self.store.read(f"{self.place}{name}"))

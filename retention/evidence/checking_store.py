@@ -67,7 +67,9 @@ def _told(store: Store, clock: Clock, checked: Checked) -> Told | None:
         checked.add("changed", "store:journal/", str(error))
         return None
     for package in unsigned(store, folders(store)):
-        checked.notes.append(f"{package} in the store is no package: the report that began it was cut off.")
+        checked.notes.append(
+            f"{package} in the store is no package: the report that began it was cut off, or is still at work."
+        )
     return known
 
 
@@ -104,15 +106,14 @@ def _check_row(store: Store, clock: Clock, journal: JsonObject, checked: Checked
 
 def _check_chain(store: Store, known: Told, checked: Checked) -> None:
     """Every package that the journal names is there, each after the one before; and where among them this one stands."""
-    before: Link | None = None
     for link in known.links:
         signed = read_signed(store, f"{link.package}/")
         if signed is None or not _is(signed, link):
-            sort = "changed" if store.stat(f"{link.package}/{DOCUMENT}") is not None else "missing"
-            checked.add(sort, f"store:{link.package}", "it is not the package that the journal names")  # type: ignore[arg-type]
-        elif not link.is_redacted and signed.previous != (before.as_previous() if before is not None else None):
+            is_there = store.stat(f"{link.package}/{DOCUMENT}") is not None
+            why = "it is not the package that the journal names" if is_there else "the journal names it"
+            checked.add("changed" if is_there else "missing", f"store:{link.package}", why)
+        elif not signed.follows(_newest_before(known, signed)):
             checked.add("changed", f"store:{link.package}", "it does not name the package before it")
-        before = before if link.is_redacted else link
     _check_unknown(store, known, checked)
     ours = next((n for n, link in enumerate(known.links) if link.evidence == checked.evidence), None)
     if ours is None:
@@ -125,6 +126,12 @@ def _check_chain(store: Store, known: Told, checked: Checked) -> None:
     checked.newer = sum(not link.is_redacted for link in known.links[ours + 1 :])
     if checked.head == "not checked":
         checked.head = "older" if checked.newer else "newest"
+
+
+def _newest_before(known: Told, signed: Signed) -> JsonObject | None:
+    """The full package that was the newest when this one was made: two reports at once may both come after one."""
+    earlier = [link for link in known.links if not link.is_redacted and link.segment <= signed.segment]
+    return earlier[-1].as_previous() if earlier else None
 
 
 def _check_unknown(store: Store, known: Told, checked: Checked) -> None:

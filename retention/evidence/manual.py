@@ -43,7 +43,7 @@ sha256sum -c SHA256SUMS
 ```
 
 ```powershell
-Get-Content SHA256SUMS | ForEach-Object { $sum, $name = $_ -split '  ', 2
+Get-Content -Encoding UTF8 SHA256SUMS | ForEach-Object { $sum, $name = $_ -split '  ', 2
   if ((Get-FileHash -Algorithm SHA256 -LiteralPath $name).Hash -ne $sum) { throw "$name differs" } }
 ```
 

@@ -108,6 +108,8 @@ def completed(
 ) -> JsonObject:
     """The document with what only the package knows: `package`, and in `integrity` all that it names by SHA-256."""
     document = dict(contents.document)
+    told = dict(document.get("integrity") or {})
+    rows = {str(row.get("path")): row for row in told.get("bags") or ()}
     document.setdefault("schema", SCHEMA)
     document["package"] = {
         **dict(document.get("package") or {}),
@@ -118,10 +120,10 @@ def completed(
     }
     document["signature_algorithm"], document["signature_key"] = seal.algorithm, seal.fingerprint
     document["integrity"] = {
-        **dict(document.get("integrity") or {}),
+        **told,
         "algorithm": "sha256",
         "files": {name: sha256 for name, sha256 in sums.items() if name not in NOT_NAMED},
-        "bags": [_bag_row(bag, veil) for bag in contents.bags],
+        "bags": [{**rows.get(row["path"], {}), **row} for row in (_bag_row(bag, veil) for bag in contents.bags)],
         "lastcopy_json": surroundings.lastcopy_json,
         "runs": surroundings.runs,
         "journal": surroundings.journal,

@@ -12,12 +12,13 @@ from exporters.bag.formats import JsonObject
 from exporters.clock import Clock
 from exporters.store.protocol import Store
 from retention.config import Config
-from retention.evidence.chain import Link, folders, is_signed, told
+from retention.evidence.chain import Told, folders, is_signed, told
 from retention.evidence.clocks import refuse_doubtful_clock
 from retention.evidence.contents import Collect, Seal, Veil
+from retention.evidence.errors import ChangedMeanwhileError
 from retention.evidence.keys import Opened, Signer, opened_signer
 from retention.evidence.package import Surroundings, Written, claim, pack
-from retention.evidence.reading import Signed, read_signed, row_of
+from retention.evidence.reading import read_signed, row_of
 from retention.evidence.redaction import NameVeil, redaction_key
 from retention.evidence.surroundings import surroundings_of
 from retention.evidence.trust import trusted
@@ -69,7 +70,8 @@ def make_report(
     opened = opened_signer(config, clock, may_make=not known.links)
     if opened.made is not None:
         announce(opened.signer.fingerprint)
-    recovered, cut_off = _recover(config, store, clock, known.newest, {link.package for link in known.links})
+    believed = {*trusted(config), opened.signer.fingerprint}
+    recovered, cut_off = _recover(store, clock, known, believed)
     if recovered:
         known = told(Journal(store, clock))
     making = _Making(config, store, clock, collect, opened.signer, request.by)
@@ -107,30 +109,40 @@ class _Making:
         url = self.config.settings.evidence.timestamp_url
         seal = Seal(package, signer.algorithm, signer.fingerprint, url, previous, full, self.by)
         with self.collect(self.store, self.config, self.clock, seal, veil) as contents:
-            written = pack(self.store, self.clock, signer, seal, contents, self._surroundings, veil)
-        row = row_of(Signed(package, written.evidence, signer.fingerprint, previous, full))
+            written = pack(self.store, self.clock, signer, seal, contents, lambda: self._surroundings(seal), veil)
+        row = row_of(package, written.evidence, signer.fingerprint, is_redacted=full is not None)
         Journal(self.store, self.clock).append([row if self.by is None else {**row, "by": self.by}])
         return written
 
-    def _surroundings(self) -> Surroundings:
-        return surroundings_of(self.store, told(Journal(self.store, self.clock)).head)
+    def _surroundings(self, seal: Seal) -> Surroundings:
+        """Raises: ChangedMeanwhileError if another report came in between: the chain would fork."""
+        known = told(Journal(self.store, self.clock))
+        newest = known.newest.as_previous() if known.newest is not None else None
+        if newest != (seal.previous if seal.full is None else seal.full):
+            raise ChangedMeanwhileError(
+                "another report was made at the same time",
+                code="report_overtaken",
+                action="Run it again if you need one more; the other one is in the journal.",
+            )
+        return surroundings_of(self.store, known.head)
 
 
-def _recover(
-    config: Config, store: Store, clock: Clock, newest: Link | None, known: Set[str]
-) -> tuple[list[str], list[str]]:
+def _recover(store: Store, clock: Clock, known: Told, believed: Set[str]) -> tuple[list[str], list[str]]:
     """Put packages into the journal that were signed by a key of ours and that it does not name; return them, and the folders
     without a signature. Raises: errors of the store."""
-    believed, before = trusted(config), newest.as_previous() if newest is not None else None
+    named = {link.package for link in known.links}
+    before = known.newest.as_previous() if known.newest is not None else None
     recovered: list[str] = []
     cut_off: list[str] = []
     for package in folders(store):
         if not is_signed(store, package):
             cut_off.append(package)
-        elif package not in known:
+        elif package not in named:
             signed = read_signed(store, f"{package}/")
             if signed is not None and signed.fingerprint in believed and signed.follows(before):
-                Journal(store, clock).append([row_of(signed)])
+                is_redacted = signed.full is not None
+                row = row_of(package, signed.evidence, signed.fingerprint, is_redacted=is_redacted)
+                Journal(store, clock).append([row])
                 recovered.append(package)
-                before = before if signed.full is not None else signed.as_previous()
+                before = before if is_redacted else signed.as_previous()
     return recovered, cut_off

@@ -20,10 +20,16 @@ _HEADING = (
 
 
 def trusted(config: Config) -> dict[str, str]:
-    """{fingerprint: where it is written}. Raises: EvidenceKeyError if the file cannot be read."""
+    """{fingerprint: where it is written}. Raises: EvidenceKeyError if the file cannot be read, or others can write to it."""
     place = trust_file(config)
     found: dict[str, str] = {}
     try:
+        if os.name == "posix" and place.stat().st_mode & 0o022:
+            raise EvidenceKeyError(
+                f"others on this machine can write to {place}, and so say which keys are believed",
+                code="trust_open",
+                action="Look at its lines, then run chmod 644 on it.",
+            )
         for line in place.read_text(encoding="utf-8").splitlines():
             if match := _LINE.fullmatch(line.strip()):
                 found[match[1]] = place.name

@@ -63,6 +63,7 @@ class Folding:
             "verified": self._verified,
             "attested": self._attested,
             "rehearsal": self._rehearsal,
+            "reported": self._reported,
         }
 
     def take(self, segment: Segment) -> None:
@@ -342,6 +343,11 @@ class Folding:
         """A person has looked at the clock: what rows said of the time before does not count any more."""
         if row.get("what") in {"clock", "PF-25"}:
             self._newest = str(row["at"])
+
+    def _reported(self, row: JsonObject) -> None:
+        """The newest package of evidence, which every message names."""
+        if not row.get("redacted"):
+            put_fact(self._connection, "reported", {name: row.get(name) for name in ("package", "evidence")})
 
     def _rehearsal(self, row: JsonObject) -> None:
         put_fact(self._connection, "rehearsal", True)

@@ -68,6 +68,26 @@ def test_nothing_due_writes_nothing(tmp_path: Path, mail: MailServer) -> None:
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "lastcopy-journal").rglob("*.jsonl")} == before
 
 
+def test_every_message_names_the_newest_evidence(tmp_path: Path, mail: MailServer) -> None:
+    """Design §8: the head of the chain is known outside of the store; a redacted package is no link of it."""
+    man = one_mailbox(tmp_path, mail)
+    man.track("cancel=2026-03-01T10:15:00Z")
+    rows = [
+        {
+            "type": "reported",
+            "package": f"evidence/2026030{day}T000000Z",
+            "evidence": str(day) * 64,
+            "redacted": day == 3,
+        }
+        for day in (1, 2, 3)
+    ]
+    with opened_books(man.config, man.clock) as books:
+        books.append(rows)
+    man.sweep()
+    assert mail.messages
+    assert all(f"evidence/20260302T000000Z --latest {'2' * 64}" in taken.text for taken in mail.messages)
+
+
 def test_a_week_of_downtime_is_caught_up_in_one_message_that_says_so(tmp_path: Path, mail: MailServer) -> None:
     """RT: of all thresholds due of a boundary only the smallest is sent, the others are superseded in the same segment."""
     man = one_mailbox(tmp_path, mail)

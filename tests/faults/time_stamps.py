@@ -3,9 +3,10 @@
 Rules of this file: the stamps are made by openssl, never by code of ours. `mishaps`: what the next answers are instead.
 """
 
+import contextlib
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -30,10 +31,12 @@ _EXTENSION = (
 
 
 class TimeStampAuthority:
-    """A running authority. root: its root certificate; sends_root: whether its answers hold it."""
+    """A running authority. root: its root certificate; sends_root: whether its answers hold it. on_asked: called when a question
+    has come, before it is answered, with its number."""
 
     def __init__(self, folder: Path, *, sends_root: bool = True) -> None:
         self.folder, self.root, self.mishaps, self.asked = folder, folder / "root.pem", list[int](), 0
+        self.on_asked: Callable[[int], None] = lambda number: None
         _authority(folder, "root.pem" if sends_root else "tsa.pem")
         outer = self
 
@@ -41,13 +44,15 @@ class TimeStampAuthority:
             def do_POST(self) -> None:
                 query = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.asked += 1
+                outer.on_asked(outer.asked)
                 status = outer.mishaps.pop(0) if outer.mishaps else 200
                 body = outer.reply(query) if status == 200 else b"no"
-                self.send_response(status)
-                self.send_header("Content-Type", "application/timestamp-reply")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):  # whoever asked was killed
+                    self.send_response(status)
+                    self.send_header("Content-Type", "application/timestamp-reply")
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 pass

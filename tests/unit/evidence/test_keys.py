@@ -99,6 +99,15 @@ def test_another_kind_of_key_is_refused(kind: list[str], tmp_path: Path) -> None
     assert caught.value.code == "evidence_key_kind"
 
 
+def test_trust_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    config = configured(tmp_path)
+    opened(config)
+    (tmp_path / FILE).chmod(0o666)
+    with pytest.raises(ConfigurationError) as caught:
+        trusted(config)
+    assert caught.value.code == "trust_open"
+
+
 def test_no_key_at_all_is_refused(tmp_path: Path) -> None:
     (tmp_path / "evidence-key.pem").touch(mode=0o600)
     with pytest.raises(ConfigurationError) as caught:
