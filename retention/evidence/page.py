@@ -4,6 +4,7 @@ Rules of this file: no script, nothing remote, and a Content-Security-Policy tha
 UTF-8 stands as `\\udXXX`. Readable on a phone, in the dark, on paper, and by a screen reader. Source: design §8, §10.
 """
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, BinaryIO, Final
@@ -14,6 +15,7 @@ from retention.evidence.words import instant
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _AT_ONCE = 200
+_UNSEEN: Final = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def html_page(document: Mapping[str, Any], seal: Seal, out: BinaryIO) -> None:
@@ -21,7 +23,7 @@ def html_page(document: Mapping[str, Any], seal: Seal, out: BinaryIO) -> None:
     from jinja2 import Environment, StrictUndefined
 
     here = files("retention.evidence")
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_visible)
     environment.globals["place"] = _place
     environment.globals["kind_of"] = lambda block: type(block).__name__
     template = environment.from_string(here.joinpath("report.html.jinja").read_text(encoding="utf-8"))
@@ -36,6 +38,13 @@ def html_page(document: Mapping[str, Any], seal: Seal, out: BinaryIO) -> None:
     stream.enable_buffering(_AT_ONCE)
     for part in stream:
         out.write(part.encode("utf-8", "backslashreplace"))
+
+
+def _visible(value: Any) -> Any:
+    """Text without characters that nobody sees, or that turn what stands beside them round: those stand as `\\u202e`."""
+    if value.__class__ is not str or value.isprintable():
+        return value
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
 
 
 def _style(text: str) -> Any:

@@ -68,4 +68,4 @@ def _glyphs() -> frozenset[int]:
 
 
 def _escaped(character: str) -> str:
-    return character.encode("ascii", "backslashreplace").decode()
+    return character.encode("unicode_escape").decode()

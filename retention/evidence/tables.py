@@ -30,7 +30,7 @@ _Row = Sequence[Any]
 def items_table(store: Store, bags: Iterable[Bag], veil: Veil | None, out: BinaryIO) -> None:
     """`items.csv`. Raises: RunError if a bag was written to since it was counted; errors of the store."""
     columns = ITEM_COLUMNS[1:]
-    rows = ([bag.place, *[row.get(name) for name in columns]] for bag in bags for row in rows_again(store, bag, ITEMS))
+    rows = ([bag.place, *map(row.get, columns)] for bag in bags for row in rows_again(store, bag, ITEMS))
     _write(ITEM_COLUMNS, rows, veil, out)
 
 
@@ -58,10 +58,11 @@ def _write(columns: Sequence[str], rows: Iterable[_Row], veil: Veil | None, out:
     writer = csv.writer(held, lineterminator="\r\n")
     writer.writerow(columns)
     for some in _together(rows):
-        if veil is None:
-            writer.writerows([[_cell(value) for value in row] for row in some])
-        else:
-            writer.writerows([[_cell(v) for v in _veiled(columns, row, veil)] for row in some])
+        shown = some if veil is None else [_veiled(columns, row, veil) for row in some]
+        # a cell that a spreadsheet would take for a formula is told apart; inline, since a row has 18 of them
+        writer.writerows(
+            [f"'{cell}" if cell.__class__ is str and cell[:1] in _FORMULA else cell for cell in row] for row in shown
+        )
         out.write(held.getvalue().encode("utf-8", "backslashreplace"))
         held.seek(0)
         held.truncate()
@@ -71,13 +72,6 @@ def _write(columns: Sequence[str], rows: Iterable[_Row], veil: Veil | None, out:
 def _veiled(columns: Sequence[str], row: _Row, veil: Veil) -> _Row:
     hidden = () if veil.keeps_hashes else ("sha256",)
     return ["" if name in hidden else veil.cell(name, value) for name, value in zip(columns, row, strict=True)]
-
-
-def _cell(value: Any) -> Any:
-    """A cell as a spreadsheet may have it."""
-    if isinstance(value, str) and value[:1] in _FORMULA:
-        return f"'{value}"
-    return value
 
 
 def _together(rows: Iterable[_Row]) -> Iterator[list[_Row]]:

@@ -214,3 +214,105 @@ CONFIGURATION = {
     "store": {"url": "file:./store"},
 }
 """Enough for `verify`, which asks no tenant."""
+
+
+def make_rows(root: Path, items: int, bags: int = 20, *, excepted: int = 100) -> None:
+    """Write a store that has rows and no payload, for what reads rows alone: so many files in all, of which every `excepted`th
+    could not be copied; a run, and a verification of each bag. Rows are written as they are made."""
+    left: dict[str, dict[str, Any]] = {}
+    sources, verified = [], []
+    (root / "sources").mkdir(parents=True)
+    (root / "runs").mkdir()
+    for number in range(bags):
+        name = f"user{number:04}@contoso.com"
+        place, each = f"onedrive/{name}", items // bags
+        ledger, counts, tagmanifest = _bag_of_rows(root / place, number, each, excepted)
+        left[place] = {"segment": ledger.number, "sha256": ledger.sha256}
+        entry = {"bag": place, "id": _drive(number), "kind": "onedrive", "owner": f"user-{number}",
+                 "names": [{"name": name, "since": AT}]}  # fmt: skip
+        (root / f"sources/{sha(b'onedrive ' + _drive(number).encode())[:24]}.json").write_bytes(dump(entry))
+        coverage = [{"class": "files", "state": "in part"}, {"class": "recycle_bin", "state": "never possible"}]
+        sources.append({"bag": place, "bytes": 5 * each, "coverage": coverage, "kind": "onedrive", "name": name,
+                        "unchanged": 0, **counts})  # fmt: skip
+        verified.append({"bag": place, "level": "full", "result": "whole", "segment": ledger.number, "tagmanifest": tagmanifest,
+                         "type": "verified"})  # fmt: skip
+    tenant = {"domain": "contoso.com", "id": TENANT}
+    whole = dump({"created": AT, "layout": 1, "product": "lastcopy", "tenant": tenant})
+    (root / "lastcopy.json").write_bytes(whole)
+    record = dump({"run": RUN, "started": AT, "ended": AT, "exit": 3, "sources": sources, "coverage": [], "asked": {},
+                   "not_asked": [], "totals": {}, "requests": {}, "exceptions": {}})  # fmt: skip
+    (root / f"runs/{RUN}.json").write_bytes(record)
+    ended = {"bags": left, "exit": 3, "record": sha(record), "root": sha(whole), "run": RUN, "type": "run_ended"}
+    started = {"asked": {"sources": []}, "run": RUN, "type": "run_started", "verb": "export"}
+    _journal(root / "journal", [started, {**ended, "all_sources": True}, *verified])
+
+
+def _drive(number: int) -> str:
+    return f"{DRIVE[:-4]}{number:04}"
+
+
+def _bag_of_rows(bag: Path, number: int, items: int, excepted: int) -> tuple[Ledger, dict[str, int], str]:
+    """(its ledger, its counts, SHA-256 of its tagmanifest)."""
+    ledger = Ledger(bag / "lastcopy/ledger")
+    ledger.write([dump({"closed": {"reason": "complete"}})])
+    row = {"created": "2025-06-01T10:00:00Z", "modified": "2025-06-01T10:00:00Z", "kind": "file", "scope": _drive(number),
+           "service": {"createdBy": "somebody@contoso.com", "mimeType": "text/plain", "size": 5,
+                       "quickXorHash": "c2hDGNjABgAAAAAABQAAAAAAAAA="}, "captured": AT, "run": RUN}  # fmt: skip
+    names = ("lastcopy/items.jsonl", "lastcopy/exceptions.jsonl", "manifest-sha256.txt")
+    with (
+        (bag / names[0]).open("wb") as rows,
+        (bag / names[1]).open("wb") as left,
+        (bag / names[2]).open("wb") as manifest,
+    ):
+        for one in range(items):
+            path = f"/folder {one // 500:06}/file {one:08} of a length as people give.txt"
+            made = {
+                **row,
+                "id": f"01{one:032}",
+                "path": path,
+                "name": path.rpartition("/")[2],
+                "parent": f"01F{one // 500:031}",
+            }
+            if one % excepted == 0:
+                line = (
+                    dump({**made, "outcome": "excepted", "code": "malware", "reason": "The service found malware."})
+                    + b"\n"
+                )
+                left.write(line)
+            else:
+                digest = f"{one:064x}"
+                line = dump({**made, "outcome": "copied", "agreement": "match", "key": f"data/files{path}", "sha256": digest,
+                             "size": 5}) + b"\n"  # fmt: skip
+                manifest.write(f"{digest}  data/files{path}\n".encode())
+            rows.write(line)
+    lost = len(range(0, items, excepted))
+    counts = {"copied": items - lost, "excepted": lost, "gone": 0, "listed": items, "pending": 0}
+    kinds = {"file": {"copied": items - lost, "excepted": lost}}
+    source = {
+        "cloud": "worldwide",
+        "first_copied": AT,
+        "id": _drive(number),
+        "kind": "onedrive",
+        "owner": f"user-{number}",
+    }
+    tags = {
+        "bagit.txt": b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
+        "bag-info.txt": f"Lastcopy-Segment: 1\nPayload-Oxum: {5 * counts['copied']}.{counts['copied']}\n".encode(),
+        "lastcopy/owed.jsonl": b"",
+        "lastcopy/reconciliation.json": dump({"counts": counts, "independent": [], "kinds": kinds}),
+        "lastcopy/head.json": dump({"at": AT, "closed": True, "cursors": {}, "round": None, "segment": 1, "sha256": ledger.sha256}),
+        "lastcopy/source.json": dump(source),
+    }  # fmt: skip
+    for name, data in tags.items():
+        (bag / name).write_bytes(data)
+    lines = (f"{sha((bag / name).read_bytes())}  {name}\n" for name in sorted({*tags, *names}))
+    (bag / "tagmanifest-sha256.txt").write_bytes("".join(lines).encode())
+    return ledger, counts, sha((bag / "tagmanifest-sha256.txt").read_bytes())
+
+
+def _journal(folder: Path, rows: list[dict[str, Any]]) -> None:
+    previous, lines = None, []
+    for row in rows:
+        lines.append(dump({"actor": {"host": "vm", "user": "root"}, "at": AT, "previous": previous, **row}))
+        previous = sha(lines[-1] + b"\n")
+    Ledger(folder).write(lines)
