@@ -31,8 +31,8 @@ LINE_SHARE: Final = 0.7
 _LINE_BEST, _LINE_WORST, _LINE_MOST = 0.95, 0.45, 1.05
 _QUICK, _SLOW = 0.75, 1.6
 """What a request may take, against what it is expected to."""
-MOST_OVER_LEAST: Final = 3.0
-"""A wider range would tell nobody anything."""
+MOST_OVER_LEAST: Final = 2.95
+"""A range of more than threefold would tell nobody anything; rounding takes the rest."""
 DAY_SECONDS: Final = 86_400.0
 _MINUTE: Final = timedelta(minutes=1)
 _UNITS: Final = {cost: price.units for cost, price in limits.PRICES.items()}
