@@ -31,8 +31,8 @@ LINE_SHARE: Final = 0.7
 _LINE_BEST, _LINE_WORST, _LINE_MOST = 0.95, 0.45, 1.05
 _QUICK, _SLOW = 0.75, 1.6
 """What a request may take, against what it is expected to."""
-MOST_OVER_LEAST: Final = 3.0
-"""A wider range would tell nobody anything."""
+MOST_OVER_LEAST: Final = 2.95
+"""A range of more than threefold would tell nobody anything; rounding takes the rest."""
 DAY_SECONDS: Final = 86_400.0
 _MINUTE: Final = timedelta(minutes=1)
 _UNITS: Final = {cost: price.units for cost, price in limits.PRICES.items()}
@@ -203,16 +203,15 @@ def _of_line(size: float, rates: Rates) -> float:
 
 def units_seconds(units: float, rates: Rates) -> tuple[float, float]:
     """(by the minute, by the day). The day binds where more is wanted than it has left."""
-    by_minute = units * 60.0 / (rates.usable * rates.minute_units)
+    a_minute = rates.usable * rates.minute_units
+    by_minute = max(0.0, units - rates.is_best * a_minute) * 60.0 / a_minute  # the first minute's go at once
     a_day = rates.usable * rates.day_units
     if units + rates.spent <= a_day or not units:
         return by_minute, 0.0
     if rates.is_best:
         days = (units + rates.spent - 1) // a_day
-        rest = units + rates.spent - days * a_day
-        return by_minute, days * DAY_SECONDS - _AGED * (rates.spent > 0) + rest * 60.0 / (
-            rates.usable * rates.minute_units
-        )
+        rest = (units + rates.spent - days * a_day) * 60.0 / a_minute
+        return by_minute, days * DAY_SECONDS - _AGED * (rates.spent > 0) + rest
     return by_minute, (units + rates.spent) / a_day * DAY_SECONDS
 
 
@@ -268,8 +267,9 @@ def span(work: Work, rates: Rates) -> Span:
     worst = estimate(work, slow).seconds
     boxes = {term.name: term.seconds for term in estimate(work, slow).terms}
     uneven = boxes["mail_all"] + boxes["mail_largest"] * (1 - 1 / rates.mailboxes)  # the largest one begins last
-    high = max(worst, uneven)
-    return Span(expected, min(low, expected.seconds), max(expected.seconds, min(high, MOST_OVER_LEAST * low)))
+    high = max(worst, uneven, expected.seconds)
+    low = min(expected.seconds, max(low, high / MOST_OVER_LEAST))
+    return Span(expected, low, min(high, MOST_OVER_LEAST * low))
 
 
 # -- when -----------------------------------------------------------------------------------------------------------------

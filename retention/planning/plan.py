@@ -100,7 +100,8 @@ class Cut:
 
 @dataclass(slots=True)
 class Plan:
-    """What a plan came to. unknown: what nobody could count, for people; better: what would make it better."""
+    """What a plan came to. fits_bare: whether it would fit, as slow as it may go, without safety and reserve; unknown: what
+    nobody could count, for people; better: what would make it better."""
 
     run: str
     now: datetime
@@ -124,6 +125,7 @@ class Plan:
     unknown: list[str]
     better: str
     has_clock: bool
+    fits_bare: bool | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -147,15 +149,16 @@ class Plan:
             "run": self.run,
             "now": timestamp(self.now),
             "tenant": self.tenant,
-            "expected_seconds": round(span.expected.seconds),
-            "low_seconds": math.floor(span.low_seconds),
-            "high_seconds": math.ceil(span.high_seconds),
+            "expected_seconds": round(span.expected.seconds, 1),
+            "low_seconds": math.floor(10 * span.low_seconds) / 10,
+            "high_seconds": math.ceil(10 * span.high_seconds) / 10,
             "planned_seconds": math.ceil(self.planned_seconds),
             "start_by": timestamp(min(due.start_by for due in ahead)) if ahead else None,
             "safety": self.safety,
             "reserve_seconds": round(feasibility.RESERVE.total_seconds()),
             "complete": self.is_complete,
             "fits": self.fits,
+            "fits_without_reserve": self.fits_bare,
             "binding": {"term": span.expected.binding.name, "says": span.expected.binding.says},
             "terms": [
                 {"term": term.name, "seconds": round(term.seconds), "says": term.says} for term in span.expected.terms
@@ -321,6 +324,8 @@ def _made(
         has_clock=any(one.timeline.boundaries and not one.timeline.possible for one in clocked),
     )
     plan.dues = dues(clocked, planned, now, is_complete=plan.is_complete)
+    bare = span.high_seconds if is_left else 0.0
+    plan.fits_bare = verdict(dues(clocked, bare, now, is_complete=plan.is_complete))
     plan.cuts = list(_cuts(plan, clocked))
     return plan
 

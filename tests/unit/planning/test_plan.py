@@ -205,9 +205,10 @@ def test_each_deadline_has_its_latest_start_and_too_late_is_said(tmp_path: Path,
     assert timedelta(0) <= at - start - timedelta(seconds=document["planned_seconds"]) < timedelta(minutes=1, seconds=2)
     assert start.second == 0
     assert document["start_by"] == risk["start_by"]
+    assert document["fits_without_reserve"] is True
     assert document["earliest_safe_cancellation"] is None
     shown = product.run("plan", code=3).out
-    assert "It does not fit" in shown and "at_risk_from" in shown and "reactivate" in shown
+    assert "It does not fit" in shown and "at_risk_from" in shown and "reactivate" in shown and "too late" in shown
     product.run(*CANCELLED, f"cancel={(datetime.now(UTC) - timedelta(days=20)).isoformat()}", code=0)
     in_time = product.run("plan", "--json", code=0).document
     assert in_time["fits"] is True
