@@ -19,7 +19,7 @@ from exporters.graph.session import GraphSession
 from exporters.sharepoint.refusals import explained
 from exporters.sharepoint.run import SiteList
 
-LIST_SELECT = "id,name,displayName,description,webUrl,createdDateTime,lastModifiedDateTime,list,system"
+LIST_SELECT = "id,name,displayName,description,webUrl,createdDateTime,lastModifiedDateTime,eTag,list,system"
 DRIVE_SELECT = "id,name,description,driveType,webUrl,createdDateTime,lastModifiedDateTime,owner,sharePointIds,system"
 CATALOGUES = frozenset(
     {
@@ -116,20 +116,20 @@ def read_inventory(graph: GraphSession, site_id: str) -> Inventory:
     by_list = _by_list(lists, list(drives.values()))
     for row in lists:
         drive = drives.pop(by_list[row["id"]]) if row["id"] in by_list else None
-        one = _site_list(row, drive)
+        one = site_list(row, drive)
         if drive is None and one.template in LIBRARY_TEMPLATES:
             drive = _drive_of(graph, path, one, found)
             if drive is None:
                 continue
             drives.pop(drive["id"], None)
-            one = _site_list(row, drive)
+            one = site_list(row, drive)
         found.add(one, drive)
     for drive in drives.values():  # of which no list is known
         named = _list_of(graph, drive["id"])
         if named is None or any(one.id == named["id"] for one in found.lists):
             found.libraries.append(_library(drive, None))
         else:
-            found.add(_site_list(named, drive), drive)
+            found.add(site_list(named, drive), drive)
     return found
 
 
@@ -205,7 +205,8 @@ def _address(row: JsonObject) -> str | None:
         return None
 
 
-def _site_list(row: JsonObject, drive: JsonObject | None) -> SiteList:
+def site_list(row: JsonObject, drive: JsonObject | None) -> SiteList:
+    """A list as it was served. drive: that of a library."""
     facet = object_of(row.get("list"))
     return SiteList(
         id=row["id"],
