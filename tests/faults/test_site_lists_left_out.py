@@ -58,3 +58,18 @@ def test_a_delta_that_lost_one_new_and_one_deleted_item_is_found_by_their_ids(de
     assert desk.fired() == 1
     assert result.problems == []
     desk.checked()
+
+
+@pytest.mark.parametrize(
+    "edit", [{"at": "value", "to": []}, {"at": "value/1/fields", "drop": True}], ids=["none at all", "without fields"]
+)
+def test_earlier_states_that_are_not_told_are_an_exception(desk: ListDesk, edit: dict[str, object]) -> None:
+    desk.versions = "all"
+    desk.faults({"route": "re:items/4/versions", "fault": "edit", "edits": [edit]})
+    desk.run()
+    assert {name: row["code"] for name, row in desk.of("versions").items()} == {"4/list": "version_unavailable"}
+    assert "versions" not in desk.line(desk.of("list_item")["4"])
+    desk.faults()
+    desk.run()
+    assert desk.of("versions")["4/list"]["outcome"] == "copied"
+    assert [one["id"] for one in desk.line(desk.of("list_item")["4"])["versions"]] == ["3.0", "2.0", "1.0"]
