@@ -184,7 +184,9 @@ def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, parti
 
 _OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
 """Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
-_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "listing_incomplete", "pages_not_listed"})
+_PROBLEMS_OF_NO_LIBRARY = frozenset(
+    {"lists_not_listed", "listing_incomplete", "pages_not_listed", "permissions_unread"}
+)
 
 
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:

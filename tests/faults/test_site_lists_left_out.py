@@ -31,7 +31,7 @@ def test_a_list_that_the_listing_leaves_out_is_copied_all_the_same(desk: ListDes
     assert desk.run().problems == []
     assert desk.fired() == 1
     desk.checked()
-    assert [row["Title"] for row in desk.table()][0] == "changed"
+    assert desk.table()[0]["Title"] == "changed"
 
 
 @pytest.mark.parametrize("fault", ["403", "500"])

@@ -261,7 +261,7 @@ class Fetcher:
 
 
 def _lack_of(versions: list[JsonObject], facts: JsonObject) -> str | None:
-    """What is wrong with a list of states: each item has one at least, the present one (folders may have none), with its fields."""
+    """What is wrong with a list of states: each item has one at least, the present one (folders may have none), with fields."""
     kind = text_of(object_of(object_of(facts.get("graph")).get("contentType")).get("id")) or ""
     if not versions and not kind.startswith(_OF_FOLDERS):
         return "The service lists no state of this item at all, not even the present one."
