@@ -13,7 +13,7 @@ from exporters.drive.facts import is_facet
 from exporters.errors import ItemError, SourceError
 from exporters.graph.answers import identifier_of, object_of, text_of
 from exporters.graph.calls import JsonObject, segment
-from exporters.graph.errors import LockedError, SiteLockedError
+from exporters.graph.errors import LockedError, NotFoundError, SiteLockedError, UnsupportedError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.sharepoint.refusals import explained
@@ -74,13 +74,15 @@ class Library:
 @dataclass(slots=True)
 class Inventory:
     """site: as served. lists: all that are copied, those that libraries are among them. left_out: system lists, and catalogues:
-    named, and not copied. unreadable: {list id: code} of libraries whose drive could not be asked for."""
+    named, and not copied. unreadable: {list id: code} of libraries whose drive could not be asked for; unasked: {drive id: code}
+    of those that could not be asked which list they are."""
 
     site: JsonObject
     libraries: list[Library] = field(default_factory=list)
     lists: list[SiteList] = field(default_factory=list)
     left_out: list[SiteList] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    unasked: dict[str, str] = field(default_factory=dict)
 
     def add(self, one: SiteList, drive: JsonObject | None) -> None:
         """Take in a list. drive: as served, if it is a library."""
@@ -125,7 +127,7 @@ def read_inventory(graph: GraphSession, site_id: str) -> Inventory:
             one = site_list(row, drive)
         found.add(one, drive)
     for drive in drives.values():  # of which no list is known
-        named = _list_of(graph, drive["id"])
+        named = _list_of(graph, drive["id"], found)
         if named is None or any(one.id == named["id"] for one in found.lists):
             found.libraries.append(_library(drive, None))
         else:
@@ -248,10 +250,13 @@ def _drive_of(graph: GraphSession, path: str, one: SiteList, found: Inventory) -
     return None
 
 
-def _list_of(graph: GraphSession, drive: str) -> JsonObject | None:
-    """The list that a drive says it is (1 unit); None if it does not say."""
+def _list_of(graph: GraphSession, drive: str, found: Inventory) -> JsonObject | None:
+    """The list that a drive says it is (1 unit); None if it does not say. That it could not be asked is noted."""
     try:
         row = graph.get(f"/drives/{segment(drive)}/list", params={"$select": LIST_SELECT}, cost=Cost.SINGLE)
-    except (ItemError, SourceError):
+    except (NotFoundError, UnsupportedError):
+        return None
+    except (ItemError, SourceError) as error:
+        found.unasked[drive] = error.code
         return None
     return row if identifier_of(row.get("id")) is not None else None
