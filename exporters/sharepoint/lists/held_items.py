@@ -39,7 +39,7 @@ class HeldItems:
         self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-items-")
         self._db = sqlite3.connect(Path(self._folder.name) / "items.db", isolation_level=None)
         self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
             "CREATE TABLE wanted (object, line INT, id); CREATE TABLE item (number INT, id, graph BLOB)"
         )
         self._db.execute("BEGIN")
@@ -128,7 +128,7 @@ class LookedUp:
         self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-lookups-")
         self._db = sqlite3.connect(Path(self._folder.name) / "lookups.db", isolation_level=None)
         self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
             "CREATE TABLE value (list, name, id, text, PRIMARY KEY (list, name, id)) WITHOUT ROWID"
         )
         self._db.execute("BEGIN")
