@@ -151,7 +151,11 @@ def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative
 
 
 def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
-    return _of_files(result, settings, "files", partial=result.is_partial)
+    yield from _of_files(result, settings, "files", partial=result.is_partial)
+    reason = 'Lists that a person keeps for themselves (Microsoft Lists, "My lists") lie beside the files and are not copied.'
+    yield _row(
+        "personal_lists", NOT_ASKED, reason, alternative="in Microsoft Lists: move them to a site, or export to Excel"
+    )
 
 
 def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, partial: bool) -> Iterable[JsonObject]:

@@ -58,6 +58,12 @@ PEOPLE = "userInformation"
 """Template of the hidden list that says who the numbers in columns of people are (Q-063)."""
 
 
+_IF_DELETED = (
+    "A deleted site can be restored for 93 days (SharePoint admin centre, Deleted sites). If it is to stay so, accept that by"
+    " name: lastcopy accept not_found --source sharepoint/NAME --by NAME --reason TEXT"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """A library of a site. list_id: None if no list could be found that it is; then it has no template either. title: of that
@@ -115,6 +121,9 @@ def read_inventory(graph: GraphSession, site_id: str) -> Inventory:
         drives = {row["id"]: row for row in _rows(graph, f"{path}/drives", DRIVE_SELECT)}
     except (LockedError, SiteLockedError) as error:  # what is said of one thing in it is said of the site
         raise explained(graph, site_id, _of_the_site(error)) from error
+    except NotFoundError as error:
+        error.action = _IF_DELETED
+        raise
     by_list = _by_list(lists, list(drives.values()))
     for row in lists:
         drive = drives.pop(by_list[row["id"]]) if row["id"] in by_list else None

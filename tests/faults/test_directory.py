@@ -44,6 +44,8 @@ def test_all_that_the_directory_holds_is_in_the_bag(desk: DirectoryDesk) -> None
         "term_store": "covered",
         "directory_roles": "covered",
     }
+    (terms,) = (row for row in source["coverage"] if row["class"] == "term_store")
+    assert "one site collection" in terms["reason"]
     bag = desk.store / "directory"
     kinds = {
         kind: len(desk.rows(kind)) for kind in ("licence", "subscription", "domain", "organization", "role", "term")
