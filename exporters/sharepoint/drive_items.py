@@ -26,7 +26,7 @@ class DriveItems:
 
     def find(self, served: JsonObject) -> str | None:
         """The id of the drive item that a list item is; None if it is not known."""
-        unique = _unique_of(object_of(served.get("sharepointIds")).get("listItemUniqueId"), served.get("eTag"))
+        unique = unique_of(object_of(served.get("sharepointIds")).get("listItemUniqueId"), served.get("eTag"))
         if unique is None:
             return None
         self._read()
@@ -64,7 +64,7 @@ class DriveItems:
         )
         for row in map(load_json, state.rows(live, (self._drive,))):
             service: Mapping[str, Any] = row.get("service") or {}
-            if (unique := _unique_of(service.get("listItemUniqueId"), service.get("eTag"))) is not None:
+            if (unique := unique_of(service.get("listItemUniqueId"), service.get("eTag"))) is not None:
                 is_listed = (
                     row["kind"] in _LISTED_KINDS and row.get("parent") is not None
                 )  # the root is no item of the list
@@ -75,6 +75,7 @@ class DriveItems:
         state.db.executemany("INSERT OR IGNORE INTO uniques VALUES (?, ?, ?)", batch)
 
 
-def _unique_of(named: object, etag: object) -> str | None:
+def unique_of(named: object, etag: object) -> str | None:
+    """The unique id that `sharepointIds` names, or an eTag begins with, in lower case."""
     found = _UNIQUE.search(text_of(named) or "") or _UNIQUE.search(text_of(etag) or "")
     return None if found is None else found[0].lower()
