@@ -2,8 +2,8 @@
 
 Rules of this file: asks the store alone; where things stand in the folder is the business of `target`; every restored file is
 hashed, and one that differs from its row is a failure and is not left lying there. What lies in an object with others (messages,
-contacts) is put down, and written when all places are known. Source: design §4 (payload is append-only), §6 (`restore`),
-docs/formats.md.
+contacts) is put down, and written when all places are known; then links in the HTML of pages follow what they lead to. Source:
+design §4 (payload is append-only), §6 (`restore`), docs/formats.md.
 
     found = restore_source(store, "onedrive/anna@contoso.com", Path("out"))
     found.whole, found.files, found.changed_names.first, found.failures.first
@@ -26,6 +26,7 @@ from exporters.entries import Later, Written, write_entries
 from exporters.entries import Wanted as WantedEntry
 from exporters.errors import ItemError, TransientError
 from exporters.ordered import in_order
+from exporters.restored_links import RestoredLinks
 from exporters.store.errors import ObjectMissingError, StoreUnwritableError
 from exporters.store.protocol import Store
 from exporters.target import NO_FOLLOW, Notes, Tree, make_target, target_error
@@ -39,6 +40,7 @@ TASK_BYTES = 4 << 20
 
 _WITH_BYTES: Final = frozenset({"file", "version", "derived", "attachment", "page"}) | (ENTRY_KINDS - {"stream"})
 """Kinds of rows that become files. A stream is a second capture of what is restored by its own row."""
+_OF_SITES: Final = "sharepoint/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -114,13 +116,16 @@ def restore_source(
     with (
         PathRows(store, bag, as_of=as_of) as rows,
         Later() as later,
+        RestoredLinks() as links,
         ThreadPoolExecutor(workers, thread_name_prefix="lastcopy-restore") as pool,
     ):
         result.segment, result.problems = rows.segment, rows.problems
         tree = Tree(os.path.abspath(to), result.changed_names, windows=windows)  # noqa: PTH100 - a link is the operator's choice
         lines = as_of is not None or drill is not None
         chosen = _Chosen(result, include_gone=include_gone, versions=versions, under=under.rstrip("/"), lines=lines)
-        jobs = _jobs(chosen.of(rows.by_path(drill=drill, seed=seed)), tree, later)
+        jobs = _jobs(
+            chosen.of(rows.by_path(drill=drill, seed=seed)), tree, later, links if bag.startswith(_OF_SITES) else None
+        )
         for done in in_order(
             pool, lambda task: [_write(store, bag, job) for job in task], _tasks(jobs), ahead=workers * 2
         ):
@@ -129,6 +134,7 @@ def restore_source(
             pool, lambda of: [_dated(one) for one in write_entries(store, bag, *of)], later.by_holder(), ahead=workers
         ):
             _count(result, written, progress)
+        links.rewrite(tree.folder)
         result.folders = tree.folders
         if drill is None:
             for row in chosen.folders(rows.by_path(descending=True)):
@@ -173,8 +179,8 @@ class _Chosen:
         return not self._under or row.path == self._under or row.path.startswith(self._under + "/")
 
 
-def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later) -> Iterator[_Job]:
-    """Files to write now; entries of objects are put down in `later`."""
+def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later, links: RestoredLinks | None) -> Iterator[_Job]:
+    """Files to write now; entries of objects are put down in `later`. links: is told where files stand."""
     for row in rows:
         if row.kind == "folder":
             tree.make_folder(row)
@@ -183,7 +189,10 @@ def _jobs(rows: Iterator[PathRow], tree: Tree, later: Later) -> Iterator[_Job]:
             place = tree.make_file(_as_file(row, entry))
             later.add(WantedEntry(holder, entry, row.sha256, row.path, place, row.modified))
         elif row.key is not None:
-            yield _Job(row, tree.make_file(row))
+            place = tree.make_file(row)
+            if links is not None:
+                links.note(row, place)
+            yield _Job(row, place)
 
 
 def _as_file(row: PathRow, entry: str) -> PathRow:

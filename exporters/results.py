@@ -153,7 +153,11 @@ def _row(name: str, state: str, reason: str = "", *, code: str = "", alternative
 
 
 def _of_drive(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:
-    return _of_files(result, settings, "files", partial=result.is_partial)
+    yield from _of_files(result, settings, "files", partial=result.is_partial)
+    reason = 'Lists that a person keeps for themselves (Microsoft Lists, "My lists") lie beside the files and are not copied.'
+    yield _row(
+        "personal_lists", NOT_ASKED, reason, alternative="in Microsoft Lists: move them to a site, or export to Excel"
+    )
 
 
 def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, partial: bool) -> Iterable[JsonObject]:
@@ -186,7 +190,9 @@ def _of_files(result: SourceResult, settings: DriveSettings, name: str, *, parti
 
 _OF_NO_LIBRARY = frozenset({"list_item", "attachment", "columns", "page", "site"})
 """Kinds of rows whose exceptions say nothing of the files of libraries; of versions and permissions nobody knows."""
-_PROBLEMS_OF_NO_LIBRARY = frozenset({"lists_not_listed", "listing_incomplete", "pages_not_listed"})
+_PROBLEMS_OF_NO_LIBRARY = frozenset(
+    {"lists_not_listed", "listing_incomplete", "pages_not_listed", "permissions_unread"}
+)
 
 
 def _of_site(result: SourceResult, settings: DriveSettings) -> Iterable[JsonObject]:

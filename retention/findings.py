@@ -46,6 +46,7 @@ REASONS = {
     "libraries_refused": "some of its libraries could not be copied to their end: what is new in them is missing",
     "lists_not_listed": "some of its lists, or their columns, could not be read to their end: what is new in them is missing",
     "pages_not_listed": "its pages could not be listed: what is new among them is missing",
+    "permissions_unread": "who can see it could not be read in full; the next run asks again",
     "listing_incomplete": "a listing left out what another one has: nothing of that was marked gone",
     "moving": "it changed while it was read; run the export again",
 }
@@ -63,6 +64,7 @@ CONTENT = frozenset(
         "libraries_refused",
         "lists_not_listed",
         "pages_not_listed",
+        "permissions_unread",
         "listing_incomplete",
     }
 )

@@ -98,7 +98,7 @@ class State:
             str(Path(self._folder.name) / "state.sqlite"), isolation_level=None, check_same_thread=False
         )
         self.db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000; PRAGMA temp_store=FILE;"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000; PRAGMA temp_store=FILE;"
             + _SCHEMA
         )
         self.db.execute("BEGIN")

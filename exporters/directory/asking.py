@@ -1,8 +1,8 @@
 """Asks for what hangs on an item by itself: members and owners of groups and roles, DNS records of domains.
 
-Rules of this file: a listing that came in several pages is compared with the service's own count, and asked for once more if
-they differ; what is refused is said in the part, and never stops the others. Safe from many threads. Source: graph.md §3.1,
-§7.4, §8.1.
+Rules of this file: a listing that came in several pages, or empty, is compared with the service's own count, and asked for once
+more if they differ; what is refused is said in the part, and never stops the others. Safe from many threads. Source: graph.md
+§3.1, §7.4, §8.1.
 """
 
 import threading
@@ -92,7 +92,7 @@ class Asker:
         return Part(name, rows, unstable, f"{CAUSES[unstable].reason} The service counts others than it lists.")
 
     def _fill(self, rows: SortedRows, path: str, params: Mapping[str, str], cost: Cost, *, is_counted: bool) -> bool:
-        """List to the end; whether that is the whole, by the service's own count where there was more than one page."""
+        """List to the end; whether that is the whole, by the service's own count where not just one page had rows."""
         pages = 0
         for page in self._graph.pages(path, params=params, cost=cost):
             if self._stop.is_set():
@@ -101,7 +101,7 @@ class Asker:
             for row in page:
                 data = dump_json(row)
                 rows.add(identifier_of(row.get("id")) or f"\0{Hashed.of(data)}", data)
-        return pages < 2 or not is_counted or self._counts_as(path, len(rows))
+        return pages == 1 or not is_counted or self._counts_as(path, len(rows))
 
     def _counts_as(self, path: str, number: int) -> bool:
         try:

@@ -13,6 +13,11 @@ from exporters.errors import LastcopyError
 
 _CLASSES = {TERMS.id: "term_store", ROLES.id: "directory_roles"}
 """Folders that are a class of content of their own; all others are the directory."""
+_NOTES: Mapping[str, JsonObject] = {
+    TERMS.id: {
+        "reason": "Groups of terms of one site collection are told by that site alone; the labels of its items stand with them."
+    }
+}
 
 
 def coverage_rows(
@@ -36,7 +41,7 @@ def coverage_rows(
             told = {"code": error.code, "reason": str(error), "alternative": error.action}
             rows.append({"class": name, "state": "not reachable", **{key: text for key, text in told.items() if text}})
         else:
-            rows.append({"class": name, "state": "covered"})
+            rows.append({"class": name, "state": "covered", **_NOTES.get(folder, {})})
     return rows
 
 

@@ -2,12 +2,11 @@
 
 Rules of this file: asked for when the drive had news, and until that is done (the cursor says so); a line whose bytes are as
 before is not written again; the link of a round is kept when every line of it is on record, so that a run that was cut off lists
-them again. Source: graph.md §5.4, docs/formats.md (bag of a site), quirks Q-001, Q-003, Q-007.
+them again; a file that no listing brought is asked for by itself. Source: graph.md §5.4, docs/formats.md (bag of a site), quirks
+Q-001, Q-003, Q-007.
 """
 
-import re
 from collections.abc import Iterator
-from typing import Any
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json, load_json
@@ -31,6 +30,7 @@ from exporters.graph.errors import (
 )
 from exporters.graph.limits import Cost
 from exporters.outcomes import Outcome
+from exporters.sharepoint.drive_items import DriveItems
 from exporters.sharepoint.inventory import Library
 from exporters.sharepoint.lists.facts import lacks_fields
 from exporters.sharepoint.lists.listing import PAGE_SIZES
@@ -41,10 +41,11 @@ EXPAND = {"$expand": "fields"}
 RESTARTS = 1
 _BY_THE_WAY = frozenset({"@odata.type", "@odata.context", "fields@odata.context"})
 """What tells of the answer, and not of the item."""
-_UNIQUE = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _BATCH = 500
 MOST_WAITING = 5_000
 """Ids that are remembered at once."""
+MOST_LEFT_OUT = 1_000
+"""Files that are asked for their list side one by one, at one unit each."""
 
 
 def cursor_scope(list_id: str) -> str:
@@ -88,7 +89,7 @@ class Columns:
         self._waiting: set[str] = set()
         self._size = 0
         self._stem = f"{Places(run.writer).folder(self._list, library.title or library.name)}/columns"
-        self._of = _DriveItems(run.writer, library.drive_id)
+        self._of = DriveItems(run.writer, library.drive_id)
 
     def copy(self) -> None:
         """List what is new since the last time, or all. Raises: SourceError, ItemError, RunError, StoppedError."""
@@ -96,6 +97,8 @@ class Columns:
         link = cursor["link"] if cursor.get("kind") == "delta" else None
         try:
             new = self._round(link)
+            self._objects.finish()
+            self._ask_for_left_out()
             self._objects.finish()
         except BaseException as error:
             self._writer.orphans_possible = True  # what was put has no row yet: named before the bag closes
@@ -185,13 +188,27 @@ class Columns:
     def _leave_out(self) -> None:
         """Lines that a listing of all did not bring are gone, unless the drive has their files. Raises: SourceError then."""
         if any(self._is_there(row) for rows in self._lost() for row in rows):
-            raise SourceError(
-                "The list side of this library leaves out files that its drive has.",
-                code="listing_incomplete",
-                action="Run the export again; nothing of it was called gone.",
-            )
+            raise _left_out()
         for rows in self._lost():
             self._writer.emit_all([("item", _gone(self._run, row)) for row in rows])
+
+    def _ask_for_left_out(self) -> None:
+        """Files and folders whose list side no listing brought are asked for it one by one. Raises: SourceError if they are too
+        many to have been left out by accident; what an answer raises."""
+        drive = f"/drives/{segment(self._library.drive_id)}/items"
+        lacking = self._of.without_columns(self._list, MOST_LEFT_OUT)
+        if len(lacking) > MOST_LEFT_OUT:
+            raise _left_out()
+        for item_id in lacking:
+            self._look_for_a_stop()
+            path = f"{drive}/{segment(item_id)}/listItem"
+            try:
+                served = self._run.graph.get(path, params=EXPAND, cost=Cost.SINGLE)
+            except NotFoundError:
+                continue  # it is gone meanwhile: the next round tells
+            if identifier_of(served.get("id")) is None or lacks_fields(served):
+                raise _left_out()
+            self._take([served])
 
     def _lost(self) -> Iterator[list[JsonObject]]:
         """Rows that are not among those seen, some at a time; they may be written anew meanwhile."""
@@ -210,10 +227,7 @@ class Columns:
 
     def _take(self, rows: list[JsonObject]) -> None:
         """A page. The last row of an id counts (Q-003)."""
-        if self._run.stop.is_set():
-            raise StoppedError(
-                "The run was asked to stop while a library was listed.", code="stopped", action="Run again to go on."
-            )
+        self._look_for_a_stop()
         last = {item_id: row for row in rows if (item_id := identifier_of(row.get("id"))) is not None}
         for item_id, served in last.items():
             if item_id in self._waiting or len(self._waiting) >= MOST_WAITING:  # its row so far is not on record yet
@@ -226,6 +240,12 @@ class Columns:
                 continue
             self._keep(item_id, served, held)
 
+    def _look_for_a_stop(self) -> None:
+        if self._run.stop.is_set():
+            raise StoppedError(
+                "The run was asked to stop while a library was listed.", code="stopped", action="Run again to go on."
+            )
+
     def _keep(self, item_id: str, served: JsonObject, held: JsonObject | None) -> None:
         if lacks_fields(served):
             try:
@@ -234,58 +254,28 @@ class Columns:
                 return  # the next round tells what became of it
         graph = {name: value for name, value in served.items() if name not in _BY_THE_WAY}
         line: JsonObject = {"id": item_id, "list": self._list, "graph": graph}
+        of = self._of.find(served)
         if held is not None and held["outcome"] == Outcome.COPIED and held["sha256"] == Hashed.of(dump_json(line)):
+            if of is not None and held.get("of") != of:  # its file was not known when it came
+                self._writer.emit("item", {**held, "of": of})
             return
         row: JsonObject = {"kind": "columns", "scope": self._list, "id": item_id, "outcome": Outcome.COPIED.value}
         row["name"] = text_of(object_of(served.get("fields")).get("FileLeafRef")) or ""
         row.update(run=self._writer.run.id, captured=timestamp(self._run.clock.now()))
-        if (of := self._of.find(served)) is not None:
+        if of is not None:
             row["of"] = of
         self._objects.lines(self._stem).add_row(line, row, held)
         self._waiting.add(item_id)
         self._objects.close_due()
 
 
+def _left_out() -> SourceError:
+    return SourceError(
+        "The list side of this library leaves out files that its drive has.",
+        code="listing_incomplete",
+        action="Run the export again; nothing of it was called gone.",
+    )
+
+
 def _gone(run: SiteRun, row: JsonObject) -> JsonObject:
     return {**row, "outcome": Outcome.GONE.value, "since": timestamp(run.clock.now()), "run": run.writer.run.id}
-
-
-class _DriveItems:
-    """Which drive item a list item is: both tell its unique id, at the start of their eTags or in `sharepointIds`."""
-
-    def __init__(self, writer: BagWriter, drive: str) -> None:
-        self._writer, self._drive = writer, drive
-        self._is_read = False
-
-    def find(self, served: JsonObject) -> str | None:
-        """The id of the drive item; None if it is not known."""
-        unique = _unique_of(object_of(served.get("sharepointIds")).get("listItemUniqueId"), served.get("eTag"))
-        if unique is None:
-            return None
-        if not self._is_read:
-            self._read()
-        found = self._writer.state.db.execute("SELECT id FROM uniques WHERE mark = ?", (unique,)).fetchone()
-        return None if found is None else str(found[0])
-
-    def _read(self) -> None:
-        state, self._is_read = self._writer.state, True
-        state.db.execute("CREATE TEMP TABLE IF NOT EXISTS uniques (mark TEXT PRIMARY KEY, id TEXT) WITHOUT ROWID")
-        state.db.execute("DELETE FROM uniques")
-        batch: list[tuple[str, str]] = []
-        live = (
-            "kind IN ('file', 'folder', 'package', 'shortcut', 'other') AND scope = ?"
-            " AND outcome != 'gone' AND code IS NOT 'vanished'"
-        )
-        for row in map(load_json, state.rows(live, (self._drive,))):
-            service: dict[str, Any] = row.get("service") or {}
-            if (unique := _unique_of(service.get("listItemUniqueId"), service.get("eTag"))) is not None:
-                batch.append((unique, row["id"]))
-            if len(batch) >= _BATCH:
-                state.db.executemany("INSERT OR IGNORE INTO uniques VALUES (?, ?)", batch)
-                batch = []
-        state.db.executemany("INSERT OR IGNORE INTO uniques VALUES (?, ?)", batch)
-
-
-def _unique_of(named: object, etag: object) -> str | None:
-    found = _UNIQUE.search(text_of(named) or "") or _UNIQUE.search(text_of(etag) or "")
-    return None if found is None else found[0].lower()

@@ -16,6 +16,7 @@ from exporters.sharepoint.inventory import Inventory
 COVERED, IN_PART, NOT_REACHABLE, NOT_ASKED = "covered", "in part", "not reachable", "not asked"
 NEEDS_CERTIFICATE = ExceptionCode.ATTACHMENTS_NEED_CERTIFICATE
 TEAM_FILES = "team_files"
+LIST_UNKNOWN = "list_unknown"
 MOST_NAMES = 50
 
 
@@ -35,7 +36,7 @@ def site_coverage(inventory: Inventory, refused: Mapping[str, LastcopyError], re
     unknown = sorted(library.name for library in inventory.libraries if library.list_id is None)
     if unknown:
         reason = f"The service does not say which lists these libraries are, so their columns are not copied: {_named(unknown)}."
-        rows.append({"class": "columns", "state": NOT_REACHABLE, "reason": reason})
+        rows.append({"class": "columns", "state": NOT_REACHABLE, "code": LIST_UNKNOWN, "reason": reason})
     system = sorted(one.name for one in inventory.left_out if one.id not in inventory.unreadable)
     if system:
         reason = f"Lists of the service's own are named and not copied: {_named(system)}."

@@ -140,7 +140,7 @@ class SiteExporter:
     def _note_refusals(self) -> None:
         """Libraries that could not be copied to their end, or not asked for: one finding."""
         refused = {} if self._libraries is None else {d: e.code for d, e in self._libraries.refused.items()}
-        refused |= {} if self._inventory is None else self._inventory.unreadable
+        refused |= {} if self._inventory is None else self._inventory.unreadable | self._inventory.unasked
         if refused:
             self.result.problems.append("libraries_refused")
             self.result.digests["libraries_refused"] = digest_of(sorted(refused.items()))

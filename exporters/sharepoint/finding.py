@@ -150,10 +150,22 @@ class _Finder:
         try:
             pages = self._graph.pages(f"/sites/{segment(site.id)}/sites", cost=Cost.LISTING)
             return site, [row for page in pages for row in page]
-        except (SiteLockedError, NotFoundError):
+        except SiteLockedError:
             return site, []
+        except NotFoundError as error:
+            return site, Unlisted(f"{site.name}!*", error) if self._is_open(site) else []
         except (ItemError, SourceError) as error:
             return site, Unlisted(f"{site.name}!*", error)
+
+    def _is_open(self, site: FoundSite) -> bool:
+        """Whether a site answers, whose subsites do not (1 request)."""
+        try:
+            self._graph.get(
+                f"/sites/{segment(site.id)}/lists", params={"$select": "id", "$top": "1"}, cost=Cost.LISTING
+            )
+        except (ItemError, SourceError):
+            return False
+        return True
 
 
 def _site(row: Mapping[str, Any]) -> FoundSite | None:

@@ -13,13 +13,13 @@ from exporters.drive.facts import is_facet
 from exporters.errors import ItemError, SourceError
 from exporters.graph.answers import identifier_of, object_of, text_of
 from exporters.graph.calls import JsonObject, segment
-from exporters.graph.errors import LockedError, SiteLockedError
+from exporters.graph.errors import LockedError, NotFoundError, SiteLockedError, UnsupportedError
 from exporters.graph.limits import Cost
 from exporters.graph.session import GraphSession
 from exporters.sharepoint.refusals import explained
 from exporters.sharepoint.run import SiteList
 
-LIST_SELECT = "id,name,displayName,description,webUrl,createdDateTime,lastModifiedDateTime,list,system"
+LIST_SELECT = "id,name,displayName,description,webUrl,createdDateTime,lastModifiedDateTime,eTag,list,system"
 DRIVE_SELECT = "id,name,description,driveType,webUrl,createdDateTime,lastModifiedDateTime,owner,sharePointIds,system"
 CATALOGUES = frozenset(
     {
@@ -58,6 +58,12 @@ PEOPLE = "userInformation"
 """Template of the hidden list that says who the numbers in columns of people are (Q-063)."""
 
 
+_IF_DELETED = (
+    "A deleted site can be restored for 93 days (SharePoint admin centre, Deleted sites). If it is to stay so, accept that by"
+    " name: lastcopy accept not_found --source sharepoint/NAME --by NAME --reason TEXT"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Library:
     """A library of a site. list_id: None if no list could be found that it is; then it has no template either. title: of that
@@ -74,13 +80,15 @@ class Library:
 @dataclass(slots=True)
 class Inventory:
     """site: as served. lists: all that are copied, those that libraries are among them. left_out: system lists, and catalogues:
-    named, and not copied. unreadable: {list id: code} of libraries whose drive could not be asked for."""
+    named, and not copied. unreadable: {list id: code} of libraries whose drive could not be asked for; unasked: {drive id: code}
+    of those that could not be asked which list they are."""
 
     site: JsonObject
     libraries: list[Library] = field(default_factory=list)
     lists: list[SiteList] = field(default_factory=list)
     left_out: list[SiteList] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    unasked: dict[str, str] = field(default_factory=dict)
 
     def add(self, one: SiteList, drive: JsonObject | None) -> None:
         """Take in a list. drive: as served, if it is a library."""
@@ -113,23 +121,26 @@ def read_inventory(graph: GraphSession, site_id: str) -> Inventory:
         drives = {row["id"]: row for row in _rows(graph, f"{path}/drives", DRIVE_SELECT)}
     except (LockedError, SiteLockedError) as error:  # what is said of one thing in it is said of the site
         raise explained(graph, site_id, _of_the_site(error)) from error
+    except NotFoundError as error:
+        error.action = _IF_DELETED
+        raise
     by_list = _by_list(lists, list(drives.values()))
     for row in lists:
         drive = drives.pop(by_list[row["id"]]) if row["id"] in by_list else None
-        one = _site_list(row, drive)
+        one = site_list(row, drive)
         if drive is None and one.template in LIBRARY_TEMPLATES:
             drive = _drive_of(graph, path, one, found)
             if drive is None:
                 continue
             drives.pop(drive["id"], None)
-            one = _site_list(row, drive)
+            one = site_list(row, drive)
         found.add(one, drive)
     for drive in drives.values():  # of which no list is known
-        named = _list_of(graph, drive["id"])
+        named = _list_of(graph, drive["id"], found)
         if named is None or any(one.id == named["id"] for one in found.lists):
             found.libraries.append(_library(drive, None))
         else:
-            found.add(_site_list(named, drive), drive)
+            found.add(site_list(named, drive), drive)
     return found
 
 
@@ -205,7 +216,8 @@ def _address(row: JsonObject) -> str | None:
         return None
 
 
-def _site_list(row: JsonObject, drive: JsonObject | None) -> SiteList:
+def site_list(row: JsonObject, drive: JsonObject | None) -> SiteList:
+    """A list as it was served. drive: that of a library."""
     facet = object_of(row.get("list"))
     return SiteList(
         id=row["id"],
@@ -247,10 +259,13 @@ def _drive_of(graph: GraphSession, path: str, one: SiteList, found: Inventory) -
     return None
 
 
-def _list_of(graph: GraphSession, drive: str) -> JsonObject | None:
-    """The list that a drive says it is (1 unit); None if it does not say."""
+def _list_of(graph: GraphSession, drive: str, found: Inventory) -> JsonObject | None:
+    """The list that a drive says it is (1 unit); None if it does not say. That it could not be asked is noted."""
     try:
         row = graph.get(f"/drives/{segment(drive)}/list", params={"$select": LIST_SELECT}, cost=Cost.SINGLE)
-    except (ItemError, SourceError):
+    except (NotFoundError, UnsupportedError):
+        return None
+    except (ItemError, SourceError) as error:
+        found.unasked[drive] = error.code
         return None
     return row if identifier_of(row.get("id")) is not None else None

@@ -21,7 +21,7 @@ from exporters.clock import timestamp
 from exporters.drive.planning import may_succeed
 from exporters.errors import ItemError, LastcopyError, SourceError, TransientError
 from exporters.graph.calls import segment
-from exporters.graph.errors import PermissionMissingError, SiteLockedError, StoppedError
+from exporters.graph.errors import AccessDeniedError, PermissionMissingError, SiteLockedError, StoppedError
 from exporters.graph.limits import Cost
 from exporters.graph.rest import SharePointRest
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
@@ -33,6 +33,8 @@ CURSOR = "permissions"
 SITE = "site"
 """Scope of the `permissions` row that has what was granted to applications."""
 NEED_CERTIFICATE, NEED_FULL_CONTROL, UNREAD = "need_certificate", "need_full_control", "permissions_unread"
+_REFUSALS = (PermissionMissingError, AccessDeniedError)
+"""What the application as such may not be told: said in the coverage, and no more (docs/decisions/0056)."""
 _ORDER = ("none", "shared", "all")
 _FULL_CONTROL = "Sites.FullControl.All"
 _PAGE = 5_000
@@ -184,7 +186,13 @@ class Permissions:
         return None
 
     def _note(self, of: str, state: str, error: LastcopyError) -> None:
+        """What could not be read; unless the application may not read it, the run is not whole."""
         self._lack(of, state, UNREAD, str(error), error.action)
+        if not isinstance(error, _REFUSALS):
+            result = self._run.result
+            if UNREAD not in result.problems:
+                result.problems.append(UNREAD)
+            result.digests[UNREAD] = Hashed.of(dump_json({name: lack["code"] for name, lack in self._lacks.items()}))
 
     def _lack(self, of: str, state: str, code: str, reason: str, alternative: str) -> None:
         self._lacks[of] = {"state": state, "code": code, "reason": reason, "alternative": alternative}
@@ -232,13 +240,18 @@ class Permissions:
     def _uniques(self, one: SiteList) -> Iterator[str] | None:
         """Ids of items with permissions of their own, by a temporary table; None if that was refused."""
         db = self._writer.state.db
-        db.execute("CREATE TEMP TABLE IF NOT EXISTS uniquely_shared (id TEXT PRIMARY KEY) WITHOUT ROWID")
-        db.execute("DELETE FROM uniquely_shared")
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS item_sharing (id TEXT PRIMARY KEY, is_own) WITHOUT ROWID")
+        db.execute("DELETE FROM item_sharing")
         path = f"/web/lists(guid'{quote(one.id, safe='-')}')/items?$select=Id,HasUniqueRoleAssignments&$top={_PAGE}"
         try:
-            for page in self._rest().pages(path):
-                own = ((str(row.get("Id")),) for row in page if row.get("HasUniqueRoleAssignments") is True)
-                db.executemany("INSERT OR IGNORE INTO uniquely_shared VALUES (?)", own)
+            for again in (True, False):
+                for page in self._rest().pages(path):
+                    told = ((str(row.get("Id")), row.get("HasUniqueRoleAssignments") is True) for row in page)
+                    db.executemany("INSERT OR REPLACE INTO item_sharing VALUES (?, ?)", told)
+                if not self._leaves_out(one):
+                    break
+                if not again:  # who is not in it has not lost what it had
+                    raise _left_out(one)
         except (SiteLockedError, StoppedError):
             raise
         except (ItemError, SourceError, TransientError) as error:
@@ -247,8 +260,16 @@ class Permissions:
             return None
         return self._batches_of_uniques()
 
+    def _leaves_out(self, one: SiteList) -> bool:
+        """Whether the listing of who has permissions of its own lacks items that are held."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM rows WHERE kind = 'list_item' AND scope = ? AND outcome = 'copied'"
+            " AND id NOT IN (SELECT id FROM item_sharing))"
+        )
+        return bool(self._writer.state.count(query, (one.id,)))
+
     def _batches_of_uniques(self) -> Iterator[str]:
-        after, query = "", "SELECT id FROM uniquely_shared WHERE id > ? ORDER BY id LIMIT ?"
+        after, query = "", "SELECT id FROM item_sharing WHERE is_own AND id > ? ORDER BY id LIMIT ?"
         while batch := self._writer.state.db.execute(query, (after, _BATCH)).fetchall():
             yield from (item_id for (item_id,) in batch)
             after = batch[-1][0]
@@ -256,7 +277,7 @@ class Permissions:
     def _settle_others(self, one: SiteList) -> None:
         """Items that had permissions of their own, and have none any more: an empty row says so."""
         query = (
-            "SELECT id FROM permissions WHERE scope = ? AND id != scope AND id NOT IN (SELECT id FROM uniquely_shared)"
+            "SELECT id FROM permissions WHERE scope = ? AND id != scope AND id IN (SELECT id FROM item_sharing WHERE NOT is_own)"
             " AND instr(CAST(row AS TEXT), '\"permissions\":[]') = 0"
         )
         at = timestamp(self._run.clock.now())
@@ -276,6 +297,14 @@ class Permissions:
             unfinished = {"state": "in part", "reason": "Not all could be asked for yet."}
             rows = [{**row, **unfinished} if row["state"] == "covered" else row for row in rows]
         return rows
+
+
+def _left_out(one: SiteList) -> SourceError:
+    return SourceError(
+        f"SharePoint leaves out items of the list {one.name!r} where it tells which have permissions of their own.",
+        code="listing_incomplete",
+        action="Run the export again.",
+    )
 
 
 def _of(row: JsonObject) -> Ask:

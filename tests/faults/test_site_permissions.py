@@ -197,7 +197,12 @@ def test_refresh_asks_for_all_again(lab: SiteDesk) -> None:
     assert reads(lab, lab.run) == {}
     lab.settings = asked("shared", refresh=True)
     found = reads(lab, lab.run)
-    assert (found[OF_SITE], found[OF_LIST], found[OF_ITEM], found[GROUPS]) == (1, 2, 2, 1)
+    assert (found[OF_SITE], found[OF_LIST], found[OF_ITEM], found[GROUPS]) == (
+        1,
+        2,
+        2,
+        2,
+    )  # two groups are gone: listed twice
     assert told(lab)[tasks, "2"] == [] and told(lab)[tasks, "3"] == OWN
     groups = {row["id"]: row["outcome"] for row in rows_of(lab, "site") if row["scope"] == "group"}
     assert groups == {"3": "copied", "4": "gone", "5": "gone"}
@@ -278,6 +283,48 @@ def test_rest_that_refuses_is_said_and_asked_for_again(lab: SiteDesk) -> None:
     lab.faults()
     assert reads(lab, lab.run) == {OF_SITE: 1, GROUPS: 1, ASSIGNMENTS: 1, UNIQUE: 1, OF_ITEM: 2}
     assert states(lab.run()) == COVERED
+
+
+def test_rest_that_fails_is_a_finding_and_asked_for_again(lab: SiteDesk) -> None:
+    """Nobody refused it to the application: that it could not be read is no complete run."""
+    lab.faults({"fault": "500", "route": UNIQUE})
+    assert lab.run().problems == ["permissions_unread"]
+    lab.faults()
+    assert lab.run().problems == [] and states(lab.run()) == COVERED
+
+
+def test_a_listing_of_own_permissions_that_comes_short_takes_nothing_away(lab: SiteDesk) -> None:
+    lab.run()
+    tasks, before = list_ids(lab)["Tasks"], told(lab)
+    lab.change({"kind": "listItem", "list": "Tasks", "op": "modify", "id": "3", "fields": {"Title": "three"}})
+    lab.faults({"fault": "edit", "route": UNIQUE, "edits": [{"at": "value", "to": []}]})
+    assert lab.run().problems == ["permissions_unread"]
+    assert {spot: rows for spot, rows in told(lab).items() if spot[0] == tasks} == {
+        spot: rows for spot, rows in before.items() if spot[0] == tasks
+    }
+    lab.faults()
+    assert lab.run().problems == [] and states(lab.run()) == COVERED
+
+
+def test_groups_that_a_listing_lacks_are_not_gone_and_members_are_whole(lab: SiteDesk) -> None:
+    lab.faults(
+        {"fault": "edit", "route": GROUPS, "count": 1, "edits": [
+            {"at": "value/0/Users", "drop": True},
+            {"at": "value/1/Users@odata.nextLink", "to": "https://elsewhere.example/", "add": True},
+            {"at": "value/1/Users", "to": []}]}
+    )  # fmt: skip
+    lab.run()
+    bag = lab.bag()
+    members = {row["id"]: bag.line(row)["graph"]["Users"] for row in bag.of("site", "group")}
+    lab.faults({"fault": "edit", "route": GROUPS, "count": 1, "edits": [{"at": "value", "to": []}]})
+    lab.settings = asked("shared", refresh=True)
+    lab.run()
+    assert {row["outcome"] for row in lab.bag().of("site", "group", gone=True)} == {"copied"}
+    lab.faults()
+    lab.run()
+    bag = lab.bag()
+    assert members == {row["id"]: bag.line(row)["graph"]["Users"] for row in bag.of("site", "group")}
+    assert len(members) == 3 and members["3"]
 
 
 def test_a_stopped_run_is_gone_on_with(lab: SiteDesk) -> None:

@@ -123,6 +123,7 @@ def test_a_deleted_site_is_said_and_nothing_of_it_is_marked_gone(tenant: Tenant,
     codes = {row.get("code") for row in by_name(document)[name_of(WALL)]["coverage"]}
     assert {"not_found", "mass_disappearance"} <= codes and document["totals"]["gone"] == 0
     assert len(document["sources"]) == len(SITES)
+    assert "Deleted sites" in product.run("export", code=3).out
     product.run("accept", "not_found", *PERSON, code=0)
     exported(product, code=0)
 

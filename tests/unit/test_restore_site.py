@@ -1,7 +1,10 @@
 """The tree of a site: a folder for each library, with files under the names of today."""
 
+import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -16,6 +19,19 @@ def fill(site: tiny_sites.Site) -> None:
     plans.file_in("columns.csv", plans.root, b"people's own")
     pages = site.library("Site Pages", "webPageLibrary")
     site.page("Home.aspx", "Home", "<p>Welcome</p>", _file=pages.file_in("Home.aspx", pages.root)["id"])
+    plans.file_in("wall & #1%.png", plans.root, b"a wall")
+    address = f"{site.url}/Plans%20%2F%202026"
+    links = (
+        f'<a href="{site.url}/Site%20Pages/Home.aspx">home</a> <a href="https://elsewhere.example/?a=1&amp;b=2">far</a>'
+    )
+    page = site.page("Way.aspx", "Way", f'<p>{links} <img src="{address}/wall%20%26%20%231%25.png"></p>')
+    page["canvasLayout"]["horizontalSections"][0]["columns"][0]["webparts"].append(
+        {
+            "webPartType": "f92bf067-bc19-489e-a556-7fe95f508720",
+            "data": {"properties": {"selectedListId": tiny_sites.guid(site.id, "library", "Plans / 2026")}},
+        }
+    )
+    page["_file"] = pages.file_in("Way.aspx", pages.root)["id"]
 
 
 @pytest.fixture
@@ -50,3 +66,17 @@ def test_libraries_are_folders_of_the_tree(lab: SiteDesk, tmp_path: Path) -> Non
     assert {"Home.aspx", "Home.aspx.json", "Home.aspx.html"} <= {
         path.name for path in (tmp_path / "out/Site Pages").iterdir()
     }
+
+
+def test_links_in_the_html_of_pages_lead_to_where_things_stand(lab: SiteDesk, tmp_path: Path) -> None:
+    lab.run()
+    out = tmp_path / "out"
+    assert restore_source(lab.store, lab.bag_name, out).whole
+    (file,) = out.rglob("Way.aspx.html")
+    links = [unescape(link) for link in re.findall(r'(?:href|src)="([^"]*)"', file.read_text())]
+    inside = [link for link in links if not link.startswith("https:")]
+    assert len(inside) == 4 and "https://elsewhere.example/?a=1&b=2" in links
+    for link in inside:
+        assert (file.parent / unquote(link)).exists(), link
+    (image,) = (link for link in inside if link.endswith(".png"))
+    assert (file.parent / unquote(image)).read_bytes() == b"a wall"

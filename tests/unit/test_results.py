@@ -134,3 +134,9 @@ def test_a_directory_is_covered_as_its_exporter_says() -> None:
     refused = result_of(source)
     refused.problem = SourceError("no", code="permission_missing")
     assert rows(refused)["directory"]["state"] == "not reachable"
+
+
+def test_a_onedrive_says_that_lists_beside_it_are_not_copied() -> None:
+    found = rows(result_of(Source(SourceKind.ONEDRIVE, "d1", "anna@contoso.com")))
+    assert found["files"]["state"] == "covered" and found["personal_lists"]["state"] == "not asked"
+    assert found["personal_lists"]["reason"] and found["personal_lists"]["alternative"]

@@ -311,3 +311,12 @@ def test_collections_are_what_the_tenant_lists(desk: Desk) -> None:
     """The data is as the tests say."""
     rows = [row for page in desk.client.pages("/sites/getAllSites") for row in page]
     assert [row["id"] for row in rows if not row["isPersonalSite"]] == [site_id(path) for path in LISTED]
+
+
+def test_subsites_that_are_not_found_of_a_site_that_is_open_are_a_finding(desk: Desk) -> None:
+    """Of one that is gone they are none: it says so itself."""
+    desk.fault(fault="404", route=f"sites/{site_id('/sites/wall')}/sites")
+    found = desk.found(SITE)
+    assert [one.name for one in found if isinstance(one, Undiscovered)] == ["sites!wall!*"]
+    desk.fault(fault="404", route=f"sites/{site_id('/sites/wall')}*")
+    assert [one for one in desk.found(SITE) if isinstance(one, Undiscovered)] == []

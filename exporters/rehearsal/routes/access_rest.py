@@ -18,7 +18,7 @@ from exporters.rehearsal.wire import Request, Response
 
 GROUPS, ASSIGNMENTS, UNIQUE = "_api/web/sitegroups", "_api/web/roleassignments", "_api/web/lists/items"
 _ADDRESS = re.compile(
-    r"(?P<site>.*?)/_api/web/(?:(?P<groups>sitegroups)|(?P<assignments>roleassignments)"
+    r"(?P<site>.*?)/_api/web/(?:(?P<groups>sitegroups)(?:\((?P<group>\d+)\)/users)?|(?P<assignments>roleassignments)"
     r"|lists\(guid'(?P<list>[0-9a-f-]{36})'\)/items)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -58,6 +58,8 @@ def answer(call: Call) -> Response | None:
     if site is None:
         raise NotServedError("File Not Found.", 404, "-2147024894, System.IO.FileNotFoundException")
     query = unquote(call.request.query)
+    if found["group"]:
+        return _json(call, {"value": _users(tenant, site, int(found["group"]))})
     if found["list"]:
         return _unique(call, tenant, site, found["list"], query)
     expand = "Users" if found["groups"] else "Member,RoleDefinitionBindings"
@@ -65,6 +67,14 @@ def answer(call: Call) -> Response | None:
         raise NotServedError(f"Only $expand={expand} is served here.")
     rows = groups_of(tenant, site) if found["groups"] else assignments_of(tenant, site)
     return _json(call, {"value": rows})
+
+
+def _users(tenant: Tenant, site: Row, group: int) -> list[Row]:
+    found = next((row for row in groups_of(tenant, site) if row["Id"] == group), None)
+    if found is None:
+        raise NotServedError("Group cannot be found.", 404, "-2146232832, Microsoft.SharePoint.SPException")
+    users: list[Row] = found["Users"]
+    return users
 
 
 def _unique(call: Call, tenant: Tenant, site: Row, list_id: str, query: str) -> Response:

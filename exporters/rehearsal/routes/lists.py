@@ -8,9 +8,19 @@ Source: reference/graph.md 5.4, 7.3; quirks Q-061, Q-063, Q-064.
 import re
 
 from exporters.rehearsal.documents import Row
+from exporters.rehearsal.library_items import LibraryItems
 from exporters.rehearsal.list_truth import ListTruth
 from exporters.rehearsal.routes import delta, list_delta
-from exporters.rehearsal.routes.answers import ApiError, bad_request, collection, entity, item_not_found, success
+from exporters.rehearsal.routes.answers import (
+    ApiError,
+    bad_request,
+    collection,
+    entity,
+    item_not_found,
+    public,
+    success,
+)
+from exporters.rehearsal.routes.items import find_drive
 from exporters.rehearsal.routes.list_rows import (
     Form,
     Items,
@@ -53,6 +63,7 @@ def routes() -> list[Route]:
         *changes,
         reading(f"{one}/items/{{item}}", item, 1),
         reading(f"{one}/items/{{item}}/versions", versions, 2),
+        reading("drives/{drive}/items/{item}/listItem", list_item_of_file, 1),
     ]
 
 
@@ -184,6 +195,20 @@ def item(call: Call) -> Response:
         raise item_not_found()
     row = form.serve(call, site, lists, there, n)
     return success(entity(call.service.root, "listItem/$entity", row), call.request)
+
+
+def list_item_of_file(call: Call) -> Response:
+    """The list side of a file or folder of a library."""
+    wanted = expansion(parse_query(call.request.query, {"$expand"}).get("$expand", ""), ("fields",))
+    drive = find_drive(call)
+    n = drive.find(call.names["item"])
+    if n is None or n == drive.root or n in drive.vanished:
+        raise item_not_found()
+    row = LibraryItems("", drive).row(n)
+    served = {"@odata.etag": row["eTag"], **public(row)}
+    if "fields" not in wanted:
+        served.pop("fields")
+    return success(entity(call.service.root, "listItem/$entity", served), call.request)
 
 
 def versions(call: Call) -> Response:

@@ -127,6 +127,8 @@ def _values(name: str, fields: Mapping[str, Any], of: tuple[str, str], resolve: 
     told = objects_of(value) if isinstance(value, list) else objects_of([value])
     if told:
         return [_resolved(entry, of, resolve) for entry in told]
+    if isinstance(value, str) and value:
+        return [value]
     if f"{name}{_LOOKUP}" in fields:
         return [_shown(resolve(*of, one)) for one in _ids(name, fields)]
     return [] if value is None else [text_of_value(value)]

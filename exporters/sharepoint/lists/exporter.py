@@ -5,7 +5,8 @@ itself before its items are called gone; a run without news costs one request a 
 (Whole), graph.md §5.4, quirks Q-001, Q-061, Q-062.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from exporters.bag.digests import Hashed
@@ -16,6 +17,7 @@ from exporters.errors import RunError, SourceError
 from exporters.graph.calls import segment
 from exporters.graph.errors import GraphError, NotFoundError, SiteLockedError
 from exporters.graph.limits import Cost
+from exporters.sharepoint.inventory import LIST_SELECT, site_list
 from exporters.sharepoint.lists.exceptions import worth_another_try
 from exporters.sharepoint.lists.facts import cursor_scope, digest_of_list
 from exporters.sharepoint.lists.fetching import Fetcher
@@ -46,21 +48,24 @@ class Lists:
     def copy(self) -> bool:
         """See `Part.copy`."""
         again, odd = self._lists_with_failures(), self._lists_that_did_not_agree()
-        did = self._settle_deleted_lists()
+        did = self._settle_unlisted_lists()
         for one in self._all:
             if self._run.stop.is_set():
                 break
-            try:
-                if one.drive_id is not None:
-                    self._schemas.refresh(one)
-                else:
-                    did = self._copy_one(one, has_failures=one.id in again, anew=one.id in odd) or did
-            except (GraphError, SourceError) as error:
-                if isinstance(error, (RunError, SiteLockedError, BagDamagedError)):
-                    raise
-                self._refused[one.id] = error.code
+            work = partial(self._copy_one, one, has_failures=one.id in again, anew=one.id in odd)
+            did = self._guarded(one.id, work) or did
         self._note_refusals()
         return did
+
+    def _guarded(self, list_id: str, work: Callable[[], bool]) -> bool:
+        """Work on one list; that it refuses is kept."""
+        try:
+            return work()
+        except (GraphError, SourceError) as error:
+            if isinstance(error, (RunError, SiteLockedError, BagDamagedError)):
+                raise
+            self._refused[list_id] = error.code
+            return False
 
     def derive(self) -> None:
         """See `Part.derive`."""
@@ -70,6 +75,9 @@ class Lists:
 
     def _copy_one(self, one: SiteList, *, has_failures: bool, anew: bool) -> bool:
         """Whether there was news or work."""
+        if one.drive_id is not None:
+            self._schemas.refresh(one)
+            return False
         run, settings = self._run, self._run.settings.drive
         cursor, digest = self._cursor(one), digest_of_list(one)
         is_changed, wider = cursor.get("digest") != digest, self._is_wider(settings, cursor)
@@ -95,7 +103,7 @@ class Lists:
             copy.count()
             self._note(listing.problems)
         self._schemas.refresh(one)
-        self._keep(one, digest, settings)
+        self._keep(one, digest, settings, is_odd=copy.is_odd)
         return did_any
 
     def _cursor(self, one: SiteList) -> Mapping[str, Any]:
@@ -107,10 +115,10 @@ class Lists:
         kept = cursor.get("settings", {}).get("versions", "current")
         return bool(cursor) and settings.versions_widen(kept)
 
-    def _keep(self, one: SiteList, digest: str, settings: DriveSettings) -> None:
-        """Write down what the list was, and that the copy fulfils these settings now."""
+    def _keep(self, one: SiteList, digest: str, settings: DriveSettings, *, is_odd: bool) -> None:
+        """Write down what the list was, and that the copy fulfils these settings now. is_odd: it is to be counted again."""
         cursor = self._cursor(one)
-        steady = {name: value for name, value in cursor.items() if name != OPEN}
+        steady = {name: value for name, value in cursor.items() if name != OPEN or is_odd}
         kept = {**steady, "digest": digest, "settings": {"versions": settings.versions}}
         if kept != cursor:
             self._run.writer.emit("cursor", {**kept, "scope": cursor_scope(one.id)})
@@ -133,7 +141,7 @@ class Lists:
 
     # -- lists that are gone, or refuse -----------------------------------------------------------------------------
 
-    def _settle_deleted_lists(self) -> bool:
+    def _settle_unlisted_lists(self) -> bool:
         """Lists that the site does not have any more."""
         there = {one.id for one in self._all}
         cursors = self._run.writer.heads.cursors
@@ -144,32 +152,36 @@ class Lists:
         ]
         did = False
         for list_id in lost:
-            did = (list_id not in there and self._settle_deleted(list_id)) or did
+            if list_id not in there:
+                did = self._guarded(list_id, partial(self._settle_unlisted, list_id)) or did
         return did
+
+    def _settle_unlisted(self, list_id: str) -> bool:
+        """A list that is held and not listed: gone if the service does not find it either, else copied with the others."""
+        served = self._asked_for(list_id)
+        if served is None:
+            return self._settle_deleted(list_id)
+        self._all.append(site_list(served, None))
+        return False
 
     def _settle_deleted(self, list_id: str) -> bool:
         run = self._run
-        if not self._is_gone(list_id):
-            return False
         one = SiteList(list_id, str((run.writer.state.row(("folder", list_id, list_id)) or {}).get("name", "")), "", {})
         copy = ListCopy(
             run, one, Listing(run.graph, run.writer, run.source.id, list_id, run.stop), self._places, self._fetcher
         )
         return copy.settle_deleted()
 
-    def _is_gone(self, list_id: str) -> bool:
-        """Whether the service says so of the list itself: one that is hidden now is not deleted."""
+    def _asked_for(self, list_id: str) -> JsonObject | None:
+        """The list as the service has it; None if it says twice that there is none: a fresh replica may lag (Q-013). Raises:
+        GraphError."""
         path = f"/sites/{segment(self._run.source.id)}/lists/{segment(list_id)}"
         for _ in range(2):
             try:
-                self._run.graph.get(path, params={"$select": "id"}, cost=Cost.SINGLE)
+                return self._run.graph.get(path, params={"$select": LIST_SELECT}, cost=Cost.SINGLE)
             except NotFoundError:
                 continue
-            except GraphError as error:
-                if isinstance(error, (RunError, SiteLockedError)):
-                    raise
-            return False
-        return True
+        return None
 
     def _note(self, problems: set[str]) -> None:
         result = self._run.result

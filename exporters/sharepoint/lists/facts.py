@@ -35,6 +35,14 @@ def item_scope(list_id: str, item_id: str) -> str:
     return f"{list_id}/{item_id}"
 
 
+def file_id(name: str) -> str:
+    """Id of the row of an attached file: its name, what of it has no UTF-8 as `\\udXXX` (Q-035); `?` where it has none. Names
+    that stand for something else here, which the service takes from nobody, get a mark."""
+    if name in ("?", ALL):
+        return f"\\{name}"
+    return name.encode("utf-8", "backslashreplace").decode() or "?"
+
+
 def digest_of_list(one: SiteList) -> str:
     """Stands for what a list is: its name, and whatever tells that its columns may have changed."""
     tag = {name: one.served.get(name) for name in ("eTag", "lastModifiedDateTime", "displayName", "list")}

@@ -37,6 +37,8 @@ SPOOLED = 256 << 10
 REFUSALS = 3
 """Refusals in a row, without a file that came, after which the API is not asked any more in this run."""
 LARGE = 1 << 20
+_OF_FOLDERS = "0x0120"
+"""How the ids of content types of folders begin."""
 _NONE_LISTED = "The item says that files are attached to it, and the service lists none."
 
 
@@ -171,18 +173,25 @@ class Fetcher:
 
     def _versions(self, found: Fetched) -> None:
         wanted = found.task.versions
-        path, kept = f"{self._route(found.task)}/versions", list[JsonObject]()
         try:
-            for page in self._graph.pages(path, params={"$expand": "fields"}, cost=Cost.LISTING):
-                kept += page
-                if isinstance(wanted, int) and len(kept) > wanted:
-                    break
+            kept = self._listed_versions(found.task) or self._listed_versions(found.task)
         except (ItemError, SourceError, TransientError) as error:
             _pass_on(error)
             found.versions_code = ExceptionCode.VERSION_UNAVAILABLE
             found.versions_reason = reason_of(code_of(error), error)
             return
+        if reason := _lack_of(kept, found.facts):
+            found.versions_code, found.versions_reason = ExceptionCode.VERSION_UNAVAILABLE, reason
+            return
         found.versions = kept[: wanted + 1] if isinstance(wanted, int) else kept  # the newest is the item as it is
+
+    def _listed_versions(self, task: Task) -> list[JsonObject]:
+        path, kept = f"{self._route(task)}/versions", list[JsonObject]()
+        for page in self._graph.pages(path, params={"$expand": "fields"}, cost=Cost.LISTING):
+            kept += page
+            if isinstance(task.versions, int) and len(kept) > task.versions:
+                break
+        return kept
 
     # -- files ------------------------------------------------------------------------------------------------------
 
@@ -249,6 +258,16 @@ class Fetcher:
                 rest.refusals += 1
                 if rest.refusals >= REFUSALS and not isinstance(error, TransientError):
                     rest.refused = error
+
+
+def _lack_of(versions: list[JsonObject], facts: JsonObject) -> str | None:
+    """What is wrong with a list of states: each item has one at least, the present one (folders may have none), with fields."""
+    kind = text_of(object_of(object_of(facts.get("graph")).get("contentType")).get("id")) or ""
+    if not versions and not kind.startswith(_OF_FOLDERS):
+        return "The service lists no state of this item at all, not even the present one."
+    if any(lacks_fields(version) for version in versions):
+        return "The service lists earlier states without their fields."
+    return None
 
 
 def _name_of(row: JsonObject) -> str:

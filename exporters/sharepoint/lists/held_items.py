@@ -6,7 +6,7 @@ not grow with a list. Source: docs/formats.md (bag of a site).
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from exporters.sharepoint.lists.cells import PEOPLE_LIST, text_of_value
 
 _BATCH = 500
 _LARGEST = 1 << 62
+_DIGITS = 18
 
 
 class HeldItems:
@@ -38,7 +39,7 @@ class HeldItems:
         self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-items-")
         self._db = sqlite3.connect(Path(self._folder.name) / "items.db", isolation_level=None)
         self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
             "CREATE TABLE wanted (object, line INT, id); CREATE TABLE item (number INT, id, graph BLOB)"
         )
         self._db.execute("BEGIN")
@@ -87,7 +88,7 @@ class HeldItems:
                     continue
                 graph = object_of(load_json(line).get("graph"))
                 self.names.update(object_of(graph.get("fields")))
-                batch.append((int(item_id) if item_id.isdecimal() else _LARGEST, item_id, dump_json(graph)))
+                batch.append((_number_of(item_id), item_id, dump_json(graph)))
                 if len(batch) >= _BATCH:
                     self._db.executemany("INSERT INTO item VALUES (?, ?, ?)", batch)
                     batch = []
@@ -98,6 +99,11 @@ class HeldItems:
                 code="bag_damaged",
                 action="Run `lastcopy verify`, and put the object back from a second copy.",
             )
+
+
+def _number_of(item_id: str) -> int:
+    """What items are sorted by; those whose id is no number that fits come last."""
+    return int(item_id) if item_id.isdecimal() and len(item_id) <= _DIGITS else _LARGEST
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -112,9 +118,9 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 class LookedUp:
     """What columns of lists say of their items, in a temporary file. Use as a context manager; one thread."""
 
-    def __init__(self, writer: BagWriter, people: str | None) -> None:
-        """people: id of the list of people, if the site has one."""
-        self._writer, self._people = writer, people
+    def __init__(self, writer: BagWriter, people: str | None, named: Callable[[str], str]) -> None:
+        """people: id of the list of people, if the site has one. named: the id of a list as a column has it → as served."""
+        self._writer, self._people, self._named = writer, people, named
         self._held: set[tuple[str, str]] = set()
         self._empty: set[str] = set()  # lists of which nothing is held
 
@@ -122,7 +128,7 @@ class LookedUp:
         self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-lookups-")
         self._db = sqlite3.connect(Path(self._folder.name) / "lookups.db", isolation_level=None)
         self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
             "CREATE TABLE value (list, name, id, text, PRIMARY KEY (list, name, id)) WITHOUT ROWID"
         )
         self._db.execute("BEGIN")
@@ -136,7 +142,7 @@ class LookedUp:
 
     def resolve(self, of: str, name: str, item_id: str) -> str | None:
         """See `cells.Resolve`."""
-        list_id = self._people if of == PEOPLE_LIST else of
+        list_id = self._people if of == PEOPLE_LIST else self._named(of)
         if list_id is None:
             return ""
         if (list_id, name) not in self._held:
@@ -150,7 +156,9 @@ class LookedUp:
 
     def _read(self, list_id: str, name: str) -> None:
         self._held.add((list_id, name))
-        with HeldItems(self._writer, list_id, "list_item") as items:
+        of_library = "SELECT EXISTS (SELECT 1 FROM rows WHERE kind = 'columns' AND scope = ?)"
+        kind = "columns" if self._writer.state.count(of_library, (list_id,)) else "list_item"
+        with HeldItems(self._writer, list_id, kind) as items:
             if not items.names:
                 self._empty.add(list_id)
             for graph in items.graphs():

@@ -16,7 +16,7 @@ from exporters.copied import CopyResult
 from exporters.errors import ItemError
 from exporters.outcomes import CAUSES, ExceptionCode, Outcome
 from exporters.sharepoint.lists.exceptions import code_of, reason_of, settled, vanished
-from exporters.sharepoint.lists.facts import ALL, ATTACHMENT, VERSIONS, VERSIONS_ID, item_scope
+from exporters.sharepoint.lists.facts import ALL, ATTACHMENT, VERSIONS, VERSIONS_ID, file_id, item_scope
 from exporters.sharepoint.lists.fetching import Fetched, Piece
 from exporters.sharepoint.lists.places import Places
 from exporters.sharepoint.run import SiteList
@@ -75,7 +75,7 @@ class Keeper:
         else:
             self._unasked(row, hanging)
         if fetched.pieces_code is None:  # else nobody knows which of them are there
-            hanging += self._left_behind(row, {piece.name for piece in fetched.pieces or ()})
+            hanging += self._left_behind(row, {file_id(piece.name) for piece in fetched.pieces or ()})
         if not line.get("attachments", True):
             del line["attachments"]
         self._add(lines, line, row, held)
@@ -143,7 +143,8 @@ class Keeper:
 
     def _piece(self, piece: Piece, item: JsonObject, folder: str, rows: Rows) -> JsonObject:
         """Put the bytes of a file, and its row; return what the line says of it."""
-        row = self._hanging_row(ATTACHMENT, piece.name or "?", item)
+        row = self._hanging_row(ATTACHMENT, file_id(piece.name), item)
+        row["name"] = piece.name or "?"
         held = self._writer.state.row((ATTACHMENT, row["scope"], row["id"]))
         code, reason = piece.code, piece.reason
         if piece.file is not None:

@@ -43,6 +43,8 @@ class ListCopy:
     def __init__(self, run: SiteRun, one: SiteList, listing: Listing, places: Places, fetcher: Fetcher) -> None:
         self._run, self._writer, self._list, self._listing = run, run.writer, one, listing
         self._places, self._fetcher = places, fetcher
+        self.is_odd = False
+        """Whether the service counts as many items as we have, and others."""
 
     @property
     def _state(self) -> State:
@@ -259,15 +261,22 @@ class ListCopy:
         return row is not None and COUNT not in row.get("service", {})
 
     def count(self) -> None:
-        """Read the service's own count; where it is not ours, list what may have come meanwhile, and count once more.
+        """Read the service's own count; where its items are not ours, list what may have come meanwhile, and count once more.
+        As many items as ours, and others: that no number tells, so the list is listed from its start, and what stays so is
+        said of the whole.
 
         Raises: GraphError; RunError.
         """
         expected = self._listing.count()
-        if expected != self._held():
-            self._listing.run()
+        for anew in (False, True):
+            if not self._differs() or (anew and expected != self._held()):
+                break
+            self._listing.run(anew=anew)
             self.round(extra=False, is_changed=False)
             expected = self._listing.count()
+        self.is_odd = expected == self._held() and self._differs()
+        if self.is_odd:
+            self._listing.problems.add("listing_incomplete")
         row = self._state.row((FOLDER, self._list.id, self._list.id))
         if row is not None and row["outcome"] == Outcome.COPIED:
             facts = {name: value for name, value in row.items() if name not in ("run", "captured", "path", "outcome")}
@@ -276,6 +285,12 @@ class ListCopy:
     def _held(self) -> int:
         query = "SELECT count(*) FROM tree WHERE scope = ? AND kind = ? AND alive = 1"
         return self._state.count(query, (self._list.id, KIND))
+
+    def _differs(self) -> bool:
+        """Whether the service's items, in the table `counted`, are others than ours."""
+        ours = "SELECT id FROM tree WHERE scope = ? AND kind = ? AND alive = 1"
+        query = f"SELECT EXISTS (SELECT id FROM counted EXCEPT {ours}) OR EXISTS ({ours} EXCEPT SELECT id FROM counted)"  # noqa: S608
+        return bool(self._state.count(query, (self._list.id, KIND, self._list.id, KIND)))
 
 
 def note_tables_due(run: SiteRun, list_id: str) -> None:

@@ -7,7 +7,7 @@ quirk Q-063, design §10.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from exporters.bag.formats import JsonObject, dump_row, load_json
 from exporters.bag.ledger import BagWriter
@@ -36,8 +36,13 @@ def make_tables(run: SiteRun, places: Places, lists: Sequence[SiteList]) -> None
         return
     people = next((one.id for one in lists if one.template == PEOPLE), None)
     schemas = {one.id: _schema(run.writer, places, one) for one in lists}
-    due |= {one.id for one in lists if _looks_up(schemas[one.id], due, people)}
-    with LookedUp(run.writer, people) as looked_up:
+    served = {one.id.casefold(): one.id for one in lists}
+
+    def named(list_id: str) -> str:
+        return served.get(list_id.strip("{}").casefold(), list_id)
+
+    due |= {one.id for one in lists if _looks_up(schemas[one.id], due, people, named)}
+    with LookedUp(run.writer, people, named) as looked_up:
         for one in lists:
             if run.stop.is_set():
                 return
@@ -74,11 +79,11 @@ def _schema(writer: BagWriter, places: Places, one: SiteList) -> list[JsonObject
     return objects_of(load_json(writer.store.read(f"{writer.bag}/{row['key']}")).get("columns"))
 
 
-def _looks_up(schema: Iterable[JsonObject], due: set[str], people: str | None) -> bool:
-    """Whether a table tells of items of a list that had news. Every item has an author."""
+def _looks_up(schema: Iterable[JsonObject], due: set[str], people: str | None, named: Callable[[str], str]) -> bool:
+    """Whether a table tells of items of a list that had news. Every item has an author. named: see `LookedUp`."""
     if people in due:
         return True
-    return any(text_of(object_of(column.get("lookup")).get("listId")) in due for column in schema)
+    return any(named(text_of(object_of(column.get("lookup")).get("listId")) or "") in due for column in schema)
 
 
 def _make(run: SiteRun, places: Places, one: SiteList, schema: list[JsonObject], resolve: Resolve) -> None:

@@ -25,8 +25,10 @@ from exporters.outcomes import Outcome
 from exporters.sharepoint.pages.capture import Capturer, Done, Task
 from exporters.sharepoint.pages.deriving import Deriving
 from exporters.sharepoint.pages.facts import KIND, SCOPE, facts_of_row, is_alive, path_of, same_facts
+from exporters.sharepoint.pages.links import PAGES_LIBRARY
 from exporters.sharepoint.pages.listing import Listing, owed_pages
 from exporters.sharepoint.pages.names import Names
+from exporters.sharepoint.pages.unlisted import look_for_unlisted
 from exporters.sharepoint.run import SiteList, SiteRun
 
 CLOSING_ROUNDS = 3
@@ -59,6 +61,7 @@ class Pages:
         self._run, self._writer = run, run.writer
         self._lists, self._roots = lists, roots or {}
         self._may_have_news = may_have_news
+        self._drives = [one.drive_id for one in lists if one.template == PAGES_LIBRARY and one.drive_id is not None]
         self._refused: LastcopyError | None = None
 
     # -- copying ----------------------------------------------------------------------------------------------------
@@ -79,9 +82,20 @@ class Pages:
             had_work = had_work or bool(news or did)
             if self._run.stop.is_set() or not (news or did):
                 break
-        if not (self._run.stop.is_set() or listing.missing):
+        if not (self._run.stop.is_set() or listing.missing) and self._is_whole():
             self._keep_cursor(LISTED, listing.digest)
         return had_work
+
+    def _is_whole(self) -> bool:
+        """Whether no page is left out by the listing, as far as the files of pages tell."""
+        try:
+            look_for_unlisted(self._run.graph, self._writer, self._run.source.id, self._drives)
+        except (SiteLockedError, StoppedError):
+            raise
+        except (ItemError, SourceError) as error:
+            self._refuse(error)
+            return False
+        return True
 
     def _is_due(self) -> bool:
         cursor = self._writer.heads.cursors.get(CURSOR)

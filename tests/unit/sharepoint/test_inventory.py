@@ -127,3 +127,11 @@ def test_q060_a_closed_site_says_why() -> None:
     with pytest.raises(SiteLockedError, match="archived") as raised:
         read_inventory(Closed([], []), SITE)  # type: ignore[arg-type]
     assert raised.value.code == "site_archived"
+
+
+def test_a_drive_that_cannot_be_asked_which_list_it_is_is_a_finding() -> None:
+    """Not found is an answer; any other refusal is none."""
+    refusal = SourceError("no", code="gave_up", action="Again.")
+    found = read([listed("Tasks", "genericList")], [drive("A"), drive("B")], **{"D-A": refusal})
+    assert libraries(found) == {"D-A": None, "D-B": None}
+    assert found.unasked == {"D-A": "gave_up"}
