@@ -191,9 +191,10 @@ def test_a_folder_that_nobody_counts_is_not_known_to_be_whole(ada: MailDesk) -> 
 @pytest.mark.parametrize("text", [OTHER, "The service is not available. "])
 def test_one_body_for_several_messages_is_not_theirs(ada: MailDesk, text: str) -> None:
     ada.faults({"route": VALUE, "fault": "wrong-bytes", "text": text})
-    ada.run()
-    copied = [row["outcome"] == "copied" for row in ada.bag().of("message")]
-    assert copied.count(True) <= 1 < copied.count(False)
+    for _ in range(2):  # in each run
+        ada.run()
+        copied = [row["outcome"] == "copied" for row in ada.bag().of("message")]
+        assert copied.count(True) <= 1 < copied.count(False)
 
 
 def test_what_only_streams_have_is_said_of_contacts(ada: MailDesk) -> None:

@@ -102,7 +102,7 @@ class Fetcher:
             self._without_mime(fetched, path, ExceptionCode(task.row["code"]), task.row.get("reason"))
             return
         try:
-            fetched.file, fetched.size, fetched.sha256 = self._mime(f"{path}/$value", fetched.facts["graph"])
+            self._mime(fetched, f"{path}/$value")
         except (ItemError, TransientError) as error:
             code = code_of(error)
             if code not in MIME_CODES:
@@ -111,20 +111,23 @@ class Fetcher:
             return
         self._links(fetched, path)
 
-    def _mime(self, path: str, graph: JsonObject) -> tuple[IO[bytes], int, str]:
-        """As `_content`; what seems to be of another message is asked for again, and kept if it comes twice alike, and for this
-        one alone."""
+    def _mime(self, fetched: Fetched, path: str) -> None:
+        """What seems to be of another message is asked for again, and taken if it comes twice alike, and for this one alone."""
+        message_id = fetched.facts["graph"].get("internetMessageId")
         got = self._content(path)
-        message_id = graph.get("internetMessageId")
-        if is_of(got[0], message_id) and not is_page(got[0]):
-            return got
-        got[0].close()
-        again = self._content(path)
-        is_wanted = is_of(again[0], message_id)
-        if not is_page(again[0]) and (is_wanted or (again[2] == got[2] and self._is_one_alone(path, got[2]))):
-            return again
-        again[0].close()
-        raise MalformedAnswerError("The service answered with something else than this message.", code="malformed")
+        is_wanted = is_of(got[0], message_id) and not is_page(got[0])
+        if not is_wanted:
+            got[0].close()
+            before, got = got, self._content(path)
+            is_wanted = is_of(got[0], message_id)
+            is_odd = got[2] == before[2] and self._is_one_alone(path, got[2])
+            if is_page(got[0]) or not (is_wanted or is_odd):
+                got[0].close()
+                raise MalformedAnswerError(
+                    "The service answered with something else than this message.", code="malformed"
+                )
+        fetched.file, fetched.size, fetched.sha256 = got
+        fetched.is_odd = not is_wanted
 
     def _is_one_alone(self, path: str, sha256: str) -> bool:
         """Whether an odd body came for no other message: what answers in the service's place gives the same for all."""

@@ -48,7 +48,7 @@ class Walk:
     refused: dict[str, LastcopyError] = field(default_factory=dict)
 
     def uncounted(self) -> list[str]:
-        """Ids of mail folders of which the service does not tell how much they hold: nothing proves that they were listed whole."""
+        """Ids of mail folders of which the service does not tell how much they hold: nothing proves their listing."""
         found = ((item_id, facts["service"]) for item_id, facts in self.folders.items())
         return sorted(
             item_id for item_id, service in found if service["class"] == "mail" and "totalItemCount" not in service
