@@ -223,9 +223,9 @@ class Walker:
             return served
         try:
             alone = self._mailbox.get(f"/mailFolders/{segment(str(served['id']))}", params={"$select": FOLDER})
-        except UserNotFoundError:
+        except (*NO_MAILBOX, StoppedError):
             raise
-        except (NotFoundError, RefusedError):
+        except ItemError:
             return served
         return {**served, "totalItemCount": alone.get("totalItemCount")}
 
@@ -359,8 +359,9 @@ class Walker:
         found = [served for served in self._asked.rows("/calendars", _MANY) if self._has_id(served, "calendar")]
         if not any(served.get("isDefaultCalendar") is True for served in found):
             found += self._default_calendar({id_of(served) for served in found})
-        owners = {owner for served in found if (owner := owner_of(served)) is not None}
-        own = {owner_of(served) for served in found if served.get("isDefaultCalendar") is True} & owners
+        owned = [(owner, served) for served in found if (owner := owner_of(served)) is not None]
+        owners = {owner for owner, _ in owned}
+        own = {owner for owner, served in owned if served.get("isDefaultCalendar") is True}
         if own and owners - own:
             own = self._with_addresses(own) or owners
         for served in found:
@@ -378,9 +379,9 @@ class Walker:
         not told: then what may be of others is copied, too."""
         try:
             served = self._mailbox.get("", params={"$select": "mail,userPrincipalName,proxyAddresses"})
-        except UserNotFoundError:
+        except (*NO_MAILBOX, StoppedError):
             raise
-        except (NotFoundError, RefusedError, SourceError):
+        except (ItemError, SourceError):
             return set()
         return own | addresses_of(served)
 

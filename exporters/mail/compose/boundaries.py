@@ -1,9 +1,8 @@
-"""Lines that separate the parts of a multipart, without a pattern compiled for each mail; lines that become one text.
+"""Lines that separate the parts of a multipart, without a pattern compiled for each mail.
 
 Rules of this file: the same answers as the pattern of the standard library's parser, which costs more to compile than the rest of
-a small mail to parse; a pattern of any other form is compiled as the library would. The lines of a long body are let go while
-they are joined, so that it is not held twice: the library does not look at them again. Source: CPython
-Lib/email/feedparser.py 3.11 to 3.14 (`_parsegen`).
+a small mail to parse; a pattern of any other form is compiled as the library would. Source: CPython Lib/email/feedparser.py 3.11
+to 3.14 (`_parsegen`).
 """
 
 import re
@@ -12,7 +11,6 @@ from types import FunctionType
 from typing import Any
 
 _HEAD, _TAIL = "(?P<sep>", r")(?P<end>--)?(?P<ws>[ \t]*)(?P<linesep>\r\n|\r|\n)?$"
-_FEW, _LONG = 3, 16 << 20
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _LINE_ENDS = ("", "\n", "\r\n", "\r")
 
@@ -66,22 +64,8 @@ class _Patterns:
         return re.compile(pattern)
 
 
-class _Joined:
-    """Stands for the library's empty string, which joins lines."""
-
-    @staticmethod
-    def join(lines: list[str]) -> str:
-        """One text of these lines; of many characters, they are let go one by one."""
-        if len(lines) < _FEW or sum(map(len, lines)) < _LONG:
-            return "".join(lines)
-        text = ""
-        for number, line in enumerate(lines):
-            lines[number] = ""
-            text += line  # grows in its place, as long as nobody else holds it
-        return text
-
-
 def quick(parse: Any) -> Callable[..., Any]:
-    """The library's `_parsegen`, with `re` and the empty string replaced."""
-    names = {**parse.__globals__, "re": _Patterns, "EMPTYSTRING": _Joined}
-    return FunctionType(parse.__code__, names, parse.__name__, parse.__defaults__, parse.__closure__)
+    """The library's `_parsegen`, with `re` replaced."""
+    return FunctionType(
+        parse.__code__, {**parse.__globals__, "re": _Patterns}, parse.__name__, parse.__defaults__, parse.__closure__
+    )
