@@ -102,7 +102,7 @@ else:
 
 
 class _Lines(BufferedSubFile):  # type: ignore[misc]
-    """The parser's lines. is_body: those of a body that has no parts are taken together, up to the next that may end it: one text,
+    """The parser's lines. is_body: those of a body that has no parts are taken together, up to the next that may end it: a text
     which grows in its place, so that a long one is not held twice."""
 
     def __init__(self) -> None:
