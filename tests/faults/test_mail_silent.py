@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from exporters.mail.settings import MailSettings
 from tests.faults.mail_desk import VALUE, MailDesk, mail_desk
 from tests.faults.test_mail_listings import EMPTY, edit, event
 from tests.unit.rehearsal import mailbox_data as data
@@ -195,6 +196,15 @@ def test_one_body_for_several_messages_is_not_theirs(ada: MailDesk, text: str) -
         ada.run()
         copied = [row["outcome"] == "copied" for row in ada.bag().of("message")]
         assert copied.count(True) <= 1 < copied.count(False)
+
+
+def test_contacts_that_a_listing_leaves_out_from_the_beginning_are_named_by_the_second_capture(ada: MailDesk) -> None:
+    """Nothing counts contacts; the export API lists them once more."""
+    ada.settings = MailSettings(fasttransfer="on", archive="none")
+    ada.faults({"route": "users/*/contact*/delta", "fault": "missing-row", "index": 0})
+    found = {row["class"]: row for row in ada.run().coverage}["native_streams"]
+    assert (found["state"], found["code"]) == ("in part", "unjoined") and found["unjoined"]
+    ada.faults()
 
 
 def test_what_only_streams_have_is_said_of_contacts(ada: MailDesk) -> None:

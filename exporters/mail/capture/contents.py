@@ -213,9 +213,8 @@ class Fetcher:
             _doubt_series(fetched, served)
         for other in objects_of(served.get("exceptionOccurrences")):
             other_id = id_of(other)
-            if other_id is not None and may_have_attachments(other):
-                has = other.get("hasAttachments") is True
-                self._attachments(fetched, f"/events/{segment(other_id)}", has=has, of=other_id)
+            if other_id is not None and may_have_attachments(other):  # it may say so of those of its series
+                self._attachments(fetched, f"/events/{segment(other_id)}", has=False, of=other_id)
 
     def _task(self, fetched: Fetched) -> None:
         facts = fetched.task.facts

@@ -28,6 +28,8 @@ from exporters.mail.settings import MailSettings
 
 ARCHIVE_UNREADABLE: Final = "archive_unreadable"
 FASTTRANSFER_UNAVAILABLE: Final = "fasttransfer_unavailable"
+UNJOINED: Final = "unjoined"
+"""What the first capture should have too, and has not: the export API is a second witness, of what nobody counts as well."""
 MASS: Final = "mass_disappearance"
 SCOPE: Final = "exchange"
 AFTER: Final = timedelta(days=1)
@@ -192,6 +194,7 @@ class SecondCapture:
                 f"{number:,} items in {len(found.unjoined):,} folders are kept as streams and match none of the first capture."
             )
             row["unjoined"] = dict(sorted(found.unjoined.items()))
+            row.setdefault("code", UNJOINED)
         if reasons:
             row.update(state="in part", reason=" ".join(reasons))
         if found.keyless:
