@@ -198,6 +198,21 @@ def test_one_body_for_several_messages_is_not_theirs(ada: MailDesk, text: str) -
         assert copied.count(True) <= 1 < copied.count(False)
 
 
+@pytest.mark.parametrize("ids", [("<same@x>", "<same@x>"), ("<one@x>", "<another@x>")])
+def test_copies_of_an_odd_message_are_kept(ada: MailDesk, ids: tuple[str, str]) -> None:
+    """Two messages of one Message-ID as it is listed, whose header has another; two of different ones are no copies."""
+    spots = [{"at": f"value/[subject=message {n}]/internetMessageId", "to": one} for n, one in enumerate(ids, 5)]
+    names = {"message 5", "message 6"}
+    twins = [row["immutableId"] for row in ada.truth() if row["kind"] == "message" and row["row"]["subject"] in names]
+    route = f"re:/messages/({'|'.join(twins)})/\\$value"
+    ada.faults(
+        edit("users/*/mailFolders/*/messages/delta", spots), {"route": route, "fault": "wrong-bytes", "text": OTHER}
+    )
+    ada.run()
+    outcomes = [row["outcome"] for row in ada.bag().of("message") if row["name"] in names]
+    assert sorted(outcomes) == (["copied"] * 2 if ids[0] == ids[1] else ["copied", "excepted"])
+
+
 def test_contacts_that_a_listing_leaves_out_from_the_beginning_are_named_by_the_second_capture(ada: MailDesk) -> None:
     """Nothing counts contacts; the export API lists them once more."""
     ada.settings = MailSettings(fasttransfer="on", archive="none")

@@ -55,7 +55,7 @@ class Fetcher:
         self._mailbox = mailbox
         self._refusals = Refusals(MOST_ITEMS)
         self._odd: dict[str, str] = {}
-        """By the SHA-256 of MIME that does not seem to be of its message: of which it was."""
+        """By the SHA-256 of MIME that does not seem to be of its message: of which it was (Message-ID as listed, or path)."""
 
     def fetch(self, task: Task) -> Fetched:
         """All that a task needs. Raises: RunError, and what concerns the whole mailbox."""
@@ -120,7 +120,7 @@ class Fetcher:
             got[0].close()
             before, got = got, self._content(path)
             is_wanted = is_of(got[0], message_id)
-            is_odd = got[2] == before[2] and self._is_one_alone(path, got[2])
+            is_odd = got[2] == before[2] and self._is_one_alone(str(message_id or path), got[2])
             if is_page(got[0]) or not (is_wanted or is_odd):
                 got[0].close()
                 raise MalformedAnswerError(
@@ -129,9 +129,10 @@ class Fetcher:
         fetched.file, fetched.size, fetched.sha256 = got
         fetched.is_odd = not is_wanted
 
-    def _is_one_alone(self, path: str, sha256: str) -> bool:
-        """Whether an odd body came for no other message: what answers in the service's place gives the same for all."""
-        return self._odd.setdefault(sha256, path) == path  # a dict does this at once, whatever other threads do
+    def _is_one_alone(self, message: str, sha256: str) -> bool:
+        """Whether an odd body came for no other message, copies of this one apart: what answers in the service's place gives
+        the same for all."""
+        return self._odd.setdefault(sha256, message) == message  # a dict does this at once, whatever other threads do
 
     def _links(self, fetched: Fetched, path: str) -> None:
         """What MIME does not tell of attachments: files in the cloud that are linked to (Q-072), and which are items (Q-071)."""

@@ -94,9 +94,12 @@ class Keeper:
         zip_file.rows.append(("item", row))
 
     def _is_anothers(self, fetched: Fetched) -> bool:
-        """Whether a body that does not seem to be of its message came for another one in an earlier run."""
-        query = "SELECT count(*) FROM rows WHERE kind = 'message' AND scope = '' AND sha256 = ? AND id != ?"
-        return self._writer.state.count(query, (fetched.sha256, fetched.task.item_id)) > 0
+        """Whether a body that does not seem to be of its message came for another one, which is no copy of it, in an earlier
+        run."""
+        query = "kind = 'message' AND scope = '' AND sha256 = ? AND id != ?"
+        others = map(load_json, self._writer.state.rows(query, (fetched.sha256, fetched.task.item_id)))
+        own = fetched.facts.get("internetMessageId")
+        return any(own is None or other.get("internetMessageId") != own for other in others)
 
     def _described(self, fetched: Fetched, row: JsonObject) -> JsonObject:
         return {
