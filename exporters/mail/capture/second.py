@@ -200,8 +200,12 @@ class SecondCapture:
         if found.keyless:
             row["keyless"] = found.keyless  # kept, and of a kind that has nothing to be matched by
         self._told.coverage.append(row)
+        is_less = bool(
+            found.refused or found.failed
+        )  # what does not join is there, and is of what the first capture reaches
+        told = {name: row[name] for name in ("reason", "code") if is_less and name in row}
         for of in ONLY_HERE:
-            self._say(of, row["state"], **{name: row[name] for name in ("reason", "code") if name in row})
+            self._say(of, row["state"] if is_less else "covered", **told)
 
     def _no_streams(self, error: LastcopyError | None, reason: str) -> None:
         if isinstance(error, NoMailboxError):
