@@ -241,8 +241,8 @@ def _user_classes(result: SourceResult, settings: MailSettings) -> Iterable[Json
     reason = "Graph does not say who may open a mailbox."
     yield _row("mailbox_permissions", NEVER, reason, alternative="Get-MailboxPermission in Exchange Online PowerShell")
     if settings.fasttransfer == "off":
-        yield _row("native_streams", NOT_ASKED, alternative="mail.fasttransfer: auto")
-        yield _row("notes_and_journal", NOT_ASKED, alternative="mail.fasttransfer: auto")
+        for name in ("native_streams", "notes_and_journal", "contact_groups"):
+            yield _row(name, NOT_ASKED, alternative="mail.fasttransfer: auto")
 
 
 def _archive(result: SourceResult, settings: MailSettings) -> JsonObject:

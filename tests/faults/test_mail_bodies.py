@@ -46,8 +46,10 @@ def test_a_page_is_never_a_message(ada: MailDesk) -> None:
 
 def test_a_message_that_comes_twice_alike_under_another_id_is_kept(ada: MailDesk) -> None:
     """The service makes headers of its own for some."""
-    ada.faults({"route": ONE, "fault": "wrong-bytes", "text": ANOTHER})
+    (one,) = [row for row in ada.truth() if row["kind"] == "message" and row["row"]["subject"] == "message 5"]
+    ada.faults({"route": f"users/*/messages/{one['immutableId']}/$value", "fault": "wrong-bytes", "text": ANOTHER})
     ada.run()
+    assert ada.fired() == 2
     copied = [row["outcome"] == "copied" for row in ada.bag().of("message")]
     assert copied.count(False) == 1, "the S/MIME message"
 

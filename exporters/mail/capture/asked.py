@@ -39,8 +39,10 @@ _STATE = (
 _SENDER = (
     "String 0xC1E", "String 0xC1F", "String 0x5D01", "String 0x64", "String 0x65", "String 0x5D02",
 )  # fmt: skip
+RECURRENCE: Final = f"Binary {APPOINTMENT} Id 0x8216"
 _EVENT = (
-    *(f"Binary {APPOINTMENT} Id {lid}" for lid in ("0x8216", "0x8233", "0x825E", "0x825F", "0x8260")),
+    RECURRENCE,
+    *(f"Binary {APPOINTMENT} Id {lid}" for lid in ("0x8233", "0x825E", "0x825F", "0x8260")),
     *(f"Binary {MEETING} Id {lid}" for lid in ("0x3", "0x23")),
     *(f"Integer {APPOINTMENT} Id {lid}" for lid in ("0x8217", "0x8205", "0x8214", "0x8201")),
     "Integer 0x36", "Binary 0x300B", "Binary 0xFFF",
@@ -55,5 +57,6 @@ MESSAGE_EXPANDS: Final = (_single(_CLASS + _STATE + _SENDER), _single(_CLASS), N
 """From all to none: the length of such a filter is limited in a way that is not documented, so less is asked for after a 400."""
 EVENT_EXPANDS: Final = (f"exceptionOccurrences,{_single(_EVENT)}", "exceptionOccurrences", None)
 CONTACT_EXPANDS: Final = (_single(("String 0x1A", "SystemTime 0x3A41", "Binary 0x300B", "Binary 0xFFF")), None)
-TASK_EXPANDS: Final = ("checklistItems,linkedResources", None)
+TASK_PARTS: Final = ("checklistItems", "linkedResources")
+TASK_EXPANDS: Final = (",".join(TASK_PARTS), None)
 FOLDER_EXPANDS: Final = (_single(("String 0x3613", "Long 0xE08")), None)

@@ -24,10 +24,12 @@ from exporters.mail.capture.asked import (
     EVENT_EXPANDS,
     MESSAGE,
     MESSAGE_EXPANDS,
+    RECURRENCE,
     TASK_EXPANDS,
+    TASK_PARTS,
 )
 from exporters.mail.capture.exceptions import MIME_CODES, code_of, concerns_all, reason_of
-from exporters.mail.capture.facts import completed, id_of, record_of, same_content, whole_facts
+from exporters.mail.capture.facts import completed, has_extended, id_of, record_of, same_content, whole_facts
 from exporters.mail.capture.fetched import SPOOLED, Fetched, Piece, Task
 from exporters.mail.capture.mime_doubts import is_of, is_page
 from exporters.mail.capture.refusals import MOST_ITEMS, Refusals
@@ -52,6 +54,8 @@ class Fetcher:
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox
         self._refusals = Refusals(MOST_ITEMS)
+        self._odd: dict[str, str] = {}
+        """By the SHA-256 of MIME that does not seem to be of its message: of which it was (Message-ID as listed, or path)."""
 
     def fetch(self, task: Task) -> Fetched:
         """All that a task needs. Raises: RunError, and what concerns the whole mailbox."""
@@ -98,7 +102,7 @@ class Fetcher:
             self._without_mime(fetched, path, ExceptionCode(task.row["code"]), task.row.get("reason"))
             return
         try:
-            fetched.file, fetched.size, fetched.sha256 = self._mime(f"{path}/$value", fetched.facts["graph"])
+            self._mime(fetched, f"{path}/$value")
         except (ItemError, TransientError) as error:
             code = code_of(error)
             if code not in MIME_CODES:
@@ -107,22 +111,32 @@ class Fetcher:
             return
         self._links(fetched, path)
 
-    def _mime(self, path: str, graph: JsonObject) -> tuple[IO[bytes], int, str]:
-        """As `_content`; what seems to be of another message is asked for again, and kept if it comes twice alike."""
+    def _mime(self, fetched: Fetched, path: str) -> None:
+        """What seems to be of another message is asked for again, and taken if it comes twice alike, and for this one alone."""
+        message_id = fetched.facts["graph"].get("internetMessageId")
         got = self._content(path)
-        message_id = graph.get("internetMessageId")
-        if is_of(got[0], message_id) and not is_page(got[0]):
-            return got
-        got[0].close()
-        again = self._content(path)
-        if not is_page(again[0]) and (is_of(again[0], message_id) or again[2] == got[2]):
-            return again
-        again[0].close()
-        raise MalformedAnswerError("The service answered with something else than this message.", code="malformed")
+        is_wanted = is_of(got[0], message_id) and not is_page(got[0])
+        if not is_wanted:
+            got[0].close()
+            before, got = got, self._content(path)
+            is_wanted = is_of(got[0], message_id)
+            is_odd = got[2] == before[2] and self._is_one_alone(str(message_id or path), got[2])
+            if is_page(got[0]) or not (is_wanted or is_odd):
+                got[0].close()
+                raise MalformedAnswerError(
+                    "The service answered with something else than this message.", code="malformed"
+                )
+        fetched.file, fetched.size, fetched.sha256 = got
+        fetched.is_odd = not is_wanted
+
+    def _is_one_alone(self, message: str, sha256: str) -> bool:
+        """Whether an odd body came for no other message, copies of this one apart: what answers in the service's place gives
+        the same for all."""
+        return self._odd.setdefault(sha256, message) == message  # a dict does this at once, whatever other threads do
 
     def _links(self, fetched: Fetched, path: str) -> None:
         """What MIME does not tell of attachments: files in the cloud that are linked to (Q-072), and which are items (Q-071)."""
-        if fetched.facts["graph"].get("hasAttachments") is not True:
+        if fetched.facts["graph"].get("hasAttachments") is False:
             return
         try:
             for record in self._listed(f"{path}/attachments"):
@@ -167,7 +181,7 @@ class Fetcher:
         fetched.code, fetched.reason = code, reason
         fetched.facts = {**fetched.facts, "graph": record_of(served)}
         fetched.are_pieces_known = True
-        self._attachments(fetched, path)
+        self._attachments(fetched, path, has=served.get("hasAttachments") is True)
 
     # -- the others -------------------------------------------------------------------------------------------------
 
@@ -195,52 +209,70 @@ class Fetcher:
         served = record_of(self._expanded(self._first(EVENT_EXPANDS, path, {"$select": EVENT})))
         fetched.facts = completed(fetched.task.facts, served)
         fetched.are_pieces_known = True
-        self._attachments(fetched, path)
-        if served.get("type") == "seriesMaster" and not isinstance(served.get("exceptionOccurrences"), list):
-            _lack(fetched, "exceptionOccurrences", "The service does not tell which occurrences of this series differ.")
+        self._attachments(fetched, path, has=served.get("hasAttachments") is True)
+        if served.get("type") == "seriesMaster":
+            _doubt_series(fetched, served)
         for other in objects_of(served.get("exceptionOccurrences")):
             other_id = id_of(other)
-            if other_id is not None and may_have_attachments(other):
-                self._attachments(fetched, f"/events/{segment(other_id)}", of=other_id)
+            if other_id is not None and may_have_attachments(other):  # it may say so of those of its series
+                self._attachments(fetched, f"/events/{segment(other_id)}", has=False, of=other_id)
 
     def _task(self, fetched: Fetched) -> None:
         facts = fetched.task.facts
         path = f"/todo/lists/{segment(str(facts['parent']))}/tasks/{segment(fetched.task.item_id)}"
         self._complete(fetched, TASK_EXPANDS, path)
-        fetched.facts = {**fetched.facts, "graph": self._expanded(fetched.facts["graph"])}
+        graph = self._expanded(fetched.facts["graph"])
+        fetched.facts = {**fetched.facts, "graph": graph}
         fetched.are_pieces_known = True
-        if may_have_attachments(fetched.facts["graph"]):
-            self._attachments(fetched, path, named=False)
+        for name in TASK_PARTS:
+            if not isinstance(graph.get(name), list):  # a listing may refuse what it is to expand, or pass it over
+                self._take_part(fetched, graph, name, f"{path}/{name}")
+        if may_have_attachments(graph):
+            self._attachments(fetched, path, has=graph.get("hasAttachments") is True, named=False)
+
+    def _take_part(self, fetched: Fetched, graph: JsonObject, name: str, path: str) -> None:
+        """Complete a record with a list that hangs on its item."""
+        try:
+            graph[name] = [row for page in self._mailbox.pages(path) for row in page]
+        except (ItemError, TransientError) as error:
+            if concerns_all(error):
+                raise
+            _lack(fetched, name, f"The service does not give the {name} of this task: {error}")
 
     def _post(self, fetched: Fetched) -> None:
         facts = fetched.task.facts
         path = f"/threads/{segment(str(facts['parent']))}/posts/{segment(fetched.task.item_id)}"
         fetched.facts = completed(facts, record_of(self._mailbox.get(path)))
         fetched.are_pieces_known = True
-        if fetched.facts["graph"].get("hasAttachments") is not False:
-            self._attachments(fetched, path)
+        if (has := fetched.facts["graph"].get("hasAttachments")) is not False:
+            self._attachments(fetched, path, has=has is True)
 
     # -- attachments ------------------------------------------------------------------------------------------------
 
-    def _attachments(self, fetched: Fetched, path: str, *, named: bool = True, of: str | None = None) -> None:
+    def _attachments(
+        self, fetched: Fetched, path: str, *, has: bool, named: bool = True, of: str | None = None
+    ) -> None:
         """All of an item: asked for even where `hasAttachments` is false, which leaves inline ones out.
 
-        of: id of the exception of a series that they hang on.
+        has: the item says that it has some. of: id of the exception of a series that they hang on.
         """
+        whole = f"{path.rpartition('/')[2]}/attachments"  # stands for all of them
         try:
             records = list(self._listed(f"{path}/attachments", named=named))
+            if has and not records:
+                records = list(self._listed(f"{path}/attachments", named=named))
         except (ItemError, TransientError) as error:
-            fetched.pieces.append(unlisted := Piece(f"{path.rpartition('/')[2]}/attachments", "attachments", {}))
+            fetched.pieces.append(unlisted := Piece(whole, "attachments", {}))
             fetched.are_pieces_known = False
             _refuse(unlisted, error)
             return
+        if has and not records:
+            _lack(fetched, whole, "The item has attachments, and the service lists none.")
         there = {piece.item_id for piece in fetched.pieces}
         for record in records:
             attachment_id = id_of(record)
             if attachment_id is None:
-                _lack(
-                    fetched, f"{path.rpartition('/')[2]}/attachments", "The service names an attachment without an id."
-                )
+                _lack(fetched, whole, "The service names an attachment without an id.")
             if attachment_id is None or attachment_id in there:
                 continue
             there.add(attachment_id)
@@ -321,6 +353,16 @@ def may_have_attachments(record: JsonObject) -> bool:
     """Whether an item is to be asked for attachments: `hasAttachments` tells nothing of inline ones, and may be missing."""
     content = text_of(object_of(record.get("body")).get("content")) or ""
     return record.get("hasAttachments") is not False or "cid:" in content.lower()
+
+
+def _doubt_series(fetched: Fetched, served: JsonObject) -> None:
+    """Say what a series does not tell of its occurrences. Outlook's own blob tells which are cancelled, too."""
+    if not isinstance(served.get("exceptionOccurrences"), list):
+        _lack(fetched, "exceptionOccurrences", "The service does not tell which occurrences of this series differ.")
+    if not isinstance(served.get("cancelledOccurrences"), list) and not has_extended(served, RECURRENCE):
+        _lack(
+            fetched, "cancelledOccurrences", "The service does not tell which occurrences of this series are cancelled."
+        )
 
 
 def _lack(fetched: Fetched, name: str, why: str) -> None:

@@ -12,6 +12,8 @@ from exporters.copied import CopyResult
 from exporters.errors import LastcopyError
 from exporters.mail.settings import MailSettings
 
+COUNT_UNAVAILABLE = "count_unavailable"
+_OWNERS = "See to it that the mailboxes of their owners are copied; export what belongs to people outside from Outlook."
 _PARTS = {"mail": "message", "contacts": "contact", "calendar": "event", "tasks": "task"}
 _UNCOUNTED = "The service's own counts are not those of the copy, or items are pending."
 _WORDS = {"mail": "messages", "contacts": "contacts", "calendar": "events", "tasks": "tasks"}
@@ -25,13 +27,23 @@ def coverage_rows(
     is_group: bool,
     recoverable: Collection[str] = (),
     unread_settings: Sequence[str] = (),
+    uncounted: int = 0,
+    shared_calendars: int = 0,
 ) -> list[JsonObject]:
     """Rows {"class", "state", "reason"?, "code"?, "alternative"?}. refused: scopes of folders, parts of the walk; recoverable:
-    those of them that are folders of Recoverable Items; unread_settings: why rules, categories, … could not be read."""
+    those of them that are folders of Recoverable Items; unread_settings: why rules, categories, … could not be read; uncounted:
+    mail folders whose number of items is not told; shared_calendars: those of others that are shown in the mailbox."""
     if is_group:
         return [_part("conversations", "threads", "post", result, refused), _group_calendar()]
     primary = {scope: error for scope, error in refused.items() if scope not in recoverable}
     rows = [_part(of, _WORDS[of], kind, result, primary) for of, kind in _PARTS.items()]
+    if uncounted and rows[0]["state"] == "covered":
+        reason = f"The service does not tell how much {uncounted:,} folders hold, so that nothing proves their listing."
+        rows[0] |= {"state": "in part", "code": COUNT_UNAVAILABLE, "reason": reason}
+    if shared_calendars:
+        word = "calendar" if shared_calendars == 1 else "calendars"
+        reason = f"{shared_calendars:,} {word} of others are shown here; each is copied with the mailbox of its owner."
+        rows.append({"class": "shared_calendars", "state": "not asked", "reason": reason, "alternative": _OWNERS})
     rows.append(
         _recoverable({scope: refused[scope] for scope in ("recoverable", *recoverable) if scope in refused}, settings)
     )

@@ -71,7 +71,9 @@ def _confirm_missing(mailbox: Mailbox, collection: Collection, missing: Sequence
 
 
 def _confirm_empty(mailbox: Mailbox, collection: Collection) -> None:
-    """Ask for one item in another way."""
+    """Ask for one item in another way; a thread always has a post."""
+    if collection.word == "threads":
+        raise incomplete("A listing is empty, and a thread is not.")
     if collection.word not in {"contacts", "tasks"}:
         return
     for page in mailbox.pages(collection.plain_path, params={"$top": "1"}):

@@ -24,7 +24,7 @@ from exporters.graph.errors import GraphError, StoppedError
 from exporters.graph.mailbox import Mailbox
 from exporters.graph.session import GraphSession
 from exporters.mail.capture.contents import Fetcher
-from exporters.mail.capture.coverage import coverage_rows, not_counted
+from exporters.mail.capture.coverage import COUNT_UNAVAILABLE, coverage_rows, not_counted
 from exporters.mail.capture.due import are_streams_due, note_composing, note_streams
 from exporters.mail.capture.exceptions import worth_another_try
 from exporters.mail.capture.folders import Paths, settle_folders
@@ -199,11 +199,14 @@ class MailExporter:
         return found - self._listing.relisted
 
     def _note_refusals(self) -> None:
-        """Folders, and parts of the mailbox, that could not be listed."""
+        """Folders, and parts of the mailbox, that could not be listed, or that nothing proves to be whole."""
         refused = self._listing.refused
         if refused:
             self._add_problem("folders_not_listed")
             self.result.digests["folders_not_listed"] = _digest(sorted((s, e.code) for s, e in refused.items()))
+        if uncounted := self._listing.walk.uncounted():
+            self._add_problem(COUNT_UNAVAILABLE)
+            self.result.digests[COUNT_UNAVAILABLE] = _digest(uncounted)
 
     def _add_problem(self, code: str) -> None:
         if code not in self.result.problems:
@@ -276,6 +279,8 @@ class MailExporter:
             is_group=self._is_group,
             recoverable=self._listing.recoverable_of(refused),
             unread_settings=settings,
+            uncounted=len(self._listing.walk.uncounted()),
+            shared_calendars=self._listing.walk.shared_calendars(),
         )
         odd = {entry["scope"] for entry in reconciliation["independent"] if entry["unexplained"]}
         result.coverage += [

@@ -44,6 +44,12 @@ def extended(record: Mapping[str, Any], tag: str) -> str | None:
     return None
 
 
+def has_extended(record: Mapping[str, Any], name: str) -> bool:
+    """Whether there is an extended property by its whole id, in whatever letters the service gives that back."""
+    found = objects_of(record.get("singleValueExtendedProperties"))
+    return any((text_of(entry.get("id")) or "").casefold() == name.casefold() for entry in found)
+
+
 def item_facts(kind: str, served: Mapping[str, Any], parent: str) -> JsonObject:
     """The `listed` value of a message, contact or task with an id, whose listing tells all of it. parent: id of its folder.
 
@@ -161,6 +167,16 @@ def owner_of(calendar: Mapping[str, Any]) -> str | None:
     """Whose calendar it is, in small letters."""
     address = text_of(object_of(calendar.get("owner")).get("address"))
     return None if address is None else address.casefold()
+
+
+def addresses_of(user: Mapping[str, Any]) -> set[str]:
+    """All addresses of a user, in small letters."""
+    own = {text_of(user.get("mail")), text_of(user.get("userPrincipalName"))}
+    proxies = user.get("proxyAddresses")
+    for proxy in proxies if isinstance(proxies, list) else ():
+        kind, _, address = (text_of(proxy) or "").partition(":")
+        own |= {address} if kind.casefold() == "smtp" else set()
+    return {address.casefold() for address in own if address}
 
 
 def is_removed(served: Mapping[str, Any]) -> bool:

@@ -55,6 +55,7 @@ class Fetched:
     """What came of a task.
 
     facts: with `graph`, the whole record. file, size, sha256: MIME of a message, None if it was not asked for, or refused.
+    is_odd: it does not seem to be of this one.
     pieces: what else it needs; are_pieces_known: that is all of it, and nothing else of its earlier pieces is there any more.
     code, reason: why it, or its MIME, could not be had.
     """
@@ -64,6 +65,7 @@ class Fetched:
     file: IO[bytes] | None = None
     size: int = 0
     sha256: str = ""
+    is_odd: bool = False
     pieces: list[Piece] = field(default_factory=list)
     are_pieces_known: bool = False
     code: ExceptionCode | None = None

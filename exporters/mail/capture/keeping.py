@@ -64,6 +64,8 @@ class Keeper:
     def _message(self, fetched: Fetched) -> None:
         task, held = fetched.task, fetched.task.row
         row = self._row(fetched.facts, _path(task.folder, fetched.facts), f"/{task.folder}")
+        if fetched.is_odd and self._is_anothers(fetched):
+            fetched.code = ExceptionCode.DOWNLOAD_FAILED
         if fetched.code is not None and _is_second_look(task):
             return
         zip_file = self._objects.mail()
@@ -90,6 +92,14 @@ class Keeper:
         row["record"] = zip_file.key
         zip_file.record({**record, **self._described(fetched, row)})
         zip_file.rows.append(("item", row))
+
+    def _is_anothers(self, fetched: Fetched) -> bool:
+        """Whether a body that does not seem to be of its message came for another one, which is no copy of it, in an earlier
+        run."""
+        query = "kind = 'message' AND scope = '' AND sha256 = ? AND id != ?"
+        others = map(load_json, self._writer.state.rows(query, (fetched.sha256, fetched.task.item_id)))
+        own = fetched.facts.get("internetMessageId")
+        return any(own is None or other.get("internetMessageId") != own for other in others)
 
     def _described(self, fetched: Fetched, row: JsonObject) -> JsonObject:
         return {

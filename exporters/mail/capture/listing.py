@@ -153,9 +153,16 @@ class Listing:
         changed = {facts["id"] for facts in self._news_of(list(self.walk.folders.values()))} | gone
         self.refused |= self.walk.refused
         value: JsonObject = {"kind": "listed", "link": "", "digest": self._digest(), "wellKnown": self.walk.well_known}
+        if not (cursor or self.walk.folders or self.walk.refused):
+            self._note_empty()
         if any(cursor.get(name) != value[name] for name in value):
             self._writer.emit("cursor", {"scope": FOLDERS, **value})
         return changed
+
+    def _note_empty(self) -> None:
+        """A group without conversations is listed to its end, too, though there is nothing of which a round could be made."""
+        for state in "begun", "ended":
+            self._writer.emit("round", {"scope": FOLDERS, "state": state, "full": True, "link": None})
 
     def _digest(self) -> str:
         found = hashlib.sha256()

@@ -28,12 +28,16 @@ from exporters.mail.settings import MailSettings
 
 ARCHIVE_UNREADABLE: Final = "archive_unreadable"
 FASTTRANSFER_UNAVAILABLE: Final = "fasttransfer_unavailable"
+UNJOINED: Final = "unjoined"
+"""What the first capture should have too, and has not: the export API is a second witness, of what nobody counts as well."""
 MASS: Final = "mass_disappearance"
 SCOPE: Final = "exchange"
 AFTER: Final = timedelta(days=1)
 CLOUDS: Final = frozenset({"worldwide", "custom"})
 """Where the service has the export API."""
-NATIVE, NOTES, ARCHIVE = "native_streams", "notes_and_journal", "archive"
+NATIVE, ARCHIVE = "native_streams", "archive"
+ONLY_HERE = ("notes_and_journal", "contact_groups")
+"""Classes of content that nothing else of Graph gives."""
 _NO_CLOUD = "The mailbox export API is not offered in this cloud."
 _UNKNOWN_ARCHIVE = "Whether this mailbox has an archive cannot be asked here; an archive is not copied."
 _DISCOVER = "Look in the Exchange admin centre whether it has one, and export it by eDiscovery."
@@ -90,7 +94,7 @@ class SecondCapture:
         the store."""
         wants_streams, wants_archive = self._settings.fasttransfer != "off", self._settings.archive != "none"
         if not wants_streams:
-            for of in NATIVE, NOTES:
+            for of in NATIVE, *ONLY_HERE:
                 self._say(of, "not asked", alternative="mail.fasttransfer: auto")
         if not wants_archive:
             self._say(ARCHIVE, "not asked", alternative="sources.archive: auto")
@@ -99,7 +103,7 @@ class SecondCapture:
         known, said = self._known(), len(self._told.coverage)
         ids = self._ids() if known is None else ExportIds(**known["ids"])
         if ids is not None:
-            named = {NATIVE: ids.primary, NOTES: ids.primary, ARCHIVE: ids.archive}
+            named = {**dict.fromkeys((NATIVE, *ONLY_HERE), ids.primary), ARCHIVE: ids.archive}
             self._told.scopes = {of: scope for of, scope in named.items() if scope is not None}
         if wants_streams and known is not None and self._is_quiet:
             self._told.coverage += known["streams"]
@@ -190,19 +194,25 @@ class SecondCapture:
                 f"{number:,} items in {len(found.unjoined):,} folders are kept as streams and match none of the first capture."
             )
             row["unjoined"] = dict(sorted(found.unjoined.items()))
+            row.setdefault("code", UNJOINED)
         if reasons:
             row.update(state="in part", reason=" ".join(reasons))
         if found.keyless:
             row["keyless"] = found.keyless  # kept, and of a kind that has nothing to be matched by
         self._told.coverage.append(row)
-        self._say(NOTES, row["state"], **{name: row[name] for name in ("reason", "code") if name in row})
+        is_less = bool(
+            found.refused or found.failed
+        )  # what does not join is there, and is of what the first capture reaches
+        told = {name: row[name] for name in ("reason", "code") if is_less and name in row}
+        for of in ONLY_HERE:
+            self._say(of, row["state"] if is_less else "covered", **told)
 
     def _no_streams(self, error: LastcopyError | None, reason: str) -> None:
         if isinstance(error, NoMailboxError):
             reason = "This user has no mailbox in the cloud."
         code = FASTTRANSFER_UNAVAILABLE if error is None else error.code
         told = {"code": code, "reason": str(error) if error is not None else reason, "alternative": _GET_STREAMS}
-        for of in NATIVE, NOTES:
+        for of in NATIVE, *ONLY_HERE:
             self._say(of, "not reachable", **told)
         if self._settings.fasttransfer == "on":
             self._told.problems[FASTTRANSFER_UNAVAILABLE] = [code]

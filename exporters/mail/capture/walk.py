@@ -20,7 +20,7 @@ from exporters.graph.errors import NotFoundError, RefusedError, StoppedError, Un
 from exporters.graph.mailbox import Mailbox
 from exporters.mail.capture.asked import FOLDER, FOLDER_EXPANDS
 from exporters.mail.capture.exceptions import NO_MAILBOX, incomplete
-from exporters.mail.capture.facts import folder_facts, id_of, owner_of
+from exporters.mail.capture.facts import addresses_of, folder_facts, id_of, owner_of
 from exporters.mail.capture.foreseen import Foreseen
 
 ROOT = "msgfolderroot"
@@ -46,6 +46,17 @@ class Walk:
     folders: dict[str, JsonObject] = field(default_factory=dict)
     well_known: dict[str, str] = field(default_factory=dict)
     refused: dict[str, LastcopyError] = field(default_factory=dict)
+
+    def uncounted(self) -> list[str]:
+        """Ids of mail folders of which the service does not tell how much they hold: nothing proves their listing."""
+        found = ((item_id, facts["service"]) for item_id, facts in self.folders.items())
+        return sorted(
+            item_id for item_id, service in found if service["class"] == "mail" and "totalItemCount" not in service
+        )
+
+    def shared_calendars(self) -> int:
+        """How many calendars of others are shown in the mailbox."""
+        return sum(facts["service"]["class"] == "shared_calendar" for facts in self.folders.values())
 
 
 class Walker:
@@ -112,6 +123,8 @@ class Walker:
                 if self._has_id(served, "threads"):
                     named = {**served, "displayName": served.get("topic")}
                     self._keep(folder_facts(named, "threads", None, {"changed": served.get("lastDeliveredDateTime")}))
+        if not self._walk.folders and any(self._mailbox.pages("/conversations", params={"$top": "1"})):
+            self._walk.refused["threads"] = incomplete("The service lists no threads, and there are conversations.")
         return self._walk
 
     def _guarded(self, of: str, walk: Callable[[], None]) -> None:
@@ -193,7 +206,7 @@ class Walker:
             return
         of = "search" if served.get("@odata.type") == _SEARCH else "mail"
         extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
-        self._keep(folder_facts(served, of, parent, extra))
+        self._keep(folder_facts(self._counted(served) if of == "mail" else served, of, parent, extra))
         if _is_leaf(served):
             return
         if depth >= _DEEPEST:
@@ -203,6 +216,18 @@ class Walker:
         self._below(
             item_id, item_id, names, depth + 1, told=number_of(served.get("childFolderCount")), recoverable=recoverable
         )
+
+    def _counted(self, served: JsonObject) -> JsonObject:
+        """A mail folder with the number of its items, which proves its listing; asked for by itself where it is left out."""
+        if number_of(served.get("totalItemCount")) is not None:
+            return served
+        try:
+            alone = self._mailbox.get(f"/mailFolders/{segment(str(served['id']))}", params={"$select": FOLDER})
+        except (*NO_MAILBOX, StoppedError):
+            raise
+        except ItemError:
+            return served
+        return {**served, "totalItemCount": alone.get("totalItemCount")}
 
     def _has_id(self, served: Mapping[str, Any], part: str) -> bool:
         """One without an id cannot be asked for, and so the walk is not whole."""
@@ -324,24 +349,41 @@ class Walker:
             above = identifier_of(served.get("parentFolderId"))
             known = above if above in self._walk.folders else parent
             self._keep(folder_facts(served, "contacts", known, {}))
-            if depth < _DEEPEST:
-                self._contact_folders(_contacts_below(item_id), item_id, depth + 1)
+            if depth >= _DEEPEST:
+                self._walk.refused["contacts"] = incomplete("Folders lie deeper than can be followed.")
+                continue
+            self._contact_folders(_contacts_below(item_id), item_id, depth + 1)
 
     def _calendars(self) -> None:
         """Calendars by id, whatever they are called (Q-078); those of others are named and not copied."""
         found = [served for served in self._asked.rows("/calendars", _MANY) if self._has_id(served, "calendar")]
         if not any(served.get("isDefaultCalendar") is True for served in found):
             found += self._default_calendar({id_of(served) for served in found})
-        own = next((owner_of(served) for served in found if served.get("isDefaultCalendar") is True), None)
+        owned = [(owner, served) for served in found if (owner := owner_of(served)) is not None]
+        owners = {owner for owner, _ in owned}
+        own = {owner for owner, served in owned if served.get("isDefaultCalendar") is True}
+        if own and owners - own:
+            own = self._with_addresses(own) or owners
         for served in found:
             owner = owner_of(served)
-            is_own = own is None or owner is None or owner == own
+            is_own = not own or owner is None or owner in own
             extra = {
                 "wellKnownName": "calendar" if served.get("isDefaultCalendar") is True else None,
                 "color": text_of(served.get("hexColor")) or text_of(served.get("color")) or None,
                 "owner": None if is_own else owner,
             }
             self._keep(folder_facts(served, "calendar" if is_own else "shared_calendar", None, extra))
+
+    def _with_addresses(self, own: set[str]) -> set[str]:
+        """These and all other addresses of the mailbox: a calendar may be owned by one that it had before. Empty where they are
+        not told: then what may be of others is copied, too."""
+        try:
+            served = self._mailbox.get("", params={"$select": "mail,userPrincipalName,proxyAddresses"})
+        except (*NO_MAILBOX, StoppedError):
+            raise
+        except (ItemError, SourceError):
+            return set()
+        return own | addresses_of(served)
 
     def _default_calendar(self, known: Collection[str | None]) -> list[JsonObject]:
         """Every mailbox has one, whether it is listed or not."""

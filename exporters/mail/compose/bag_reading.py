@@ -138,7 +138,9 @@ class Originals:
     def read(self, entry: Entry, size: int | None, sha256: str | None) -> bytes:
         """The bytes of an entry. Raises: OriginalError, errors of the store."""
         with self.open(entry, size, sha256) as file:
-            return file.read()
+            length = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            return file.read(length)  # of a length that is told, it is not held twice
 
     @contextlib.contextmanager
     def open(self, entry: Entry, size: int | None, sha256: str | None) -> Iterator[BinaryIO]:

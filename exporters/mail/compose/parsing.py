@@ -102,16 +102,24 @@ else:
 
 
 class _Lines(BufferedSubFile):  # type: ignore[misc]
-    """The parser's lines. is_body: those of a body that has no parts are taken together, up to the next that may end it."""
+    """The parser's lines. is_body: those of a body that has no parts are taken together, up to the next that may end it: a text
+    which grows in its place, so that a long one is not held twice."""
 
     def __init__(self) -> None:
         super().__init__()
         self.is_body = False
+        self._held = ""
 
     def __next__(self) -> Any:
-        if self.is_body and (found := self._body()):
-            return found
-        return super().__next__()
+        if not self.is_body:
+            return super().__next__()
+        state: Any = self
+        held, self._held = self._held, ""
+        held += self._body()
+        if state._lines or state._closed:  # what follows ends it
+            return held or super().__next__()
+        self._held = held
+        return super().__next__()  # more data is needed
 
     def _body(self) -> str:
         """As many lines as are there; "" if the first may be the end."""

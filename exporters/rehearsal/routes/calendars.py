@@ -142,6 +142,8 @@ def _event_row(
         found |= public(made)
     row = made if made is not None else box.row("event", n)
     found["seriesMasterId"] = _series_id(box, found.get("seriesMasterId"), wants)
+    if row.get("recurrence") is not None:
+        found.setdefault("cancelledOccurrences", [])
     if wants.immutable and found.get("cancelledOccurrences"):
         own, days = item_id(box, "event", n, wants), [one.rpartition(".")[2] for one in found["cancelledOccurrences"]]
         found["cancelledOccurrences"] = [f"OID.{own}.{day}" for day in days]
