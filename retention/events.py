@@ -41,6 +41,16 @@ CHANNELS: Final = (
 )
 TERMS: Final = ("monthly", "annual", "multi_year")
 SEGMENTS: Final = ("commercial", "education", "nonprofit", "gcc", "dod")
+OBJECT_TYPES: Final = (
+    "licence_removed",
+    "user_deleted",
+    "group_deleted",
+    "site_deleted",
+    "file_deleted",
+    "mail_item_deleted",
+    "export_package",
+)
+"""What happens to one user, drive, file, group or package."""
 PARTNER_CHANNELS: Final = frozenset({"csp_nce", "csp_legacy"})
 """Whose portals count in UTC dates, whatever the tenant's zone (PCM)."""
 

@@ -6,13 +6,17 @@ counts only if it holds a row. Source: retention-domain §1 (no answer is not "D
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock
 from exporters.errors import ItemError, LastcopyError, SourceError
 from retention.config import Config
+
+if TYPE_CHECKING:
+    from retention.people import People
 
 LONGEST_SECONDS = 30.0
 _STATUSES = frozenset({"Enabled", "Warning", "Suspended", "Deleted", "LockedOut"})
@@ -20,24 +24,28 @@ _STATUSES = frozenset({"Enabled", "Warning", "Suspended", "Deleted", "LockedOut"
 
 @dataclass(slots=True)
 class Observation:
-    """What the tenant answered. service: (its clock, ours when it answered); code, why: what kept it from answering."""
+    """What the tenant answered. service: (its clock, ours when it answered); code, why: what kept it from answering; people: the
+    users, where they were asked for and could be read."""
 
     reached: bool = False
     subscriptions: list[JsonObject] = field(default_factory=list)
     skus: list[JsonObject] = field(default_factory=list)
     service: tuple[datetime, datetime] | None = None
+    people: "People | None" = None
     code: str = ""
     why: str = ""
 
 
-def observe(config: Config, clock: Clock, longest_seconds: float = LONGEST_SECONDS) -> Observation:
+def observe(
+    config: Config, clock: Clock, longest_seconds: float = LONGEST_SECONDS, *, with_people: bool = False
+) -> Observation:
     """Ask; whatever goes wrong stands in the observation. Raises: ConfigurationError if no tenant is configured."""
     config.tenant  # noqa: B018 - raises
     found, stop = Observation(), threading.Event()
 
     def ask() -> None:
         try:
-            _ask(config, clock, found, stop)
+            _ask(config, clock, found, stop, with_people=with_people)
         except LastcopyError as error:
             found.reached, found.code, found.why = False, error.code, str(error)
         except Exception as error:  # noqa: BLE001 - the edge of a unit of work: a sweep goes on without it
@@ -48,13 +56,17 @@ def observe(config: Config, clock: Clock, longest_seconds: float = LONGEST_SECON
     asking.join(longest_seconds)
     stop.set()
     if asking.is_alive():
+        if found.reached:  # it is the users that take long
+            return replace(found, people=None)
         return Observation(
             code="no_answer", why=f"no answer within {longest_seconds:.0f} seconds", service=found.service
         )
     return found
 
 
-def _ask(config: Config, clock: Clock, found: Observation, stop: threading.Event) -> None:
+def _ask(
+    config: Config, clock: Clock, found: Observation, stop: threading.Event, *, with_people: bool
+) -> None:
     from exporters.graph.budget import Budget
     from exporters.graph.gate import Gate
     from exporters.graph.limits import Cost
@@ -73,9 +85,15 @@ def _ask(config: Config, clock: Clock, found: Observation, stop: threading.Event
                 for page in graph.pages("/subscribedSkus", cost=Cost.SUBSCRIBED_SKUS):
                     found.skus += [_sku(row) for row in page]
             found.service = graph.service_date()
-    found.reached = bool(found.subscriptions)
-    if not found.reached:
-        found.code, found.why = "empty_answer", "the service names no subscription, which says nothing"
+            if not found.subscriptions:
+                found.code, found.why = "empty_answer", "the service names no subscription, which says nothing"
+                return
+            found.reached = True
+            if with_people:
+                from retention.people import listed
+
+                with suppress(LastcopyError):  # they may not be read, or time is up: the subscriptions are known
+                    found.people = listed(graph)
 
 
 def _subscription(row: JsonObject) -> JsonObject | None:

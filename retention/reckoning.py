@@ -7,7 +7,7 @@ Source: retention-domain §2.5; docs/decisions/0073.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,11 @@ from retention.claim_rows import Contact
 from retention.config import Config
 from retention.references import path_of
 from retention.reminders import QuietHours
-from retention.tracked import Subscription
+from retention.tracked import Personal, Subscription
 
 if TYPE_CHECKING:  # a sweep with nothing due needs none of them
     from retention.events import Event
+    from retention.personal import Mark
     from retention.policy import Policy
     from retention.timeline import Purchase, Timeline
 
@@ -109,6 +110,14 @@ class Reckoning:
         if observed.get("status") == "Enabled" and observed.get("next") and not any(r["type"] in ends for r in rows):
             rows.append({"type": "term_end", "at": observed["next"], "certain": False, "provenance": "service"})
         return with_ids([read_event(row, zone=purchase.time_zone, channel=purchase.channel) for row in rows])
+
+    def marks(self, things: Sequence[Personal]) -> "list[Mark]":
+        """The marks of personal clocks. Raises: EventError, PolicyError."""
+        if not things:
+            return []
+        from retention.personal import marks_of
+
+        return marks_of(self.policy, things, zone=self._settings.known_zone, segment="commercial")
 
     def timeline(self, subscription: Subscription) -> "Timeline":
         """Its timeline. Raises: EventError, PolicyError."""

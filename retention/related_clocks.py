@@ -11,22 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from retention.events import EventError, TimeRange, read_time, read_when
+from retention.events import OBJECT_TYPES, EventError, TimeRange, read_time, read_when
 from retention.policy import Policy
 from retention.policy_parts import DeletedUserDrive, ObjectClocks, UnlicensedDrive
 from retention.running_clock import DAY
 from retention.timeline import BOUNDARIES, Timeline
 
 SERVICES: Final = ("exchange", "sharepoint")
-OBJECT_TYPES: Final = (
-    "licence_removed",
-    "user_deleted",
-    "group_deleted",
-    "site_deleted",
-    "file_deleted",
-    "mail_item_deleted",
-    "export_package",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,27 +17,42 @@ from typing import Any, BinaryIO
 from exporters.bag.formats import JsonObject, load_json
 from exporters.clock import timestamp
 from exporters.errors import ConfigurationError
-from retention.events import CHANNELS, EVENT_TYPES, SEGMENTS, TERMS, Event, EventError, read_event, read_time, zone_of
+from retention.events import (
+    CHANNELS,
+    EVENT_TYPES,
+    OBJECT_TYPES,
+    SEGMENTS,
+    TERMS,
+    Event,
+    EventError,
+    read_event,
+    read_time,
+    zone_of,
+)
+from retention.related_clocks import read_object_event
 from retention.tracked import NAME_LENGTH, Subscription, one_line
 
 TRIGGERS = frozenset({"cancel", "term_end", "suspend", "delete_subscription", "expedited_deprovision"})
 _FIELDS = ("name", "channel", "term", "segment", "services", "time_zone")
-_KEYS = frozenset({*_FIELDS, "id", "events", "sources"})
+_KEYS = frozenset({*_FIELDS, "id", "events", "sources", "object_event"})
 _SERVICES = frozenset({"exchange", "sharepoint"})
 _ALLOWED = {"channel": CHANNELS, "term": TERMS, "segment": SEGMENTS}
+RESTORED = "licence_restored"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What is stated of one subscription. events: as in data/retention; is_whole: they are all there are (a file), else each
-    adds to, or corrects, what is known; sources: (kind, name), None if nothing is said of them."""
+    adds to, or corrects, what is known; sources: (kind, name), None if nothing is said of them; thing: what happened
+    to a user, drive, file, group or package, in place of a subscription: a case's `object_event`."""
 
     id: str
     body: JsonObject = field(default_factory=dict)
     events: tuple[JsonObject, ...] | None = None
     is_whole: bool = False
     sources: tuple[tuple[str, str], ...] | None = None
+    thing: JsonObject | None = None
 
 
 def stated_event(text: str) -> JsonObject:
@@ -46,9 +61,41 @@ def stated_event(text: str) -> JsonObject:
     kind, time = kind.strip(), time.strip()
     if not equals or not time:
         raise EventError(f"--event {text!r} is not TYPE=TIME", "Write it as cancel=2026-03-01T10:15:00Z.")
-    if kind not in EVENT_TYPES:
-        raise EventError(f"there is no event type {kind!r}", f"Allowed: {', '.join(EVENT_TYPES)}.")
+    allowed = (*EVENT_TYPES, *OBJECT_TYPES, RESTORED)
+    if kind not in allowed:
+        raise EventError(f"there is no event type {kind!r}", f"Allowed: {', '.join(allowed)}.")
     return {"type": kind, "text": time}
+
+
+def stated_thing(events: Sequence[JsonObject], zone: str | None) -> JsonObject | None:
+    """What the events of a command line say of a user, drive, file, group or package; None if they are about a subscription.
+
+    Raises: EventError.
+    """
+    things = [one for one in events if one["type"] in OBJECT_TYPES]
+    restored = [one for one in events if one["type"] == RESTORED]
+    if not things and not restored:
+        return None
+    if len(things) != 1 or len(restored) > 1 or len(events) != len(things) + len(restored):
+        raise EventError(
+            "these events do not belong together",
+            f"State one of {', '.join(OBJECT_TYPES)}, with {RESTORED} beside licence_removed where it is so.",
+        )
+    thing = resolved(things[0], zone, None)
+    if restored:
+        thing["restored_at"] = timestamp(read_time(str(restored[0]["text"]), zone=zone).latest)
+    return thing
+
+
+def thing_row(name: str, shown: str, event: Mapping[str, Any], zone: str | None) -> JsonObject:
+    """The row of the journal that says what happened to one thing. Raises: EventError."""
+    kind = event.get("type")
+    if kind in OBJECT_TYPES and event.get("withdrawn") is True:
+        said = None
+    else:
+        read_object_event(event, zone=zone)
+        said = dict(event)
+    return {"type": "object", "object": f"{kind} {name}", "name": shown, "event": said, "origin": "stated"}
 
 
 def resolved(event: Mapping[str, Any], zone: str | None, channel: str | None) -> JsonObject:
@@ -100,11 +147,12 @@ def check_statements(lines: BinaryIO, name: str) -> None:
     stated twice, or none is."""
     seen = set[str]()
     for statement in read_statements(lines, name):
-        if statement.id.casefold() in seen:
+        place = f"{(statement.thing or {}).get('type', '')} {statement.id.casefold()}"
+        if place in seen:
             raise _wrong(name, f"states {statement.id!r} twice")
-        seen.add(statement.id.casefold())
+        seen.add(place)
     if not seen:
-        raise _wrong(name, "states no subscription")
+        raise _wrong(name, "states no subscription, and nothing else")
 
 
 def row_of(statement: Statement, known: Subscription | None, zone: str | None) -> JsonObject:
@@ -176,6 +224,9 @@ def _read_line(line: bytes, place: str) -> Statement:
     name = checked_id(document.get("id"), place)
     body = {key: document[key] for key in _FIELDS if document.get(key) is not None}
     check_body(body, place)
+    thing = document.get("object_event")
+    if thing is not None:
+        return Statement(name, body, thing=_thing(document, thing, name, place))
     events = document.get("events")
     if events is not None and not (isinstance(events, list) and all(isinstance(one, dict) for one in events)):
         raise _wrong(place, "has events that are no list of objects")
@@ -189,6 +240,16 @@ def _read_line(line: bytes, place: str) -> Statement:
     sources = document.get("sources")
     found = None if sources is None else tuple(_source(one, place) for one in _list(sources, place))
     return Statement(name, body, None if events is None else tuple(events), True, found)
+
+
+def _thing(document: Mapping[str, Any], thing: Any, name: str, place: str) -> JsonObject:
+    if not isinstance(thing, dict) or set(document) - {"id", "name", "time_zone", "object_event"}:
+        raise _wrong(place, "has an object_event that is no object, or stands beside what belongs to a subscription")
+    try:
+        thing_row(name, name, thing, document.get("time_zone"))
+    except EventError as error:
+        raise _wrong(place, f"has an object_event that cannot be read: {error}") from None
+    return dict(thing)
 
 
 def checked_id(value: Any, place: str) -> str:

@@ -5,7 +5,7 @@ anything is sent; of two sweeps one wins, and the other reads what the winner cl
 Source: design §4 (the journal), §6 (`sweep`); retention-domain §5.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -86,15 +86,16 @@ class Sweep:
         for _ in range(RACES):
             verdict = self._verdict()
             plans = self._plans(verdict)
-            result = self._judged(verdict, plans)
-            rows = [row for plan in plans.values() for row in plan.rows]
+            aside = self._aside(verdict, {str(row["recipient"]) for plan in plans.values() for row in plan.claims})
+            result = self._judged(verdict, [*plans.values(), aside])
+            rows = [row for plan in [*plans.values(), aside] for row in plan.rows]
             if dry_run:
                 return result
             if not rows or self._claimed(rows):
                 break
         else:
             raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
-        claims = [row for plan in plans.values() for row in plan.claims]
+        claims = [row for plan in [*plans.values(), aside] for row in plan.claims]
         self._settle({name: plan for name, plan in plans.items() if not plan.rows}, verdict)
         if claims:
             self._send(claims, result, verdict)
@@ -183,9 +184,27 @@ class Sweep:
         tenant = self._config.settings.tenant
         return tenant.id if tenant is not None else "tenant"
 
-    def _judged(self, verdict: Verdict, plans: Mapping[str, Plan]) -> SweepResult:
+    def _aside(self, verdict: Verdict, busy: Collection[str]) -> Plan:
+        """What has to be said that is about no subscription."""
+        known, contacts = self._books.index.aside(), self._reckoning.contacts
+        if known.since is None or not contacts:
+            return Plan()
+        from retention.side_messages import Surroundings, plan_side
+
+        around = Surroundings(
+            marks=self._reckoning.marks(known.things),
+            rows=known.rows,
+            zone=self._reckoning.zone,
+            since=known.since,
+            heard=known.heard,
+            busy=busy,
+            wants_tests=not known.is_rehearsed,
+        )
+        return plan_side(self._moment(verdict), contacts, around, known.said)
+
+    def _judged(self, verdict: Verdict, plans: Sequence[Plan]) -> SweepResult:
         result = SweepResult(verdict.now, notes=[*verdict.notes, *self._notes])
-        for plan in plans.values():
+        for plan in plans:
             result.due += plan.due
             result.suppressed += plan.suppressed
         result.failed += [_unjudged(name, error) for name, error in self._unread.items()]
@@ -307,6 +326,7 @@ class Sweep:
         return rows
 
     def _composer(self, verdict: Verdict) -> Callable[[Mapping[str, Any]], Any]:
+        from retention.side_texts import Around, compose_side
         from retention.texts import About, compose
 
         observed = self._books.index.fact("observed") or {}
@@ -323,6 +343,11 @@ class Sweep:
         needed = self._needed(verdict.now)
 
         def composed(row: Mapping[str, Any]) -> Any:
+            if not row["subscription"]:
+                policy = self._reckoning.policy
+                words = policy.policy_id, policy.sha256
+                tenant, zone, config = self.tenant, self._reckoning.zone, self._config.file.name
+                return compose_side(row, Around(verdict.now, tenant, zone, config, words, notes, is_rehearsal=rehearsal))
             subscription, timeline = self._timelines[str(row["subscription"])]
             about = About(
                 now=verdict.now,

@@ -30,9 +30,9 @@ def sweep(config: Config, clock: Clock, *, dry_run: bool = False, offline: bool 
     with opened_books(config, clock) as books:
         if not offline and not dry_run and config.settings.tenant is not None:
             from retention.observing import observe
-            from retention.tracking import note_observation
+            from retention.tracking import note_observation, wants_people
 
-            seen = observe(config, clock)
+            seen = observe(config, clock, with_people=wants_people(books, clock.now()))
             note_observation(config, books, clock, seen)
             service = seen.service
             if not seen.reached:

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from exporters.bag.formats import JsonObject
 
-MOVED, ALL_CLEAR = "moved", "all_clear"
-"""Thresholds of messages that are not about the days left."""
+MOVED, ALL_CLEAR, DIGEST, TEST = "moved", "all_clear", "digest", "test"
+"""Thresholds of messages that are not about the days left of a subscription."""
 
 CLAIMED, SENT, FAILED, DROPPED, SUPERSEDED, WITHDRAWN = (
     "claimed",
@@ -67,6 +67,21 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
+class Personal:
+    """What happened to one thing. id: `<type> <of whom>`; event: as a case's `object_event`; number: of the row that says so, in
+    the journal: clocks may be set back, the journal is not."""
+
+    id: str
+    name: str
+    event: JsonObject
+    number: int
+
+    @property
+    def kind(self) -> str:
+        return str(self.event["type"])
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """One key. threshold: days, or MOVED or ALL_CLEAR; instant: the anchor that it was claimed under; acknowledged: `by`, `at`,
     `reason`, or None."""
@@ -112,6 +127,20 @@ class Said:
 
     claims: tuple[Claim, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What is about no subscription. things: what happened to users, drives and the like; said: what was claimed about none; heard:
+    when each recipient had a message last; since: the first row of the journal; rows: how many there are;
+    is_rehearsed: a rehearsal made it."""
+
+    things: tuple[Personal, ...] = ()
+    said: Said = Said()
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    since: datetime | None = None
+    rows: int = 0
+    is_rehearsed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

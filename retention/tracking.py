@@ -5,6 +5,7 @@ events that follow from it stand in the same segment. Source: design §6 (`track
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock, timestamp
+from exporters.errors import ConfigurationError
 from retention.books import SEGMENT_ROWS, Books, opened_books
 from retention.config import Config
 from retention.inference import Seen, differences, inferred
 from retention.observing import Observation, observe
+from retention.people import People, rows_of
 from retention.reckoning import Reckoning
 from retention.statements import (
     Statement,
@@ -26,6 +29,8 @@ from retention.statements import (
     read_statements,
     row_of,
     stated_event,
+    stated_thing,
+    thing_row,
 )
 from retention.sweep import Sweep
 from retention.tracked import Subscription
@@ -36,12 +41,14 @@ _RACES = 20
 
 @dataclass(slots=True)
 class Tracked:
-    """What `track` came to. shown: of the subscriptions that it was about, if they are few; stated, sources: how many."""
+    """What `track` came to. shown: of the subscriptions that it was about, if they are few; stated, sources: how many; things:
+    how many users, drives, files, groups or packages something was stated of."""
 
     now: datetime
     shown: list[JsonObject] = field(default_factory=list)
     stated: int = 0
     sources: int = 0
+    things: int = 0
     notes: list[str] = field(default_factory=list)
 
     def as_json(self) -> JsonObject:
@@ -50,6 +57,7 @@ class Tracked:
             "now": timestamp(self.now),
             "tracked": self.stated,
             "sources": self.sources,
+            "things": self.things,
             "subscriptions": self.shown,
         }
 
@@ -67,6 +75,9 @@ def state_one(
     check_body(body, "the command line")
     statement = Statement(name, dict(body), tuple(map(stated_event, events)) if events else None)
     Reckoning(config).policy  # noqa: B018 - raises: before anything is written
+    thing = stated_thing(statement.events or (), body.get("time_zone") or config.settings.retention.known_zone)
+    if thing is not None:
+        return _state_thing(config, clock, statement, thing, by)
     with opened_books(config, clock) as books:
         for _ in range(_RACES):
             known = _named(books, name)
@@ -80,19 +91,38 @@ def state_one(
         return _told(config, books, clock, [str(row["subscription"])])
 
 
+def _state_thing(config: Config, clock: Clock, statement: Statement, thing: JsonObject, by: str | None) -> Tracked:
+    if strange := set(statement.body) - {"name", "time_zone"}:
+        raise ConfigurationError(
+            f"--{min(strange)} is for subscriptions, and {thing['type']} is about something else",
+            code="usage",
+            action="State the one and the other by itself.",
+        )
+    shown = str(statement.body.get("name") or statement.id)
+    row = thing_row(statement.id, shown, thing, config.settings.retention.known_zone)
+    with opened_books(config, clock) as books:
+        books.append([{**row, "by": by} if by is not None else row])
+        return Tracked(clock.now(), things=1)
+
+
 def state_file(config: Config, clock: Clock, file: Path) -> Tracked:
     """Write down what a file of JSON lines states; nothing if a line of it is wrong. Raises: ConfigurationError, errors of
     the store."""
-    zone, names, sources = config.settings.retention.known_zone, list[str](), 0
+    zone, names, sources, things = config.settings.retention.known_zone, list[str](), 0, 0
     Reckoning(config).policy  # noqa: B018 - raises: before anything is written
     with opened_statements(file) as lines, opened_books(config, clock) as books:
         check_statements(lines, file.name)
         known = known_names(books.index.subscriptions())
         rows: list[JsonObject] = []
         for statement in read_statements(lines, file.name):
-            row = row_of(statement, None, zone)
-            row["subscription"] = known.get(statement.id.casefold(), statement.id)
-            names.append(str(row["subscription"]))
+            if statement.thing is not None:
+                things += 1
+                shown, own = str(statement.body.get("name") or statement.id), statement.body.get("time_zone")
+                row = thing_row(statement.id, shown, statement.thing, own or zone)
+            else:
+                row = row_of(statement, None, zone)
+                row["subscription"] = known.get(statement.id.casefold(), statement.id)
+                names.append(str(row["subscription"]))
             sources += len(row.get("sources") or ())
             rows.append(row)
             if len(rows) == SEGMENT_ROWS:
@@ -102,13 +132,13 @@ def state_file(config: Config, clock: Clock, file: Path) -> Tracked:
             books.append(rows)
         Sweep(config, books, clock).schedule()
         found = _told(config, books, clock, names if len(names) <= 20 else [])
-        found.stated, found.sources = len(set(names)), sources
+        found.stated, found.sources, found.things = len(set(names)), sources, things
         return found
 
 
 def observe_tenant(config: Config, clock: Clock) -> Tracked:
     """Ask the tenant, and write down what it says. Raises: ConfigurationError, errors of the store."""
-    seen = observe(config, clock)
+    seen = observe(config, clock, with_people=True)
     with opened_books(config, clock) as books:
         note_observation(config, books, clock, seen, asked=True)
         Sweep(config, books, clock).schedule()
@@ -126,6 +156,25 @@ def note_observation(config: Config, books: Books, clock: Clock, seen: Observati
             break
     if seen.reached:
         books.index.note("local.seen", timestamp(clock.now()))
+    if seen.people is not None:
+        note_people(books, clock, seen.people)
+
+
+def note_people(books: Books, clock: Clock, people: People) -> None:
+    """Write down who has lost a licence or was deleted since the last look."""
+    now = clock.now()
+    with closing(people):
+        looked = [books.index.fact(name) for name in ("local.people", "licences_at")]
+        before = max((datetime.fromisoformat(at) for at in looked if at), default=None)
+        for rows in rows_of(people, books.index, now, before):
+            books.append(rows)
+    books.index.note("local.people", timestamp(now))
+
+
+def wants_people(books: Books, now: datetime) -> bool:
+    """Whether the users have not been looked at for a day."""
+    last = books.index.fact("local.people")
+    return last is None or not timedelta(0) <= now - datetime.fromisoformat(last) < AT_LEAST_EVERY
 
 
 def _rows(config: Config, books: Books, now: datetime, seen: Observation, *, asked: bool) -> list[JsonObject]:

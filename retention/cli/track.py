@@ -15,6 +15,8 @@ examples:
   lastcopy track
   lastcopy track --state 860697e3-b0aa-4196-a6c6-7ec361ed58f7 --channel direct --event cancel=2026-03-01T11:15:00+01:00
   lastcopy track --state SUBSCRIPTION --event reactivate=2026-04-02
+  lastcopy track --state anna@contoso.com --event licence_removed=2026-03-01
+  lastcopy track --state "case 7" --event export_package=2026-03-01T10:15:00Z
   lastcopy track --from subscriptions.jsonl
 
 Without --state and --from it asks the tenant (/directory/subscriptions, /subscribedSkus). TIME is an instant with its offset,
@@ -83,6 +85,8 @@ def _show(context: Context, found: "Tracked") -> None:
             "good", f"{counted(found.stated, 'subscription')} with {counted(found.sources, 'source')} tracked now"
         )
         return
+    if found.things:
+        output.mark("good", f"what happened to {counted(found.things, 'thing')} is known now; a digest a day warns of it")
     for one in found.shown:
         style = "bad" if one["state"] in {"Deleted", None} else "doubtful" if one["boundaries"] else "good"
         output.mark(style, f"{one['name']}: {one['state'] or 'refused'}")

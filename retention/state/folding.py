@@ -13,7 +13,17 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from exporters.bag.formats import JsonObject
 from exporters.store.segments import Segment
-from retention.state.index_tables import BAGS, CLAIMS, DELIVERIES, FACTS, OBSERVATIONS, SOURCES, SUBSCRIPTIONS
+from retention.state.index_tables import (
+    BAGS,
+    CLAIMS,
+    DELIVERIES,
+    FACTS,
+    OBJECTS,
+    OBSERVATIONS,
+    PEOPLE,
+    SOURCES,
+    SUBSCRIPTIONS,
+)
 from retention.tracked import CLAIMED, DROPPED, FAILED, SENT, SUPERSEDED, WITHDRAWN
 
 CHUNK = 500
@@ -46,6 +56,7 @@ class Folding:
         self._stated: dict[str, JsonObject] = {}
         self._touched: set[str] = set()
         self._newest: str = fact(connection, "newest_row") or ""
+        self._first: str = fact(connection, "first_row") or ""
         self._number: int = fact(connection, "rows") or 0
         self._segment, self._line = 0, 0
         self._writer: Mapping[str, Any] = {}
@@ -53,6 +64,7 @@ class Folding:
             "stated": self._state,
             "inferred": self._state,
             "observation": self._observe,
+            "object": self._object,
             "warning_claimed": self._claim,
             "warning_superseded": self._supersede,
             "warning_withdrawn": self._withdraw,
@@ -72,6 +84,7 @@ class Folding:
         first = segment.first
         self._segment, self._writer = segment.position.number, first.get("written_by") or first.get("writer") or {}
         for self._line, row in enumerate(segment.rows()):
+            self._first = self._first or str(row.get("at") or "")
             self._number += 1
             self._newest = max(self._newest, str(row.get("at") or ""))
             act = self._kinds.get(str(row.get("type")))
@@ -88,6 +101,7 @@ class Folding:
             self._connection.execute(update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id.in_(some)).values(next_due=None))
         put_fact(self._connection, "newest_row", self._newest)
         put_fact(self._connection, "rows", self._number)
+        put_fact(self._connection, "first_row", self._first)
 
     # -- subscriptions ------------------------------------------------------------------------------------------------
 
@@ -141,6 +155,8 @@ class Folding:
             run(insert(SOURCES), sources)
 
     def _observe(self, row: JsonObject) -> None:
+        if row.get("what") == "licences":
+            self._licences(row)
         if row.get("what") != "subscriptions":
             return
         at = str(row["at"])
@@ -159,6 +175,24 @@ class Folding:
             self._observed(str(seen["subscription"]), at, seen)
         for name, since in (row.get("missing") or {}).items():
             self._observed(str(name), at, {"missing_since": since})
+
+    def _licences(self, row: JsonObject) -> None:
+        """Who has a licence now, and who not any more."""
+        run, table = self._connection.execute, PEOPLE
+        gained = {str(user): str(name) for user, name in row.get("gained") or ()}
+        for some in chunks([*gained, *map(str, row.get("lost") or ())], CHUNK):
+            run(delete(table).where(table.c.id.in_(some)))
+        if gained:
+            run(insert(table), [{"id": user, "name": name} for user, name in gained.items()])
+        put_fact(self._connection, "licences_at", row["at"])
+
+    def _object(self, row: JsonObject) -> None:
+        """What happened to one thing; nothing any more, if there is no event."""
+        run, name = self._connection.execute, str(row["object"])
+        run(delete(OBJECTS).where(OBJECTS.c.id == name))
+        if row.get("event"):
+            shown = str(row.get("name") or name)
+            run(insert(OBJECTS).values(id=name, name=shown, event=_json(row["event"]), number=self._number))
 
     def _observed(self, name: str, at: str, seen: JsonObject) -> None:
         facts = {key: value for key, value in seen.items() if key != "subscription"}

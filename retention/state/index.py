@@ -24,9 +24,20 @@ from exporters.store.segments import Position, Segment
 from retention.journal import Head
 from retention.state.engines import engine_of
 from retention.state.folding import CHUNK, Folding, chunks, fact, put_fact
-from retention.state.index_tables import BAGS, CLAIMS, DELIVERIES, FACTS, INDEX, OBSERVATIONS, SOURCES, SUBSCRIPTIONS
+from retention.state.index_tables import (
+    BAGS,
+    CLAIMS,
+    DELIVERIES,
+    FACTS,
+    INDEX,
+    OBJECTS,
+    OBSERVATIONS,
+    PEOPLE,
+    SOURCES,
+    SUBSCRIPTIONS,
+)
 from retention.state.migrating import is_current, migrate
-from retention.tracked import ALL_CLEAR, FAILED, MOVED, SENT, Claim, Delivery, Said, Standing, Subscription
+from retention.tracked import ALL_CLEAR, DIGEST, FAILED, MOVED, SENT, TEST, Aside, Claim, Delivery, Personal, Said, Standing, Subscription
 
 BUSY_SECONDS = 10.0
 """Longest wait for another process: a sweep of ten thousand subscriptions holds it for a second."""
@@ -195,6 +206,36 @@ class Index:
                 found[row.subscription].append((row.kind, row.name))
         return {name: sorted(rows) for name, rows in found.items()}
 
+    def personal(self) -> list[Personal]:
+        """What happened to users, drives, files, groups and packages."""
+        with self.transaction(writing=False) as connection:
+            rows = list(connection.execute(select(OBJECTS).order_by(OBJECTS.c.id)))
+        return [Personal(row.id, row.name, json.loads(row.event), row.number) for row in rows]
+
+    def licensed(self, users: Sequence[str]) -> set[str]:
+        """Those of these users who had a licence when they were last looked at."""
+        with self.transaction(writing=False) as connection:
+            return {row.id for row in _in(connection, PEOPLE, PEOPLE.c.id, users)}
+
+    def aside(self) -> Aside:
+        """What messages that belong to no subscription follow from."""
+        last = select(DELIVERIES.c.recipient, func.max(DELIVERIES.c.ended_at)).where(DELIVERIES.c.status == SENT)
+        with self.transaction(writing=False) as connection:
+            things = list(connection.execute(select(OBJECTS).order_by(OBJECTS.c.id)))
+            claims = list(connection.execute(select(CLAIMS).where(CLAIMS.c.subscription == "").order_by(CLAIMS.c.key)))
+            made = DELIVERIES.c.subscription == ""
+            deliveries = list(connection.execute(select(DELIVERIES).where(made).order_by(DELIVERIES.c.number)))
+            heard = connection.execute(last.group_by(DELIVERIES.c.recipient)).all()
+            first, rows, rehearsed = (fact(connection, name) for name in ("first_row", "rows", "rehearsal"))
+        return Aside(
+            tuple(Personal(row.id, row.name, json.loads(row.event), row.number) for row in things),
+            Said(tuple(map(_claim, claims)), tuple(map(_delivery, deliveries))),
+            {row[0]: datetime.fromisoformat(row[1]) for row in heard if row[1]},
+            _instant(first or None),
+            rows or 0,
+            bool(rehearsed),
+        )
+
     def bags(self) -> dict[str, tuple[bool, bool]]:
         """{place: (is copied, and is verified since)} of all that runs have looked at."""
         with self.transaction(writing=False) as connection:
@@ -277,7 +318,7 @@ class Index:
 
 
 _NEVER = 4102444800.0 * 2
-_NO_DAYS = (MOVED, ALL_CLEAR)
+_NO_DAYS = (MOVED, ALL_CLEAR, DIGEST, TEST)
 
 
 def open_index(url: str, base: Path, *, busy_seconds: float = BUSY_SECONDS) -> Index:

@@ -44,6 +44,20 @@ OBSERVATIONS = Table(
     Column("at", String(40), nullable=False),
     Column("body", Text, nullable=False),
 )
+PEOPLE = Table(
+    "people",
+    INDEX,
+    Column("id", String(100), primary_key=True),  # of users that had a licence when they were last looked at
+    Column("name", String(1000), nullable=False),
+)
+OBJECTS = Table(
+    "objects",
+    INDEX,
+    Column("id", String(1100), primary_key=True),  # `<type> <of whom>`
+    Column("name", String(1000), nullable=False),
+    Column("event", Text, nullable=False),  # JSON, as a case's object_event
+    Column("number", Integer, nullable=False),  # of the row of the journal that says so
+)
 BAGS = Table(
     "bags",
     INDEX,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from exporters.errors import ConfigurationError
 
 VERSION_TABLE = "index_version"
-NEWEST = "0001"
+NEWEST = "0002"
 _LOCK = 0x6C617374  # an advisory lock of PostgreSQL
 _FOLDER = Path(__file__).parent / "migrations"
 

@@ -56,7 +56,7 @@ def test_a_dark_tenant_in_the_middle_of_a_countdown_changes_nothing(tmp_path: Pa
         assert result.exit == 0
     assert status_of(man.config, man.clock).rows[0].timeline.boundaries == before
     assert status_of(man.config, man.clock).unreachable_since == "2026-03-04T10:15:00Z"
-    assert [taken.subject.partition("] ")[0] for taken in mail.messages[2:]] == ["[HIGH", "[HIGH"]
+    assert [taken.subject.partition("] ")[0] for taken in mail.messages[2:] if "[TEST]" not in taken.subject] == ["[HIGH", "[HIGH"]
     assert "not been reachable since 2026-03-04T10:15:00Z" in mail.messages[-1].text
     rows = list((tmp_path / "lastcopy-journal" / "journal").iterdir())
     swept(man.at(man.clock.now() + HOUR), DARK)
@@ -122,7 +122,7 @@ def test_a_clock_far_off_the_service_s_warns_and_warns_again_when_they_agree(tmp
     result = swept(man.at(CANCELLED + DAY), answer(man, ahead=15 * DAY))
     assert [e["threshold_days"] for e in result.sent] == [14], "due by the later clock"
     assert any("behind the service's" in note for note in result.notes)
-    assert swept(man, answer(man, ahead=15 * DAY)).sent == []
+    assert {e["threshold_days"] for e in swept(man, answer(man, ahead=15 * DAY)).sent} <= {"test"}
     result = swept(man.at(CANCELLED + 16 * DAY), answer(man))
     assert [e["threshold_days"] for e in result.sent] == [14]
 
