@@ -70,9 +70,7 @@ def listed(graph: "GraphSession") -> People:
     return found
 
 
-def rows_of(
-    people: People, index: "Index", now: datetime, looked: datetime | None
-) -> Iterator[list[JsonObject]]:
+def rows_of(people: People, index: "Index", now: datetime, looked: datetime | None) -> Iterator[list[JsonObject]]:
     """The rows of the journal that say what is new, some at a time: what happened to whom, and then who has a licence, so that a
     crash in between says something twice and passes over nothing. looked: when the directory was looked at before, None: never."""
     known = {one.id: one for one in index.personal()}
@@ -91,7 +89,9 @@ def rows_of(
                 lost.append(who)
                 since = timestamp(min(looked or now, now))
                 event = {"type": LOST, "between": [since, timestamp(now)]}
-                objects.append({"type": "object", "object": f"{LOST} {who}", "name": name, "event": event, "origin": "observed"})
+                objects.append(
+                    {"type": "object", "object": f"{LOST} {who}", "name": name, "event": event, "origin": "observed"}
+                )
         if gained or lost:
             objects.append({"type": "observation", "what": "licences", "gained": gained, "lost": lost})
         if objects:

@@ -101,5 +101,3 @@ def loudest(items: Sequence[JsonObject]) -> str:
 def ahead(marks: Iterable[Mark], now: datetime) -> list[Mark]:
     """The marks that lie ahead, or passed within the last day."""
     return [mark for mark in marks if mark.at > now - timedelta(days=1)]
-
-

@@ -118,7 +118,9 @@ class _Planning:
         begun = [made.at for made in mine if made.event == EVENTS[TEST]]
         heard = [self._around.heard.get(contact.name), self._around.since]
         known = [at for at in (*begun, *heard) if at is not None and at <= self._moment.now]
-        has_some = contact.name in self._around.busy or any(row.get("recipient") == contact.name for row in self._plan.rows)
+        has_some = contact.name in self._around.busy or any(
+            row.get("recipient") == contact.name for row in self._plan.rows
+        )
         if not known or self._moment.now - max(known) < TEST_EVERY or self._is_quiet() or has_some:
             return
         self._claim(contact, TEST, self._moment.now.replace(minute=0, second=0, microsecond=0), "info", {})
@@ -143,7 +145,10 @@ class _Planning:
         repeat = bool(made.row.get("possible_repeat")) or not known_lost
         row: JsonObject = {**made.row, "again": True, "possible_repeat": repeat, "doubtful": self._moment.in_doubt}
         if items:
-            row |= {"items": list(items), "number": max(len(items), int(made.row["number"]) - len(made.row["items"]) + len(items))}
+            row |= {
+                "items": list(items),
+                "number": max(len(items), int(made.row["number"]) - len(made.row["items"]) + len(items)),
+            }
         row.pop("at", None)
         self._plan.rows.append(row)
         self._plan.due += [self._shown(key, row) for key in row["keys"]]

@@ -347,7 +347,9 @@ class Sweep:
                 policy = self._reckoning.policy
                 words = policy.policy_id, policy.sha256
                 tenant, zone, config = self.tenant, self._reckoning.zone, self._config.file.name
-                return compose_side(row, Around(verdict.now, tenant, zone, config, words, notes, is_rehearsal=rehearsal))
+                return compose_side(
+                    row, Around(verdict.now, tenant, zone, config, words, notes, is_rehearsal=rehearsal)
+                )
             subscription, timeline = self._timelines[str(row["subscription"])]
             about = About(
                 now=verdict.now,

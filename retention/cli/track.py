@@ -86,7 +86,9 @@ def _show(context: Context, found: "Tracked") -> None:
         )
         return
     if found.things:
-        output.mark("good", f"what happened to {counted(found.things, 'thing')} is known now; a digest a day warns of it")
+        output.mark(
+            "good", f"what happened to {counted(found.things, 'thing')} is known now; a digest a day warns of it"
+        )
     for one in found.shown:
         style = "bad" if one["state"] in {"Deleted", None} else "doubtful" if one["boundaries"] else "good"
         output.mark(style, f"{one['name']}: {one['state'] or 'refused'}")

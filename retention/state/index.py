@@ -37,7 +37,21 @@ from retention.state.index_tables import (
     SUBSCRIPTIONS,
 )
 from retention.state.migrating import is_current, migrate
-from retention.tracked import ALL_CLEAR, DIGEST, FAILED, MOVED, SENT, TEST, Aside, Claim, Delivery, Personal, Said, Standing, Subscription
+from retention.tracked import (
+    ALL_CLEAR,
+    DIGEST,
+    FAILED,
+    MOVED,
+    SENT,
+    TEST,
+    Aside,
+    Claim,
+    Delivery,
+    Personal,
+    Said,
+    Standing,
+    Subscription,
+)
 
 BUSY_SECONDS = 10.0
 """Longest wait for another process: a sweep of ten thousand subscriptions holds it for a second."""
