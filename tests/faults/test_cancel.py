@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from exporters.rehearsal.service import DEFAULT_ROLES
 from retention.preflight.items import ITEMS
 from tests.faults.cancel_desk import (
     CUSTOM,
+    INITIAL,
     MICROSOFT_MX,
     SKU,
     CancelDesk,
