@@ -30,6 +30,8 @@ MEANINGS = {
     "recycle_purge_from": "it leaves the recycle bin for good",
     "recoverable_until": "the mail cannot be recovered any more",
     "package_expires": "the export package expires",
+    "keep_until": "the time of this copy is over, and it may be disposed of",
+    "lock_ends": "the lock of this copy ends, and it is to be kept longer",
 }
 """What each mark means, for what is to come and for what is over."""
 

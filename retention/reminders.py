@@ -23,7 +23,8 @@ THRESHOLDS: Final[Mapping[str, tuple[int, ...]]] = {
 """Days before each boundary, largest first; the order of the boundaries is that of a list of warnings."""
 _OBJECT: Final = (30, 7, 1, 0)
 _PACKAGE: Final = (7, 3, 1)
-"""Of personal and object clocks, and of export packages: gathered in one digest a day."""
+_BAGS: Final = {"keep_until": (0,), "lock_ends": (30,)}
+"""Of personal and object clocks, of export packages, and of our own copies: gathered in one digest a day."""
 
 SEVERITIES: Final = ("info", "notice", "high", "critical")
 LATE: Final = 1.5
@@ -102,6 +103,8 @@ def severity_of(boundary: str, threshold_days: int) -> str:
     """notice (over 14 days), high (≤ 14; for access_ends ≤ 7), critical (≤ 3; for access_ends ≤ 1), info (gone_by)."""
     if boundary == "gone_by":
         return "info"
+    if boundary in _BAGS:
+        return "notice"
     high, critical = (7, 1) if boundary == "access_ends" else (14, 3)
     return "critical" if threshold_days <= critical else "high" if threshold_days <= high else "notice"
 
@@ -116,7 +119,8 @@ def adjusted(severity: str, *, proven: bool = False, fits: bool = True, possible
 
 def object_thresholds(marks: Iterable[str]) -> Mapping[str, tuple[int, ...]]:
     """Days before each mark of a personal or object clock (`retention.related_clocks`), for `scheduled` and `decide`."""
-    return {mark: _PACKAGE if mark == "package_expires" else _OBJECT for mark in marks}
+    others = {"package_expires": _PACKAGE, **_BAGS}
+    return {mark: others.get(mark, _OBJECT) for mark in marks}
 
 
 def scheduled(

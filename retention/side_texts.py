@@ -16,6 +16,8 @@ from retention.personal import MEANINGS
 from retention.texts import shown, span
 from retention.tracked import DIGEST, counted, one_line
 
+OF_COPIES = frozenset({"keep_until", "lock_ends"})
+"""Marks of our own copies (`retention.disposal.notices`), not of what the tenant holds."""
 SHOWN = 50
 """So many items stand in one digest."""
 
@@ -60,7 +62,8 @@ def _digest(row: Mapping[str, Any], around: Around) -> tuple[str, list[str]]:
     first = items[0]
     at = datetime.fromisoformat(first["at"])
     what = f"{one_line(first['name'])}: {MEANINGS[first['mark']]} {_when(at, around.now)}"
-    headline = what if number == 1 else f"{counted(number, 'personal clock')}, the first: {what}"
+    kind = "personal clock" if first["mark"] not in OF_COPIES else "date"
+    headline = what if number == 1 else f"{counted(number, kind)}, the first: {what}"
     body = [
         f"- {one_line(item['name'])}: {MEANINGS[item['mark']]}: {shown(at, around.zone)}, {_when(at, around.now)}"
         f" ({item['severity']}) [{item['mark']}]"
@@ -69,7 +72,10 @@ def _digest(row: Mapping[str, Any], around: Around) -> tuple[str, list[str]]:
     ]
     if number > min(len(items), SHOWN):
         body.append(f"- and {number - min(len(items), SHOWN):,} more: lastcopy status --json lists them.")
-    body.append("What is not copied by then is lost, or cannot be read. Run: lastcopy export")
+    if any(item["mark"] in OF_COPIES for item in items):
+        body.append("Copies never go by themselves. Run: lastcopy keep; lastcopy dispose --dry-run")
+    if any(item["mark"] not in OF_COPIES for item in items):
+        body.append("What is not copied by then is lost, or cannot be read. Run: lastcopy export")
     return headline, body
 
 

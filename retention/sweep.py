@@ -189,10 +189,11 @@ class Sweep:
         known, contacts = self._books.index.aside(), self._reckoning.contacts
         if known.since is None or not contacts:
             return Plan()
+        from retention.disposal.notices import marks_of_bags
         from retention.side_messages import Surroundings, plan_side
 
         around = Surroundings(
-            marks=self._reckoning.marks(known.things),
+            marks=[*self._reckoning.marks(known.things), *marks_of_bags(*known.copies)],
             rows=known.rows,
             zone=self._reckoning.zone,
             since=known.since,

@@ -5,7 +5,7 @@ journal; `retention.claims` decides by them. Source: design §4 (the journal), d
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -133,7 +133,7 @@ class Said:
 class Aside:
     """What is about no subscription. things: what happened to users, drives and the like; said: what was claimed about none; heard:
     when each recipient had a message last; since: the first row of the journal; rows: how many there are;
-    is_rehearsed: a rehearsal made it."""
+    is_rehearsed: a rehearsal made it; copies: what `retention.disposal.notices` goes by: rows, locks, bags."""
 
     things: tuple[Personal, ...] = ()
     said: Said = Said()
@@ -141,6 +141,7 @@ class Aside:
     since: datetime | None = None
     rows: int = 0
     is_rehearsed: bool = False
+    copies: tuple[Sequence[JsonObject], Mapping[str, Sequence[str | int]], Sequence[str]] = ((), {}, ())
 
 
 @dataclass(frozen=True, slots=True)

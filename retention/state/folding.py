@@ -13,6 +13,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from exporters.bag.formats import JsonObject
 from exporters.store.segments import Segment
+from retention.disposal.keeping import DISPOSED
+from retention.disposal.notices import STATED
 from retention.state.index_tables import (
     BAGS,
     CLAIMS,
@@ -58,6 +60,7 @@ class Folding:
         self._newest: str = fact(connection, "newest_row") or ""
         self._first: str = fact(connection, "first_row") or ""
         self._number: int = fact(connection, "rows") or 0
+        self._locks: dict[str, list[Any]] = {}
         self._segment, self._line = 0, 0
         self._writer: Mapping[str, Any] = {}
         self._kinds: dict[str, Callable[[JsonObject], None]] = {
@@ -73,6 +76,7 @@ class Folding:
             "acknowledged": self._acknowledge,
             "run_ended": self._run_ended,
             "verified": self._verified,
+            **dict.fromkeys(STATED, self._kept),
             "attested": self._attested,
             "planned": self._planned,
             "rehearsal": self._rehearsal,
@@ -99,6 +103,8 @@ class Folding:
         self._write_stated()
         for some in chunks(sorted(self._touched), CHUNK):
             self._connection.execute(update(SUBSCRIPTIONS).where(SUBSCRIPTIONS.c.id.in_(some)).values(next_due=None))
+        if self._locks:
+            put_fact(self._connection, "locks", {**(fact(self._connection, "locks") or {}), **self._locks})
         put_fact(self._connection, "newest_row", self._newest)
         put_fact(self._connection, "rows", self._number)
         put_fact(self._connection, "first_row", self._first)
@@ -349,11 +355,25 @@ class Folding:
         broken |= {*(row.get("refused") or ()), *(row.get("unanswered") or ()), *(row.get("open") or ())}
         if row.get("exit") != 0 and "open" not in row:  # nobody can tell in which something is open
             broken |= set(bags)
+        before = fact(self._connection, "kept") or []
+        again = sorted(bags.keys() & {one.get("bag") for one in before if one["type"] == DISPOSED})
+        if again:  # copied anew
+            news = {"type": "run_ended", "bags": dict.fromkeys(again), "number": self._number}
+            put_fact(self._connection, "kept", [*before, news])
         for place in {*bags, *broken}:
             left = bags.get(place) or {}
             self._put_bag(place, copied=int(left.get("segment") or 0), is_open=place in broken)
 
+    def _kept(self, row: JsonObject) -> None:
+        """What people said of how long copies are kept: few rows, kept as they are, each with its number."""
+        before = fact(self._connection, "kept") or []
+        put_fact(self._connection, "kept", [*before, {**row, "number": self._number}])
+        if row["type"] == DISPOSED:
+            self._connection.execute(delete(BAGS).where(BAGS.c.place == row["bag"]))
+
     def _verified(self, row: JsonObject) -> None:
+        if row.get("result") == "whole" and isinstance(row.get("lock"), dict):
+            self._locks[str(row["bag"])] = [row["lock"]["until"], self._number]
         if row.get("level") != "full" or "sample" in row or "since" in row:
             return
         whole = row.get("result") == "whole"

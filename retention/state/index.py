@@ -241,6 +241,8 @@ class Index:
             deliveries = list(connection.execute(select(DELIVERIES).where(made).order_by(DELIVERIES.c.number)))
             heard = connection.execute(last.group_by(DELIVERIES.c.recipient)).all()
             first, rows, rehearsed = (fact(connection, name) for name in ("first_row", "rows", "rehearsal"))
+            kept, locks = fact(connection, "kept") or [], fact(connection, "locks") or {}
+            bags = list(connection.execute(select(BAGS.c.place)).scalars()) if kept else []
         return Aside(
             tuple(Personal(row.id, row.name, json.loads(row.event), row.number) for row in things),
             Said(tuple(map(_claim, claims)), tuple(map(_delivery, deliveries))),
@@ -248,6 +250,7 @@ class Index:
             _instant(first or None),
             rows or 0,
             bool(rehearsed),
+            (kept, locks, bags),
         )
 
     def bags(self) -> dict[str, tuple[bool, bool]]:

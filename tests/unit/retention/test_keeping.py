@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from exporters.bag.formats import JsonObject
 from exporters.clock import timestamp
 from retention.disposal.keeping import ALL, Keeping
-from retention.disposal.notices import Bags
+from retention.disposal.notices import marks_of_bags
 from retention.disposal.stating import end_of
+from retention.personal import Told, due_by
 
 NOW = datetime(2033, 6, 1, 12, tzinfo=UTC)
 BAG = "mail/ada@contoso.example"
@@ -26,32 +27,36 @@ def laid(kind: str, name: str, bag: str = ALL) -> JsonObject:
     return row if bag == ALL else {**row, "bag": bag}
 
 
-RUN: JsonObject = {"type": "run_ended", "bags": {BAG: {"segment": 1, "sha256": "0"}}}
-
-
-def verified(days: int, result: str = "whole") -> JsonObject:
-    lock = {"mode": "governance", "until": timestamp(NOW + timedelta(days=days))}
-    return {"type": "verified", "bag": BAG, "result": result, "lock": lock}
-
-
-def said(*rows: JsonObject) -> list[tuple[str, str]]:
-    bags = Bags()
-    bags.read([RUN, *rows])
-    return [(notice.bag, notice.boundary) for notice in bags.notices(NOW)]
+def marks(*rows: JsonObject, lock: int | None = None) -> list[tuple[str, str, int]]:
+    """(bag, mark, days from now) of all marks."""
+    locks = {} if lock is None else {BAG: (timestamp(NOW + timedelta(days=lock)), 1)}
+    numbered = [{**row, "number": number} for number, row in enumerate(rows, start=1)]
+    return [(mark.owner.name, mark.kind, (mark.at - NOW).days) for mark in marks_of_bags(numbered, locks, [BAG])]
 
 
 def test_what_a_sweep_says_of_bags() -> None:
-    """Over: said, unless held. A lock that ends within 30 days: said where a hold or a later keep-until needs it."""
-    assert said() == said(until(1)) == []
-    assert said(until(0)) == said(until(-1, BAG)) == [(BAG, "keep_until")]
-    assert said(until(-1), laid("held", "case")) == []
-    assert said(until(400), verified(31)) == []
-    assert said(until(400), verified(30)) == said(until(400), verified(-3)) == [(BAG, "lock_ends")]
-    assert said(until(20), verified(25)) == []
-    assert said(laid("held", "case"), verified(5)) == [(BAG, "lock_ends")]
-    assert said(laid("held", "case"), verified(5, "different")) == []
-    assert said(until(400), verified(5), verified(900)) == []
-    assert said(until(-1), {"type": "disposed", "plan": "p", "bag": BAG}) == []
+    """Its time: said, unless held. The end of a lock: said where a hold or a later keep-until needs it."""
+    assert marks(lock=5) == []
+    assert marks(until(0)) == [(BAG, "keep_until", 0)] and marks(until(-1, BAG)) == [(BAG, "keep_until", -1)]
+    assert marks(until(-1), laid("held", "case")) == []
+    assert marks(until(400), lock=30) == [(BAG, "keep_until", 400), (BAG, "lock_ends", 30)]
+    assert marks(until(20), lock=25) == [(BAG, "keep_until", 20)]
+    assert marks(laid("held", "case"), lock=5) == [(BAG, "lock_ends", 5)]
+    gone: JsonObject = {"type": "disposed", "plan": "p", "bag": BAG}
+    assert marks(until(-1), gone) == []
+    assert marks(until(-1), gone, {"type": "run_ended", "bags": {BAG: None}}) == [(BAG, "keep_until", -1)]
+
+
+def test_a_sweep_says_it_when_it_is_time() -> None:
+    """The time of a copy on its day, the end of a lock from 30 days before; as a notice; once."""
+    locks = {BAG: (timestamp(NOW + timedelta(days=30)), 2)}
+    found = [*marks_of_bags([{**until(60), "number": 1}], locks, [BAG])]
+    assert [(item.mark.kind, item.days, item.severity) for item in due_by(found, NOW, None)] == [
+        ("lock_ends", 30, "notice")
+    ]
+    later = NOW + timedelta(days=60)
+    assert [item.mark.kind for item in due_by(found, later, Told(NOW, 2))] == ["keep_until"]
+    assert due_by(found, later, Told(later, 2)) == []
 
 
 @given(st.lists(st.sampled_from(["held a", "held b", "lifted a", "lifted b", "held a of one", "lifted a of one"])))
