@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from exporters.clock import ManualClock
+from exporters.clock import ManualClock, timestamp
 from exporters.errors import RunError
 from retention.books import opened_books
 from retention.observing import Observation
@@ -182,3 +182,38 @@ def test_a_server_that_is_restarted_in_the_middle_of_a_sweep(tmp_path: Path, mai
         assert man.at(man.clock.now() + HOUR).sweep().due == []
         with opened_books(config, man.clock) as books:
             assert {claim.status for claim in books.index.said(["S1"])["S1"].claims if not claim.threshold} == {"sent"}
+
+
+def test_the_time_of_copies_and_the_end_of_their_locks_are_in_the_digest(tmp_path: Path, mail: MailServer) -> None:
+    """(issue 10, 7) The day a keep-until is over, and thirty days before a lock ends that a hold needs longer: once, as a notice,
+    in the journal's own words; nothing is disposed of."""
+    man = one_mailbox(tmp_path, mail)
+    held = "mail/ada@contoso.example"
+    free = "onedrive/bo@contoso.example"
+    said = {"by": "Anna", "reason": "r"}
+    ends = CANCELLED + 40 * DAY
+    with opened_books(man.config, man.clock) as books:
+        books.append(
+            [
+                {
+                    "type": "run_ended",
+                    "exit": 0,
+                    "bags": {bag: {"segment": 1, "sha256": "0" * 64} for bag in (held, free)},
+                },
+                {"type": "keep_until", **said, "until": timestamp(CANCELLED + 20 * DAY)},
+                {"type": "held", **said, "bag": held, "name": "case-12"},
+                {
+                    "type": "verified",
+                    "bag": held,
+                    "level": "full",
+                    "segment": 1,
+                    "result": "whole",
+                    "lock": {"mode": "governance", "until": timestamp(ends)},
+                },
+            ]
+        )
+    told = [(at, taken) for at, taken in (man.sweep_until(CANCELLED + 30 * DAY, DAY) or []) if taken.sent]
+    digests = [taken.text for taken in mail.messages if "[TEST]" not in taken.subject]
+    assert len(told) >= 2 and len(digests) == 2
+    assert held in digests[0] and "lock of this copy ends" in digests[0] and free not in digests[0]
+    assert free in digests[1] and "may be disposed of" in digests[1] and held not in digests[1]
