@@ -602,6 +602,8 @@ def check_journal(folder: Path, reading: Reading, wrong: list[str]) -> None:
                 # rows of the clock (docs/formats.md, journal)
                 *("stated", "inferred", "warning_claimed", "warning_superseded", "warning_withdrawn", "warning_sent"),
                 *("warning_failed", "acknowledged", "rehearsal", "moved"),
+                # what is asked before cancelling
+                *("planned", "preflight", "attested", "ready"),
             ):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
             before = sha256(canonical(row) + b"\n")
