@@ -108,6 +108,10 @@ class Estate:
         self.first = next(row["id"] for row in self._subscriptions())
         self._before = copy.deepcopy((self.data.users, self.data.groups, vars(self.data.directory)))
 
+    all_roles = DEFAULT_ROLES
+    """Permissions that the application has unless told."""
+    initial = INITIAL
+
     @property
     def data(self) -> Any:
         """What the tenant serves."""

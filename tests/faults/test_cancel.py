@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from exporters.rehearsal.service import DEFAULT_ROLES
 from retention.preflight.items import ITEMS
 from tests.faults.cancel_desk import (
     CUSTOM,
-    INITIAL,
     MICROSOFT_MX,
     SKU,
     CancelDesk,
@@ -295,7 +293,7 @@ WEBHOOK = "https://harbour.webhook.office.com/webhookb2/abc/IncomingWebhook/def/
 
 def test_every_channel_inside_the_tenant_blocks(estate: Estate, desk: CancelDesk) -> None:
     estate.custom_domain(mx=MICROSOFT_MX)
-    first = f"smtps://127.0.0.1:1/?to=ops@{INITIAL}&from=lastcopy@elsewhere.example"
+    first = f"smtps://127.0.0.1:1/?to=ops@{estate.initial}&from=lastcopy@elsewhere.example"
     for ops, boss in ((first, INSIDE_MAIL), (INSIDE_MAIL, WEBHOOK)):
         found = channels(estate, desk, ops, boss)
         assert found["result"] == "block" and "goes dark with the tenant" in found["message"], found
@@ -386,11 +384,11 @@ def test_what_was_looked_at_is_not_attested(estate: Estate, desk: CancelDesk) ->
 
 
 def test_what_could_not_be_looked_at_is_attested(estate: Estate, desk: CancelDesk) -> None:
-    estate.tenant.settings(roles=sorted(DEFAULT_ROLES - {"RoleManagement.Read.Directory"}))
+    estate.tenant.settings(roles=sorted(estate.all_roles - {"RoleManagement.Read.Directory"}))
     assert desk.check("--no-messages", code=3)["PF-08"]["result"] == "not_checked"
     assert desk.attest("PF-08", "admins=2", text="looked in Entra")["open"] == []
     assert desk.check("--no-messages", code=0)["PF-08"]["result"] == "pass"
-    estate.tenant.settings(roles=sorted(DEFAULT_ROLES))
+    estate.tenant.settings(roles=sorted(estate.all_roles))
     no_admin(estate)
     assert desk.check("--no-messages", code=3)["PF-08"]["result"] == "block", "seen with one's own eyes"
 
