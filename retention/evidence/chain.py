@@ -36,13 +36,21 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Disposed:
+    """A bag that was disposed of. segment: number of the journal's segment that says so; certificate: its key; sha256: of it."""
+
+    segment: int
+    certificate: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What the journal says. head: how far it was read; disposed: {bag: (segment of the newest row, key of its
-    certificate)}."""
+    """What the journal says. head: how far it was read; disposed: by bag, the newest row of each."""
 
     links: tuple[Link, ...]
     head: Head
-    disposed: dict[str, tuple[int, str]]
+    disposed: dict[str, Disposed]
 
     @property
     def newest(self) -> Link | None:
@@ -53,13 +61,14 @@ class Told:
 def told(journal: Journal) -> Told:
     """Read the journal to its end. Raises: SegmentDamagedError, errors of the store."""
     links: list[Link] = []
-    disposed: dict[str, tuple[int, str]] = {}
+    disposed: dict[str, Disposed] = {}
     for segment in journal.news():
         for row in segment.rows():
             if row.get("type") == REPORTED:
                 links.append(_link(row, segment.position.number))
             elif row.get("type") == "disposed":
-                disposed[str(row.get("bag"))] = segment.position.number, str(row.get("certificate"))
+                sha256 = row.get("sha256")
+                disposed[str(row.get("bag"))] = Disposed(segment.position.number, str(row.get("certificate")), sha256)
     return Told(tuple(links), journal.head, disposed)
 
 

@@ -16,9 +16,11 @@ from exporters.bag.formats import ITEMS, LEDGER, MANIFEST, TAGMANIFEST, JsonObje
 from exporters.bag.lines import read_lines
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
+from retention.evidence.chain import Disposed
 from retention.evidence.checked import Checked
 from retention.evidence.package import BAGS
 from retention.evidence.sums import lines_of
+from retention.evidence.surroundings import digest_of
 
 SAME, GROWN, DISPOSED, MISSING = "same", "grown", "disposed", "missing"
 STATES = (SAME, GROWN, DISPOSED, MISSING)
@@ -28,13 +30,13 @@ AT_ONCE = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Bags:
-    """The store of today, and the package. place: of the package in its own store; disposed: {bag: (segment of the journal,
-    certificate)}; segment: of the journal when the package was made."""
+    """The store of today, and the package. place: of the package in its own store; segment: of the journal when the package was
+    made."""
 
     store: Store
     package_store: Store
     place: str
-    disposed: Mapping[str, tuple[int, str]]
+    disposed: Mapping[str, Disposed]
     segment: int
 
     def compare(self, bag: JsonObject, checked: Checked) -> str:
@@ -60,11 +62,14 @@ class Bags:
 
     def _is_disposed(self, path: str, checked: Checked) -> bool:
         """Whether the journal says so since, and the certificate is there."""
-        segment, certificate = self.disposed.get(path, (0, ""))
-        if segment <= self.segment:
+        row = self.disposed.get(path)
+        if row is None or row.segment <= self.segment:
             return False
-        if self.store.stat(certificate) is None:
-            checked.add("missing", f"store:{certificate}", f"the journal names it as the certificate for {path}")
+        try:
+            if digest_of(self.store, row.certificate) != row.sha256 and row.sha256 is not None:
+                checked.add("changed", f"store:{row.certificate}", "it is not the certificate that the journal names")
+        except ObjectMissingError:
+            checked.add("missing", f"store:{row.certificate}", f"the journal names it as the certificate for {path}")
         return True
 
     def _check_segment(self, bag: JsonObject, checked: Checked) -> None:

@@ -19,7 +19,7 @@ from exporters.bag.formats import JsonObject
 from retention.config import Config
 from retention.evidence.errors import EvidenceKeyError
 from retention.evidence.keys import create_private
-from retention.evidence.redaction_list import CODE, CODE_MAPS, EXACT, FIELDS, FORMS, LEFT_OUT, RUN
+from retention.evidence.redaction_list import CODE, CODE_MAPS, EXACT, FIELDS, FORMS, LEFT_OUT, RUN, TEXTS
 from retention.references import open_to_others
 
 KEY_FILE = "evidence-redaction.key"
@@ -30,7 +30,7 @@ _DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class NameVeil:
-    """See `contents.Veil`. sentences: fixed texts of ours, which stand clear wherever they are a whole string."""
+    """See `contents.Veil`. sentences: fixed texts of ours, which stand clear where sentences stand."""
 
     key: bytes
     keeps_hashes: bool
@@ -69,7 +69,8 @@ class NameVeil:
 
     def _is_clear(self, above: str, name: str, value: str) -> bool:
         form = EXACT.get((above, name)) or FORMS.get(name)
-        return not value or value in self.sentences or (form is not None and form.fullmatch(value) is not None)
+        is_ours = name in TEXTS and value in self.sentences
+        return not value or is_ours or (form is not None and form.fullmatch(value) is not None)
 
     def replaced(self, text: str) -> str:
         """What stands in the place of a string."""

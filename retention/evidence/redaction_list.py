@@ -22,6 +22,7 @@ SOFTWARE: Final = re.compile(r"lastcopy[a-z0-9./-]{0,40}")
 PREFLIGHT: Final = re.compile(r"PF-[0-9]{2}")
 PAGE: Final = re.compile(r"[A-Z]{1,6}[0-9]{0,3}")
 """Key of a source of the policy, such as W24."""
+NOTHING: Final = re.compile(r"(?!)")
 POLICY: Final = re.compile(r"lastcopy-retention-[0-9]{4}-[0-9]{2}")
 ZONE: Final = re.compile(r"UTC|[A-Z][A-Za-z_]{1,20}/[A-Z][A-Za-z_]{1,30}")
 
@@ -59,6 +60,8 @@ FORMS: Final = {name: form for form, names in _BY_FORM for name in names.split()
 _CHOICES: Final = "archive fasttransfer mail onedrive permissions recoverable sharepoint versions"
 EXACT: Final = {
     ("generator", "name"): re.compile("lastcopy"),
+    ("warnings", "channel"): NOTHING,  # the name of a `notify` entry, which may be a person's
+    ("subscriptions", "agreement"): re.compile(r"MCA|MOSA|MPSA|EA|CSP|OV"),  # what a person typed
     ("policy", "id"): POLICY,
     ("package", "name"): PACKAGE,
     ("", "signature_algorithm"): re.compile(r"ed25519|ecdsa-p256-sha256"),
@@ -99,6 +102,9 @@ verified_items verify_age versioning versions warnings warnings_total whole with
 """
 FIELDS: Final = frozenset(FORMS) | frozenset(_NAMES.split())
 """Names of fields that stand clear."""
+
+TEXTS: Final = frozenset({"alternative", "data", "reason", "source", "title"})
+"""Fields of sentences: one of ours stands clear there, and nowhere else: a folder may be called Contacts, as a class is."""
 
 LEFT_OUT: Final = frozenset({"sha256", "quickXorHash", "versionId", "eTag"})
 """Columns of tables that hold hashes of items: empty unless they were asked for."""

@@ -36,6 +36,7 @@ GOES = [
     ("item", "/Contoso/plan.docx"),
     ("reason", "Anna left"),
     ("name", "Contoso"),
+    ("name", "Planner and Forms"),
     ("path", "/2026"),
     ("by", "Anna"),
     ("domain", "contoso.com"),
@@ -61,6 +62,14 @@ def test_keys_are_strings_too() -> None:
     shown = VEIL.document({"counts": {"copied": 3}, "totals": {"Contoso AG": 3}, "anna@contoso.com": 1})
     assert shown["counts"] == {"copied": 3}
     assert "ontoso" not in json.dumps(shown)
+
+
+def test_what_people_typed_is_replaced_even_if_it_looks_like_a_code() -> None:
+    shown = VEIL.document(
+        {"warnings": [{"channel": "Anna"}], "subscriptions": [{"channel": "direct", "agreement": "Anna"}]}
+    )
+    assert "Anna" not in json.dumps(shown)
+    assert shown["subscriptions"][0]["channel"] == "direct"
 
 
 def test_hashes_of_items_are_left_out_unless_asked_for() -> None:
