@@ -27,6 +27,7 @@ _STATUSES = (
     (COVERED, "good"), (IN_PART, "doubtful"), (NOT_REACHABLE, "bad"), (NOT_ASKED, "weak"), (NEVER, "line"),
 )  # fmt: skip
 _LABELS, _BARS = 170.0, 280.0
+_LONGEST = 40
 _LETTER = 5.6
 """Width of a letter, on the wide side."""
 _Row = Mapping[str, Any]
@@ -77,7 +78,7 @@ def timeline_chart(document: _Row) -> Chart | None:
 
 
 def _windows(row: _Row, scale: _Scale, y: float) -> Iterator[Shape]:
-    yield Shape("words", _LEFT, y + 10, text=f"{row['name']}: {row['state'] or 'state not known'}")
+    yield Shape("words", _LEFT, y + 10, text=f"{_short(row['name'])}: {row['state'] or 'state not known'}")
     edges = [(kind, _time(row["boundaries"][kind]["at"])) for kind in _BOUNDARIES if kind in row["boundaries"]]
     before = _LEFT
     for (_, at), role in zip(edges, _BANDS, strict=False):
@@ -90,6 +91,11 @@ def _windows(row: _Row, scale: _Scale, y: float) -> Iterator[Shape]:
         yield Shape("line", scale.at(at), y + 16, scale.at(at), y + 48 + 13 * number, "weak")
     for number, (kind, at) in enumerate(edges):
         yield from _label(scale.at(at), y + 48 + 13 * number, f"{day(at.isoformat())} {kind}: {MEANINGS[kind]}")
+
+
+def _short(name: str) -> str:
+    """A name that stays inside of the chart; the words beside it have all of it."""
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
 
 
 def _label(x: float, y: float, text: str) -> Iterator[Shape]:

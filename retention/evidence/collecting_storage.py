@@ -76,7 +76,7 @@ def storage_of(store: Store, bags: Iterable[Bag], told: Told, clock: Clock) -> l
     _read_back(store, _sample(store, held), payload)
     modes = {*frame.modes, *payload.modes}
     ends = [one.least for one in (frame, payload) if one.least is not None]
-    if modes and "none" not in modes and ends:
+    if modes and "none" not in modes and ends and not frame.missing + payload.missing:
         weakest = "governance" if "governance" in modes else "compliance"
         row["object_lock"] = {"mode": weakest, "retain_until": timestamp(min(ends))}
     row["read_back"] = {"frame": frame.as_json(), "payload_sample": payload.as_json()}

@@ -117,12 +117,15 @@ class _Styles:
         return found
 
     def paragraph(self, text: str, style: str = "plain", place: str = "body") -> "Flowable":
-        """A text as a paragraph. Headings stand in a bold font of few characters: names from a tenant do not stand there."""
+        """A text as a paragraph. Headings stand in a bold font of few characters: one with others stands in the regular font."""
         from reportlab.platypus import Paragraph
 
         if len(text) > _CHARACTERS and place != "body":
             text = f"{text[:_CHARACTERS]} … (cut)"
-        return Paragraph(marked_up(text) or " ", self.of(style, place))
+        markup = marked_up(text) or " "
+        if not text.isascii() and self.of(style, place).fontName == BOLD:
+            markup = f'<font name="{REGULAR}">{markup}</font>'
+        return Paragraph(markup, self.of(style, place))
 
     def front(self, title: str, document: Mapping[str, Any]) -> "Iterator[Flowable]":
         """What stands above the first chapter."""

@@ -102,6 +102,9 @@ REASONS: Final[Mapping[str, Sentence]] = {
     "bytes_differ": Sentence(
         NAMED, "Files kept with bytes other than the service's own hash or size says:", "chapter 7"
     ),
+    "lock_not_read_back": Sentence(
+        NAMED, "Stores whose objects do not all have the lock that is asked for:", "chapter 8; lastcopy verify"
+    ),
     "verified_long_ago": Sentence(
         NAMED, "Bags last read in full longer ago than ready.verify_age allows:", "lastcopy verify"
     ),
@@ -231,6 +234,8 @@ def _of_proof(document: Mapping[str, Any]) -> _Found:
     yield "verification_differs", len(differing), differing
     beside = document["integrity"]["beside_the_bags"]
     yield "root_differs", beside["missing"] + beside["changed"] + beside["unexpected"], beside["first"]
+    unlocked = [row["bucket"] for row in document["storage"] if row["asked_for"] and row["object_lock"]["mode"] is None]
+    yield "lock_not_read_back", len(unlocked), unlocked
     last = document["restores"][-1:]
     yield "restore_failed", sum(int(drill["failed"] or 0) for drill in last), ()
     yield "disposed", len(document["holds"]["disposed"]), (row["bag"] for row in document["holds"]["disposed"])

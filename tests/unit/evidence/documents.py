@@ -111,7 +111,8 @@ def full() -> Document:
          "alternative": "nothing"},
     ]  # fmt: skip
     made["exceptions"] = [
-        {"code": "malware", "item": f"/{ODD}/{number}" + "x" * (3_000 if number == 0 else 3), "kind": "file", "bag": f"onedrive/{ODD}", "reason": "r",
+        {"code": "malware", "item": f"/{ODD}/{number}" + "x" * (3_000 if number == 0 else 3), "kind": "file",
+         "bag": f"onedrive/{ODD}", "reason": "r",
          "accepted_by": ["Mina Holm"], "at": AT, "alternative": "none"}
         for number in range(600)
     ]  # fmt: skip

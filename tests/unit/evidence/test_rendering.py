@@ -115,6 +115,21 @@ def test_the_pdf_opens_with_a_bookmark_for_each_chapter(pdf: PdfReader) -> None:
     assert any("DejaVuSans" in name for name in fonts)
 
 
+def test_every_character_has_a_glyph(pdf: PdfReader) -> None:
+    """The bold font and the one of hashes have few: nothing but plain letters stands in them."""
+    seen: set[str] = set()
+
+    def look(text: str, *_: Any) -> None:
+        font = _[2]
+        name = "" if font is None else str(font["/BaseFont"])
+        if "DejaVu" not in name:
+            seen.update(character for character in text if not character.isascii())
+
+    for page in pdf.pages:
+        page.extract_text(visitor_text=look)
+    assert not seen
+
+
 def test_the_same_document_gives_the_same_bytes() -> None:
     assert pdf_of(complete()) == pdf_of(complete())
     assert page_of(complete()) == page_of(complete())

@@ -91,6 +91,7 @@ def test_what_is_missing_is_told(endpoint: str) -> None:
     bag.digests["lastcopy/owed.jsonl"] = "ab" * 32
     (row,) = storage_of(store, [bag], told, SystemClock())
     assert row["read_back"]["frame"]["missing"] == 1
+    assert row["object_lock"]["mode"] is None
 
 
 def test_a_folder_promises_nothing(tmp_path: Path) -> None:

@@ -94,6 +94,7 @@ CASES: list[tuple[str, str | None, Change]] = [
     ("not read", "not_verified", _set(*PROOF, "verified_as_it_is", to=False)),
     ("different", "verification_differs", _set(*PROOF, "verified", "result", to="different")),
     ("a stray", "root_differs", _set("integrity", "beside_the_bags", "unexpected", to=1)),
+    ("no lock where one is asked for", "lock_not_read_back", _set("storage", 0, "asked_for", to={"mode": "compliance"})),
     ("drill", "restore_failed", _set("restores", to=[{"failed": 1}])),
     ("an earlier drill", None, _set("restores", to=[{"failed": 1}, {"failed": 0}])),
     ("disposed", "disposed", _set("holds", "disposed", to=[{"bag": BAG}])),
