@@ -15,6 +15,7 @@ from exporters.bag.catalogue import Catalogue
 from exporters.bag.formats import JsonObject, load_json
 from exporters.clock import Clock, timestamp
 from exporters.copied import Progress
+from exporters.errors import ConfigurationError, RunError
 from exporters.export import new_run_id
 from exporters.graph.calls import Observer
 from exporters.sources import SourceKind
@@ -236,6 +237,10 @@ def make_plan(
             inventory = Inventory(config, tenant.graph, catalogue, state, clock, progress, _means(found), sources, stop)
             gathered = _Gathered(Costs(config, found, _with_streams(config, tenant)), found.applied(rates), Order(ends))
             gathered.take(inventory.each())
+            if stop.is_set():  # a part of a tenant is no plan
+                raise RunError(
+                    "the plan was stopped before everything was counted", code="stopped", action="Run it again."
+                )
             _, spent = tenant.graph.budget.used(clock.monotonic())
             rates = replace(gathered.rates, spent=float(spent))
             return _made(config, now, tenant, inventory, gathered, rates, found, clocked)
@@ -372,8 +377,6 @@ def _unknown(config: Config, gathered: _Gathered, *, by_report: bool) -> list[st
 
 def _clocked(config: Config, books: Books, wanted: Sequence[str]) -> tuple[list[Clocked], dict[str, datetime]]:
     """The tracked subscriptions, and by label of a source when the clock of its own runs out. Raises: ConfigurationError."""
-    from exporters.errors import ConfigurationError
-
     reckoning, found = Reckoning(config), list[Clocked]()
     known = books.index.subscriptions()
     for name in wanted:
