@@ -9,6 +9,7 @@ the items of a folder lie in fewer objects than that. Source: docs/formats.md (b
 
 import contextlib
 import io
+import mmap
 import os
 import struct
 import tempfile
@@ -23,6 +24,7 @@ from exporters.bag.digests import Hashed
 from exporters.bag.formats import load_json
 from exporters.errors import ItemError
 from exporters.mail.compose.order import Order, Packed
+from exporters.mail.compose.parsing import Raw
 from exporters.mail.originals import RECORDS, Entry
 from exporters.store.errors import ObjectMissingError
 from exporters.store.local import LocalReader, local_files
@@ -135,12 +137,16 @@ class Originals:
         _check(line, entry, size, sha256)
         return line
 
-    def read(self, entry: Entry, size: int | None, sha256: str | None) -> bytes:
-        """The bytes of an entry. Raises: OriginalError, errors of the store."""
+    def read(self, entry: Entry, size: int | None, sha256: str | None) -> Raw:
+        """The bytes of an entry; those of a long one lie in a file. Raises: OriginalError, errors of the store."""
         with self.open(entry, size, sha256) as file:
             length = file.seek(0, os.SEEK_END)
+            if length > IN_MEMORY:
+                handle = file.fileno()
+                file.flush()
+                return mmap.mmap(handle, length, access=mmap.ACCESS_READ)  # which keeps the file
             file.seek(0)
-            return file.read(length)  # of a length that is told, it is not held twice
+            return file.read(length)
 
     @contextlib.contextmanager
     def open(self, entry: Entry, size: int | None, sha256: str | None) -> Iterator[BinaryIO]:

@@ -17,7 +17,7 @@ from exporters.mail.compose.errors import MimeRefused
 from exporters.mail.compose.facts import Facts
 from exporters.mail.compose.losses import Loss, Losses
 from exporters.mail.compose.meetings import meeting
-from exporters.mail.compose.parsing import Entity, Source
+from exporters.mail.compose.parsing import Entity, Raw, Source
 from exporters.mail.compose.people import people, received_by
 from exporters.mail.compose.property_sets import Properties, overlay
 from exporters.mail.compose.secured import CONTENT_TYPE, Secured, secured
@@ -63,7 +63,7 @@ def embedded(raw: bytes, losses: Losses, fallback: datetime, *, depth: int = 1) 
     return _Composer(source, source.root, _INSIDE, losses, depth, fallback).message()
 
 
-def convert(raw: bytes, *, facts: Facts | None = None) -> Converted:
+def convert(raw: Raw, *, facts: Facts | None = None) -> Converted:
     """A mail (RFC 5322, MIME, well-formed or not) as a message for exporters.pst.
 
     Without `facts` it is read, no draft, and dated by its headers (1970-01-01 if they have none).
@@ -198,7 +198,7 @@ class _Composer:
         """Parts too deep inside each other: the mail as a file, below its own headers."""
         self._losses.add("too-deep", "the whole mail")
         name = names.file_name("", 1, "message/rfc822", self._losses)
-        return [Attachment(named(name, "message/rfc822"), self._source.raw)]
+        return [Attachment(named(name, "message/rfc822"), self._source.raw[:])]
 
     def _tnef(self) -> list[Attachment]:
         """The whole mail is winmail.dat: its properties, with the persons and dates of the MIME headers.

@@ -14,11 +14,14 @@ from email.feedparser import BufferedSubFile, FeedParser  # type: ignore[attr-de
 from email.message import Message
 from email.policy import Compat32, compat32
 from itertools import islice
+from mmap import MADV_DONTNEED, mmap
 from typing import TYPE_CHECKING, Any
 
 from exporters.mail.compose.boundaries import Boundary, quick
 from exporters.mail.compose.parameters import Parsed, parse
 
+Raw = bytes | mmap
+"""The bytes of a mail: in memory, or (a long one) in a file that is mapped: what was parsed of that need not stay in memory."""
 MAX_NESTING = 160  # parts inside each other: far below the interpreter's limit of recursion
 _SLICE = 1 << 22
 _LONG = 2000  # characters of a Content-Type that `email` may split (quadratic on quoted semicolons)
@@ -225,9 +228,11 @@ class _Locating(_Parser):
         return popped
 
 
-def _feed(parser: _Parser, raw: bytes) -> Entity:
+def _feed(parser: _Parser, raw: Raw) -> Entity:
     for at in range(0, len(raw), _SLICE):
         parser.feed(raw[at : at + _SLICE].decode("ascii", "surrogateescape"))
+        if isinstance(raw, mmap):
+            raw.madvise(MADV_DONTNEED)
     root: Entity = parser.close()
     return root
 
@@ -238,7 +243,7 @@ class Source:
     `whole` is False if parts are nested too deeply: then there is one part, the headers with all the rest as text.
     """
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: Raw) -> None:
         self.raw = raw
         self.whole = True
         self._places: _Locating | None = None
@@ -259,7 +264,10 @@ class Source:
             end = 0
         else:
             match = _BLANK_LINE.search(raw)
-            end = len(raw) if match is None else match.start() + (2 if raw[match.start() :][:2] == b"\r\n" else 1)
+            end = len(raw)
+            if match is not None:
+                at = match.start()
+                end = at + (2 if raw[at : at + 2] == b"\r\n" else 1)
         start = 0
         if raw[:5] == b"From ":
             line = _LINE.match(raw)
@@ -290,7 +298,7 @@ class Source:
         return self._places
 
 
-def _header_end(raw: bytes) -> int:
+def _header_end(raw: Raw) -> int:
     """Where the header block of a mail without blank line ends: at the first line that is no header line."""
     at = 0
     while at < len(raw) and _HEADER_LINE.match(raw, at):

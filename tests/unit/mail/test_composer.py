@@ -8,6 +8,7 @@ import pytest
 from exporters.bag.verify import verify_bag
 from exporters.mail.compose.composer import CURSOR, needs_composing
 from tests.unit.mail.mailbox_bag import Mail, MailboxBag, digest, folder_bag, mime
+from tests.unit.mail.own_mails import ALL
 from tests.unit.mail.shown import subjects
 from tests.unit.pst.judges import Checked
 
@@ -61,6 +62,25 @@ def test_the_same_originals_in_other_zips_give_the_same_bytes(tmp_path: Path) ->
             box.compose()
         files.append(box.pst())
     assert files[0] == files[1] == files[2]
+
+
+def test_long_mails_that_are_read_from_a_file_give_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain, signed, with mails inside, in pieces that nest too deep, and none at all."""
+    deep = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(200))
+    mails = [Mail(f"id{n:03d}", raw) for n, raw in enumerate((*ALL, deep))]
+    files = []
+    for longest in (1 << 20, 0):
+        monkeypatch.setattr("exporters.mail.compose.bag_reading.IN_MEMORY", longest)
+        box = folder_bag(tmp_path / str(longest))
+        with box.run():
+            box.tree()
+            box.mails(1, mails)
+            composed = box.compose()
+        assert composed.messages == len(mails) and not composed.not_composed
+        files.append(box.pst())
+    assert files[0] == files[1]
 
 
 def test_what_is_new_goes_into_the_next_part_and_nothing_else(box: MailboxBag, tmp_path: Path) -> None:
