@@ -43,6 +43,10 @@ from retention.verdicts import Exit
 OWN_ITEM = "PF-01"
 """The item of the preflight that is this very question: it is answered here, and does not count there."""
 READERS_OF_A_BUCKET, READERS_OF_A_FOLDER = 32, 2
+_CHANGES = frozenset(
+    {"run_started", "run_ended", "folded", "composed", "verified", "preflight", "attested", "disposed"}
+)
+"""Types of rows that may make another answer of it."""
 _ROOT_SORTS = ("missing", "changed", "unexpected")
 
 
@@ -82,8 +86,8 @@ def ask(
     move(config, store, clock)
     journal = Journal(store, clock)
     found = Readiness(new_run_id(clock))
-    gate = _Gate(config, store, clock, History.of(journal.segments()))
-    found.reasons = in_order(gate.reasons(progress))
+    gate = _Gate(config, store, clock, History.of(journal.news()))
+    found.reasons = in_order([*gate.reasons(progress), *_meanwhile(journal, gate)])
     found.coverage = gate.coverage
     try:
         journal.append([found.as_row()], run=found.run)
@@ -92,8 +96,22 @@ def ask(
     return found
 
 
+def _meanwhile(journal: Journal, gate: "_Gate") -> Iterator[Reason]:
+    """What was put on record while the bags were looked at: then nobody knows which of the two was first."""
+    if gate.is_readable:
+        kinds = {str(row.get("type")) for segment in journal.news() for row in segment.rows()}
+        if told := sorted(kinds & _CHANGES):
+            message = f"while this was asked, something else went on record ({', '.join(told)}): ask again"
+            yield block("changed_meanwhile", message, "lastcopy ready")
+
+
 class _Gate:
     """One asking."""
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the journal could be read to its end."""
+        return self._history.problem is None
 
     def __init__(self, config: Config, store: Store, clock: Clock, history: History) -> None:
         self._config, self._store, self._clock, self._history = config, store, clock, history
@@ -181,7 +199,13 @@ class _Gate:
 
     def _of_bags(self, now: datetime, store_now: datetime, progress: Callable[[int], None]) -> Iterator[Reason]:
         terms = Terms(
-            self._history, now, store_now, self._own, self._config.settings.ready.verify_age, lock_of(self._config)
+            self._history,
+            now,
+            store_now,
+            self._own,
+            self._store.url,
+            self._config.settings.ready.verify_age,
+            lock_of(self._config),
         )
 
         def look(bag: str) -> list[Reason]:
