@@ -115,7 +115,7 @@ class _Gate:
 
     def __init__(self, config: Config, store: Store, clock: Clock, history: History) -> None:
         self._config, self._store, self._clock, self._history = config, store, clock, history
-        self._own = Process.of_this_machine()
+        self._own, self._is_folder = Process.of_this_machine(), bool(store.features.local)
         self._bags: list[str] = []
         self.coverage: list[Covered] = []
 
@@ -181,7 +181,7 @@ class _Gate:
 
     def _root(self) -> Iterator[Reason]:
         """What lies beside the bags; what the journal says of it, and of where the runs left each bag."""
-        report = verify_root(self._store, self._bags)
+        report = verify_root(self._store, self._bags, strays=self._is_folder)
         if self._history.problem is None:
             check_recorded(self._store, self._history.recorded, report, has_bags=bool(self._bags))
         for sort in _ROOT_SORTS:
@@ -193,9 +193,10 @@ class _Gate:
     # -- the bags -----------------------------------------------------------------------------------------------------
 
     def _every_bag(self) -> list[str]:
-        """Those that lie there, that `sources/` names, and that the journal knows."""
-        named = {str(record["bag"]) for record in records_of(self._store)}
-        return sorted({*list_bags(self._store), *named, *self._history.recorded.bags})
+        """Those that `sources/` names and that the journal knows; of a folder also those that lie there all the same. In a bucket
+        a look for these takes a request for each, one after the other: that is left to `verify`."""
+        held = list_bags(self._store) if self._is_folder else (str(row["bag"]) for row in records_of(self._store))
+        return sorted({*held, *self._history.recorded.bags})
 
     def _of_bags(self, now: datetime, store_now: datetime, progress: Callable[[int], None]) -> Iterator[Reason]:
         terms = Terms(
@@ -216,7 +217,7 @@ class _Gate:
                 written = None if info is None else info.modified
             return list(judge(found, terms, written))
 
-        readers = READERS_OF_A_FOLDER if self._store.features.local else READERS_OF_A_BUCKET
+        readers = READERS_OF_A_FOLDER if self._is_folder else READERS_OF_A_BUCKET
         with ThreadPoolExecutor(readers, thread_name_prefix="lastcopy-ready") as pool:
             for reasons in in_turn(pool, look, self._bags, ahead=2 * readers):
                 yield from reasons
