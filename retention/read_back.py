@@ -16,7 +16,7 @@ from exporters.store.protocol import LockPolicy, Store
 
 class Proof(NamedTuple):
     """A reading in full. began: by the store's clock, None where an earlier version did not say; at: when it was put on record;
-    reconciled: whether all counts agreed, None if that was not told."""
+    reconciled: whether all counts agreed, None if that was not told; store: where it was read, as the operator wrote it."""
 
     bag: str
     segment: int
@@ -24,6 +24,7 @@ class Proof(NamedTuple):
     at: datetime
     began: datetime | None
     reconciled: bool | None
+    store: str | None
 
 
 @dataclass(slots=True)
@@ -53,13 +54,18 @@ class ReadBack:
         if row.get("level") == "full" and not is_partial and isinstance(row.get("tagmanifest"), str):
             began = datetime.fromisoformat(row["began"]) if isinstance(row.get("began"), str) else None
             reconciled = row["reconciled"] if isinstance(row.get("reconciled"), bool) else None
-            self.proofs[bag] = Proof(bag, int(row.get("segment") or 0), row["tagmanifest"], at, began, reconciled)
+            self.proofs[bag] = Proof(
+                bag, int(row.get("segment") or 0), row["tagmanifest"], at, began, reconciled, row.get("store")
+            )
             self.different.discard(bag)
 
-    def of(self, bag: str, segment: int, tagmanifest: str) -> Proof | None:
-        """The reading that vouches for this fold of a bag, as long as nothing was put since (`newest_put`)."""
+    def of(self, bag: str, segment: int, tagmanifest: str, store: str) -> Proof | None:
+        """The reading that vouches for this fold of a bag, as long as nothing was put since (`newest_put`). store: where it lies:
+        what was read in one place says nothing of its copy in another, whatever times that has taken over."""
         proof = self.proofs.get(bag)
-        return proof if proof is not None and proof[1:3] == (segment, tagmanifest) and proof.segment else None
+        if proof is None or not proof.segment or proof[1:3] != (segment, tagmanifest):
+            return None
+        return proof if proof.store in {None, store} else None
 
 
 def newest_put(store: Store, bag: str) -> datetime | None:

@@ -161,7 +161,7 @@ def verify_store(
         if one.known:
             result.known.append(one.found.bag)
         on_bag(one.found)
-        pending.append(_journal_row(one, request))
+        pending.append({**_journal_row(one, request), "store": store.url})
         if len(pending) >= ROWS_AT_ONCE:
             pending = _write(journal, pending, result)
     if request.bags is None:
@@ -265,7 +265,7 @@ def _is_read(store: Store, bag: str, before: ReadBack) -> bool:
     if bag not in before.proofs:
         return False
     fold = _current_fold(store, bag)
-    proof = None if fold is None else before.of(*fold)
+    proof = None if fold is None else before.of(*fold, store.url)
     if proof is None or proof.began is None:
         return False
     newest = newest_put(store, bag)

@@ -63,6 +63,10 @@ def _places(store: Store, kind: str) -> Iterator[str]:
         if next(store.list(f"{kind}/"), None) is not None:
             yield kind
         return
+    if (local := local_files(store)) is not None:
+        places = (f"{kind}/{name}" for name in local.right_below(f"{kind}/"))
+        yield from (place for place in places if _is_something(store, place))
+        return
     after: str | None = None
     while (info := next(store.list(f"{kind}/", after=after), None)) is not None:
         parts = info.key.split("/", 2)
@@ -75,6 +79,11 @@ def _places(store: Store, kind: str) -> Iterator[str]:
         else:
             yield info.key
             after = info.key
+
+
+def _is_something(store: Store, place: str) -> bool:
+    """Whether an object lies at a place, or below it: empty folders mean nothing."""
+    return next(store.list(f"{place}/"), None) is not None or store.stat(place) is not None
 
 
 def _sources(store: Store) -> Iterator[tuple[str, JsonObject | None]]:
@@ -97,10 +106,11 @@ def _read(store: Store, key: str) -> JsonObject | None:
     return content if content is not None and data.rstrip(b"\n") == dump_json(content) else None
 
 
-def verify_root(store: Store, known: Iterable[str] | None = None) -> RootVerification:
+def verify_root(store: Store, known: Iterable[str] | None = None, *, strays: bool = True) -> RootVerification:
     """Verify all that lies beside the bags: `lastcopy.json`, `sources/`, the journal, run records, and stray objects.
 
-    known: all bags, for who has just listed them. Raises: RunError, TransientError of a store that cannot be read.
+    known: all bags, for who has just listed them. strays: look for what belongs to no known place; in a bucket that takes two
+    requests for each bag, one after the other. Raises: RunError, TransientError of a store that cannot be read.
     """
     report = RootVerification()
     _check_layout(store, report)
@@ -113,7 +123,8 @@ def verify_root(store: Store, known: Iterable[str] | None = None) -> RootVerific
             report.unexpected.add(key, "it is no record of a run")
         elif _read(store, key) is None:
             report.changed.add(key, "it is not JSON as Lastcopy writes it")
-    _check_strays(store, report, bags)
+    if strays:
+        _check_strays(store, report, bags)
     _check_strange(store, report)
     return report
 

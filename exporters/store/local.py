@@ -99,6 +99,15 @@ class LocalFiles:
                     pass
         yield from found
 
+    def right_below(self, folder: str) -> list[str]:
+        """Names of what lies right in a folder (empty, or ends in `/`), sorted: one look at it, however many there are. Raises:
+        errors of the store."""
+        base, place = os.fsencode(self.root) + b"/", folder.encode()
+        with mapped(folder):
+            if not is_folder_chain(base, place):
+                return []
+            return sorted({name.rstrip(b"/").decode() for name in _sorted_names(base, place, lambda found: None)})
+
 
 class LocalReader:
     """Opens files by key; the folder of the last one stays open, and no component is followed if it is a link.

@@ -25,13 +25,14 @@ from retention.readiness.reasons import COMPOSE, EXPORT, FOLD, VERIFY, VERIFY_NE
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a bag is measured by. now: by our clock; store_now: by the store's; own: this process; verify_age: how old its reading
-    may be; lock: that the configuration asks for."""
+    """What a bag is measured by. now: by our clock; store_now: by the store's; own: this process; store: where it lies;
+    verify_age: how old its reading may be; lock: that the configuration asks for."""
 
     history: History
     now: datetime
     store_now: datetime
     own: Process
+    store: str
     verify_age: timedelta
     lock: LockPolicy | None
 
@@ -49,7 +50,7 @@ def judge(look: Look, terms: Terms, written: datetime | None) -> Iterator[Reason
     if look.fold is None:
         return
     yield from _payload(look)
-    yield from _accepted(look, terms.history.acceptances, terms.history.read_back.of(look.bag, *look.fold))
+    yield from _accepted(look, terms.history.acceptances, terms.history.read_back.of(look.bag, *look.fold, terms.store))
     yield from _mail(look, terms.history.acceptances)
     yield from _proof(look, terms)
 
@@ -176,7 +177,7 @@ def _mail(look: Look, told: Acceptances) -> Iterator[Reason]:
 def _proof(look: Look, terms: Terms) -> Iterator[Reason]:
     """Whether every byte was read back since it was put, and the locks with them."""
     read_back = terms.history.read_back
-    proof = None if look.fold is None else read_back.of(look.bag, *look.fold)
+    proof = None if look.fold is None else read_back.of(look.bag, *look.fold, terms.store)
     if proof is None:
         if look.bag in read_back.different:
             message = f"{look.bag}: its last verification found differences; mend them, then read all of it again"

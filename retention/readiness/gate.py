@@ -43,6 +43,10 @@ from retention.verdicts import Exit
 OWN_ITEM = "PF-01"
 """The item of the preflight that is this very question: it is answered here, and does not count there."""
 READERS_OF_A_BUCKET, READERS_OF_A_FOLDER = 32, 2
+_CHANGES = frozenset(
+    {"run_started", "run_ended", "folded", "composed", "verified", "preflight", "attested", "disposed"}
+)
+"""Types of rows that may make another answer of it."""
 _ROOT_SORTS = ("missing", "changed", "unexpected")
 
 
@@ -82,8 +86,8 @@ def ask(
     move(config, store, clock)
     journal = Journal(store, clock)
     found = Readiness(new_run_id(clock))
-    gate = _Gate(config, store, clock, History.of(journal.segments()))
-    found.reasons = in_order(gate.reasons(progress))
+    gate = _Gate(config, store, clock, History.of(journal.news()))
+    found.reasons = in_order([*gate.reasons(progress), *_meanwhile(journal, gate)])
     found.coverage = gate.coverage
     try:
         journal.append([found.as_row()], run=found.run)
@@ -92,12 +96,26 @@ def ask(
     return found
 
 
+def _meanwhile(journal: Journal, gate: "_Gate") -> Iterator[Reason]:
+    """What was put on record while the bags were looked at: then nobody knows which of the two was first."""
+    if gate.is_readable:
+        kinds = {str(row.get("type")) for segment in journal.news() for row in segment.rows()}
+        if told := sorted(kinds & _CHANGES):
+            message = f"while this was asked, something else went on record ({', '.join(told)}): ask again"
+            yield block("changed_meanwhile", message, "lastcopy ready")
+
+
 class _Gate:
     """One asking."""
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether the journal could be read to its end."""
+        return self._history.problem is None
+
     def __init__(self, config: Config, store: Store, clock: Clock, history: History) -> None:
         self._config, self._store, self._clock, self._history = config, store, clock, history
-        self._own = Process.of_this_machine()
+        self._own, self._is_folder = Process.of_this_machine(), bool(store.features.local)
         self._bags: list[str] = []
         self.coverage: list[Covered] = []
 
@@ -163,7 +181,7 @@ class _Gate:
 
     def _root(self) -> Iterator[Reason]:
         """What lies beside the bags; what the journal says of it, and of where the runs left each bag."""
-        report = verify_root(self._store, self._bags)
+        report = verify_root(self._store, self._bags, strays=self._is_folder)
         if self._history.problem is None:
             check_recorded(self._store, self._history.recorded, report, has_bags=bool(self._bags))
         for sort in _ROOT_SORTS:
@@ -175,13 +193,20 @@ class _Gate:
     # -- the bags -----------------------------------------------------------------------------------------------------
 
     def _every_bag(self) -> list[str]:
-        """Those that lie there, that `sources/` names, and that the journal knows."""
-        named = {str(record["bag"]) for record in records_of(self._store)}
-        return sorted({*list_bags(self._store), *named, *self._history.recorded.bags})
+        """Those that `sources/` names and that the journal knows; of a folder also those that lie there all the same. In a bucket
+        a look for these takes a request for each, one after the other: that is left to `verify`."""
+        held = list_bags(self._store) if self._is_folder else (str(row["bag"]) for row in records_of(self._store))
+        return sorted({*held, *self._history.recorded.bags})
 
     def _of_bags(self, now: datetime, store_now: datetime, progress: Callable[[int], None]) -> Iterator[Reason]:
         terms = Terms(
-            self._history, now, store_now, self._own, self._config.settings.ready.verify_age, lock_of(self._config)
+            self._history,
+            now,
+            store_now,
+            self._own,
+            self._store.url,
+            self._config.settings.ready.verify_age,
+            lock_of(self._config),
         )
 
         def look(bag: str) -> list[Reason]:
@@ -192,7 +217,7 @@ class _Gate:
                 written = None if info is None else info.modified
             return list(judge(found, terms, written))
 
-        readers = READERS_OF_A_FOLDER if self._store.features.local else READERS_OF_A_BUCKET
+        readers = READERS_OF_A_FOLDER if self._is_folder else READERS_OF_A_BUCKET
         with ThreadPoolExecutor(readers, thread_name_prefix="lastcopy-ready") as pool:
             for reasons in in_turn(pool, look, self._bags, ahead=2 * readers):
                 yield from reasons

@@ -24,9 +24,9 @@ ORDER: Final = (
     # the ground that all else stands on
     "journal_damaged", "journal_cut", "store_of_another_tenant", "store_damaged", "clock_in_doubt",
     # the copy
-    "no_complete_run", "run_record_changed", "run_under_way", "run_unfinished", "scope_changed", "run_too_old",
-    "writer_at_work", "source_not_copied", "bag_missing", "bag_damaged", "bag_open", "listing_unfinished", "pending",
-    "not_reconciled", "finding_not_accepted", "exceptions_not_accepted", "not_composed",
+    "changed_meanwhile", "no_complete_run", "run_record_changed", "run_under_way", "run_unfinished", "run_failed",
+    "scope_changed", "run_too_old", "writer_at_work", "source_not_copied", "bag_missing", "bag_damaged", "bag_open",
+    "listing_unfinished", "pending", "not_reconciled", "finding_not_accepted", "exceptions_not_accepted", "not_composed",
     # its proof
     "object_missing", "object_unexpected", "object_changed", "not_verified", "verification_found_differences",
     "changed_since_verified", "verification_too_old", "lock_not_read_back",

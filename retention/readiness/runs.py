@@ -59,10 +59,14 @@ def whole_reasons(history: History) -> Iterator[Reason]:
 
 
 def _under_way(history: History, complete: PastRun | None, own: Process) -> Iterator[Reason]:
-    """Runs without an end: at work on this machine; or begun after the last complete one, and nobody knows how they ended."""
+    """Runs that did not come to their end: at work on this machine; or begun after the last complete one, and failed or stopped,
+    or nobody knows how they ended. They may have met what that one did not."""
     after = -1 if complete is None else complete.number
     for run in history.runs.values():
         if run.ended is not None:
+            if run.number > after and not run.asked.get("sources") and not run.is_complete:
+                told = f"run {run.run}, exit {run.ended.get('exit')}"
+                yield block("run_failed", f"a later export of everything failed or was stopped ({told})", EXPORT)
             continue
         told = f"run {run.run}, host {run.writer.get('host')}, process {run.writer.get('pid')}"
         if is_known_alive(run.writer, own):

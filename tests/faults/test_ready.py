@@ -18,8 +18,11 @@ import pytest
 
 from exporters.bag.fence import Process
 from exporters.bag.formats import dump_json, load_json
-from exporters.clock import timestamp
+from exporters.clock import SystemClock, timestamp
+from exporters.store.folder import FolderStore
 from retention.acceptance import digest_of
+from retention.config import load
+from retention.readiness.gate import ask
 from tests.faults.ready_desk import (
     BY,
     DRIVES,
@@ -588,6 +591,50 @@ def rewrite_journal(desk: Desk, change: Callable[[Row], Row]) -> None:
 def test_runs_for_some_sources_do_not_make_a_complete_one(desk: Desk) -> None:
     no_run_is_complete(desk)
     assert "no_complete_run" in desk.blocks()
+
+
+def a_later_run_of_everything_failed(desk: Desk) -> None:
+    desk.say({"type": "run_started", "verb": "export", "asked": {"sources": []}}, run=RUN)
+    desk.say({"type": "run_ended", "exit": 1, "totals": {}, "bags": {}}, run=RUN)
+
+
+def the_store_was_copied_to_another_disk(desk: Desk) -> None:
+    """With all its times, as `rsync -a` does; not a byte was read there."""
+    desk.store.rename(desk.store.with_name("disk"))
+    desk.configure(store={"url": "file:./disk"})
+    desk.store = desk.store.with_name("disk")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "codes"),
+    [(a_later_run_of_everything_failed, {"run_failed"}), (the_store_was_copied_to_another_disk, {"not_verified"})],
+)
+def test_what_a_sceptic_tried(desk: Desk, spoil: Spoil, codes: set[str]) -> None:
+    spoil(desk)
+    assert desk.blocks() == codes
+
+
+def test_an_export_for_one_source_that_failed_says_nothing_of_the_others(desk: Desk) -> None:
+    desk.say({"type": "run_started", "verb": "export", "asked": {"sources": [ANNA]}}, run=RUN)
+    desk.say({"type": "run_ended", "exit": 1, "totals": {}, "bags": {}}, run=RUN)
+    assert desk.blocks() == set()
+
+
+def test_what_goes_on_record_while_it_is_asked(desk: Desk) -> None:
+    """An export that begins just after the journal was read."""
+    config, store = load(desk.folder / "lastcopy.yaml"), FolderStore(desk.store, url="file:./store")
+
+    def begin(bags: int) -> None:
+        rows = [row for row in desk.journal().rows() if row.get("run") == RUN]
+        if not rows:
+            desk.say({"type": "run_started", "verb": "export", "asked": {}}, run=RUN)
+
+    codes = {
+        reason.code
+        for reason in ask(config, store, SystemClock(), progress=begin).reasons
+        if reason.severity == "block"
+    }
+    assert codes == {"changed_meanwhile"}
 
 
 # ------------------------------------------------------------------------------------------------------- the tenant goes on
