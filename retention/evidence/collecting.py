@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.resources import files as resources
 from itertools import islice
 from typing import Any
@@ -52,6 +51,7 @@ from retention.evidence.verdict import judge
 from retention.journal import actor
 from retention.opening import read_root
 from retention.recorded import check_recorded
+from retention.software import NAME, version
 
 SCHEMA = "lastcopy-evidence-1"
 RUNS = 200
@@ -165,7 +165,7 @@ def _generator() -> JsonObject:
                 elif one.name.endswith((".py", ".yaml")):
                     lines.append(f"{hashlib.sha256(one.read_bytes()).hexdigest()}  {name}/{one.name}\n")
     build = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
-    return {"name": "lastcopy", "version": metadata.version("lastcopy"), "build_sha256": build}
+    return {"name": NAME, "version": version(), "build_sha256": build}
 
 
 def _tenant(config: Config, root: JsonObject, bags: Sequence[Bag]) -> JsonObject:
