@@ -79,11 +79,10 @@ def collected(store: Store, config: Config, clock: Clock, seal: Seal, veil: Veil
     told = read_journal(store, clock)
     bags = {place: read_bag(store, place) for place in list_bags(store)}
     sources = read_sources(store, told)
-    document = _document(store, config, clock, seal, root, told, bags, sources)
+    document, held = _document(store, config, clock, seal, root, told, bags, sources), list(bags.values())
+    accepted = _accepted(document["exceptions_by_code"])
     if veil is not None:
         document = veil.document(document)
-    held = list(bags.values())
-    accepted = _accepted(document_codes(held, told))
     yield Collected(
         document,
         [bag.fact for bag in held],
@@ -94,11 +93,6 @@ def collected(store: Store, config: Config, clock: Clock, seal: Seal, veil: Veil
             ("exceptions.csv", lambda out: exceptions_table(store, held, accepted, veil, out)),
         ),
     )
-
-
-def document_codes(bags: Sequence[Bag], told: Told) -> list[JsonObject]:
-    """`exceptions_by_code` of the document, before any veil."""
-    return exception_codes(bags, told)
 
 
 def _accepted(codes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
@@ -209,7 +203,7 @@ def _reconciliation(bag: Bag, sources: Sources, told: Told) -> JsonObject:
         "bag": bag.place,
         "kind": bag.place.partition("/")[0],
         "principal": f"{row['kind']}/{row['name']}" if row else bag.place,
-        **bag.counts,
+        **{name: bag.counts.get(name) for name in _COUNTS},
         "files": bag.files,
         "bytes": bag.octets,
         "kinds": _by_kind(bag.kinds),

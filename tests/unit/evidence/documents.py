@@ -81,6 +81,7 @@ _COMPLETE: Document = {
     "clock": {"source": "the clock of this machine", "skew_ms": 1000, "checked_at": AT, "now": NOW},
     "subscriptions": [
         {"id": "sub-1", "name": "Main", "sku": "SPE_E3", "agreement": None, "attested_by": None, "service": {}, "events": [],
+         "observed": [{"at": AT, "status": "Enabled", "next": None, "total": 300}],
          "known_at": AT, "channel": "direct", "term": None, "time_zone": "UTC", "trigger": "cancel", "state": "Disabled",
          "clock_start": {"earliest": NOW, "latest": NOW, "provenance": "stated", "event": "cancel#1"}, "possible_end": False,
          "flags": [], "days_left": 30, "boundaries": {
