@@ -10,7 +10,16 @@ import pytest
 
 from tests.end_to_end.changes import lively_changes
 from tests.end_to_end.driving import Tenant
-from tests.end_to_end.evidence_desk import EvidenceDesk, failing_step, kept, names_given, sign_anew, steps_of, ways
+from tests.end_to_end.evidence_desk import (
+    EvidenceDesk,
+    failing_step,
+    kept,
+    names_given,
+    sign_anew,
+    steps_of,
+    ways,
+    write_anew,
+)
 from tests.faults.time_stamps import TimeStampAuthority, openssl
 
 SEED = 10
@@ -141,6 +150,17 @@ def test_a_removed_package_is_missed(desk: EvidenceDesk) -> None:
         code, found = desk.verify("--evidence", str(desk.package(1)))
         assert code == 3
         assert any(one["name"] == f"store:{desk.told[0]['package']}" for one in found["findings"])
+
+
+def test_a_journal_that_was_written_anew_is_noticed(desk: EvidenceDesk) -> None:
+    """Whole in itself, with other names in its rows: only what the package says of its last row tells."""
+    journal = desk.store / "journal"
+    with kept(journal):
+        write_anew(journal, "somebody else")
+        assert desk.verify()[0] == 0
+        code, found = desk.verify("--evidence", str(desk.package(1)))
+        assert code == 3
+        assert {one["name"].rpartition("/")[0] for one in found["findings"]} == {"store:journal"}
 
 
 def test_the_chain(desk: EvidenceDesk) -> None:

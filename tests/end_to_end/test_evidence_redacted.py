@@ -50,7 +50,9 @@ def names_of(desk: EvidenceDesk) -> set[str]:
     for file in (desk.store / "sources").iterdir():
         source = json.loads(file.read_bytes())
         found |= {source["bag"], source["id"], str(source["owner"]), *(one["name"] for one in source["names"])}
-    return {name for name in found if len(name) >= SHORTEST and name != "root"}  # Graph's own name of every drive's root
+    return {
+        name for name in found if len(name) >= SHORTEST and name != "root"
+    }  # Graph's own name of every drive's root
 
 
 def test_no_name_is_in_any_file(desk: EvidenceDesk) -> None:
