@@ -42,6 +42,7 @@ from retention.recorded import noting_bags
 from retention.resolving import is_of_names, labels_of, resolve
 from retention.rivals import Rivals
 from retention.selection import Names, is_asked, kinds_asked, means
+from retention.software import software
 from retention.state.database import State
 from retention.tenants import opened_tenant
 from retention.verdicts import Exit
@@ -208,7 +209,15 @@ class _Run:
         """Copy, and write down how it went."""
         outcome = self._outcome
         self._journal.append(
-            [{"type": "run_started", "verb": "export", "asked": self._request.as_asked(self._config)}], run=outcome.run
+            [
+                {
+                    "type": "run_started",
+                    "verb": "export",
+                    "asked": self._request.as_asked(self._config),
+                    "software": software(),
+                }
+            ],
+            run=outcome.run,
         )
         try:
             if not self._request.sources and not self._request.take_over:

@@ -113,6 +113,8 @@ def _subscription(row: Mapping[str, Any], document: _Document) -> Section:
     if row["flags"]:
         facts.append(("Flags", [Words(", ".join(row["flags"]), "doubtful")]))
     blocks: list[Block] = [Facts(facts)]
+    if row["observed"]:
+        blocks.append(_observations(row))
     if row["boundaries"]:
         lines = [
             (
@@ -129,6 +131,19 @@ def _subscription(row: Mapping[str, Any], document: _Document) -> Section:
         columns = (("Boundary", 24.0), ("Local", 19.0), ("UTC", 17.0), ("Uncertainty", 16.0), ("Basis", 24.0))
         blocks.append(table(f"Boundaries of {row['name']}", columns, lines, len(lines), ""))
     return Section(str(row["name"]), blocks)
+
+
+def _observations(row: Mapping[str, Any]) -> Block:
+    return table(
+        f"What the service said of {row['name']}",
+        (("When", 25.0), ("Status", 25.0), ("Next date", 25.0), ("Licences", 25.0)),
+        (
+            [instant(one["at"]), one["status"], instant(one["next"]), number(one["total"])]
+            for one in reversed(row["observed"])
+        ),
+        len(row["observed"]),
+        "evidence.json, subscriptions",
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------- coverage

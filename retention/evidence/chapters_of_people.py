@@ -169,6 +169,11 @@ def _who(row: Mapping[str, Any]) -> str:
 # ----------------------------------------------------------------------------------------------------------- software
 
 
+def _skew(milliseconds: int | None) -> str | None:
+    """How far a clock was ahead of the service's."""
+    return None if milliseconds is None else f"{milliseconds / 1000:+.0f} s"
+
+
 def software_chapter(document: _Document) -> list[Section]:
     """13: what made the copy, by which rules, and how right its clock was."""
     made, policy, clock = document["generator"], document["policy"], document["clock"]
@@ -181,10 +186,12 @@ def software_chapter(document: _Document) -> list[Section]:
     runs = document["runs"]
     listing = table(
         "The newest first",
-        (("Run", 24.0), ("What", 9.0), ("Started", 16.0), ("Ended", 16.0), ("Exit", 6.0), ("By", 15.0), ("Software", 14.0)),
+        (("Run", 20.0), ("What", 9.0), ("Started", 16.0), ("Ended", 16.0), ("Exit", 6.0), ("Clock", 8.0),
+         ("By", 12.0), ("Software", 13.0)),
         (
             [row["run"], row["verb"], instant(row["started"]), instant(row["ended"]) if row["ended"] else Words("no end", "bad"),
-             number(row["exit"]), _who({"actor": row["actor"], "by": None}), row["software"] or "not recorded"]
+             number(row["exit"]), _skew(row["skew_ms"]), _who({"actor": row["actor"], "by": None}),
+             row["software"] or "not recorded"]
             for row in reversed(runs)
         ),
         document["runs_total"],

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from importlib.resources import files as resources
 from itertools import islice
 from typing import Any
@@ -52,6 +51,7 @@ from retention.evidence.verdict import judge
 from retention.journal import actor
 from retention.opening import read_root
 from retention.recorded import check_recorded
+from retention.software import NAME, version
 
 SCHEMA = "lastcopy-evidence-1"
 RUNS = 200
@@ -79,11 +79,10 @@ def collected(store: Store, config: Config, clock: Clock, seal: Seal, veil: Veil
     told = read_journal(store, clock)
     bags = {place: read_bag(store, place) for place in list_bags(store)}
     sources = read_sources(store, told)
-    document = _document(store, config, clock, seal, root, told, bags, sources)
+    document, held = _document(store, config, clock, seal, root, told, bags, sources), list(bags.values())
+    accepted = _accepted(document["exceptions_by_code"])
     if veil is not None:
         document = veil.document(document)
-    held = list(bags.values())
-    accepted = _accepted(document_codes(held, told))
     yield Collected(
         document,
         [bag.fact for bag in held],
@@ -94,11 +93,6 @@ def collected(store: Store, config: Config, clock: Clock, seal: Seal, veil: Veil
             ("exceptions.csv", lambda out: exceptions_table(store, held, accepted, veil, out)),
         ),
     )
-
-
-def document_codes(bags: Sequence[Bag], told: Told) -> list[JsonObject]:
-    """`exceptions_by_code` of the document, before any veil."""
-    return exception_codes(bags, told)
 
 
 def _accepted(codes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
@@ -165,7 +159,7 @@ def _generator() -> JsonObject:
                 elif one.name.endswith((".py", ".yaml")):
                     lines.append(f"{hashlib.sha256(one.read_bytes()).hexdigest()}  {name}/{one.name}\n")
     build = hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
-    return {"name": "lastcopy", "version": metadata.version("lastcopy"), "build_sha256": build}
+    return {"name": NAME, "version": version(), "build_sha256": build}
 
 
 def _tenant(config: Config, root: JsonObject, bags: Sequence[Bag]) -> JsonObject:
@@ -209,7 +203,7 @@ def _reconciliation(bag: Bag, sources: Sources, told: Told) -> JsonObject:
         "bag": bag.place,
         "kind": bag.place.partition("/")[0],
         "principal": f"{row['kind']}/{row['name']}" if row else bag.place,
-        **bag.counts,
+        **{name: bag.counts.get(name) for name in _COUNTS},
         "files": bag.files,
         "bytes": bag.octets,
         "kinds": _by_kind(bag.kinds),

@@ -132,17 +132,17 @@ def rows_again(store: Store, bag: Bag, name: str = ITEMS) -> Iterator[JsonObject
 
 
 def _count(bag: Bag, row: JsonObject, owed: Set[int]) -> None:
-    kind, outcome = row["kind"], row["outcome"]
+    kind, outcome = str(row.get("kind")), str(row.get("outcome"))
     bag.kinds[kind, outcome] += 1
     if outcome == "excepted":
         bag.excepted.setdefault(str(row.get("code")), Excepted()).take(row)
         if row.get("code") == VANISHED:
             outcome = VANISHED
     elif "agreement" in row:
-        bag.agreements[row["agreement"]] += 1
+        bag.agreements[str(row["agreement"])] += 1
     if kind == "domain" and outcome == "copied":
         bag.domains.append(str(row.get("name")))
-    if kind in LISTED_KINDS and (outcome == "gone" or not owed or hash((row["scope"], row["id"])) not in owed):
+    if kind in LISTED_KINDS and (outcome == "gone" or not owed or hash((row.get("scope"), row.get("id"))) not in owed):
         bag.counts[outcome] = bag.counts.get(outcome, 0) + 1
 
 
@@ -201,6 +201,7 @@ def _proven(store: Store, bag: Bag, name: str) -> bytes | None:
     data = _read(store, f"{bag.place}/{name}")
     if data is None or hashlib.sha256(data).hexdigest() != bag.digests.get(name):
         bag.fault(DAMAGED)
+        return None
     return data
 
 

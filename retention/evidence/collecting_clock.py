@@ -31,6 +31,8 @@ from retention.tracked import SENT, Claim, Subscription
 _PURCHASE = "PF-05"
 """The item of the preflight by which a person says how a subscription was bought."""
 _PLACE = "evidence"
+OBSERVATIONS = 20
+"""What the service said of a subscription, the newest so many times."""
 
 
 def clock_of(store: Store, config: Config, clock: Clock, told: Told) -> JsonObject:
@@ -43,6 +45,7 @@ def clock_of(store: Store, config: Config, clock: Clock, told: Told) -> JsonObje
         _fill(index, store, clock, told.segment)
         known = index.subscriptions()
         said = index.said([one.id for one in known])
+        seen = {one.id: index.observations(one.id)[-OBSERVATIONS:] for one in known}
     lines = {one.id: _timeline(reckoning, one) for one in known}
     warnings = [row for one in known for row in _warnings(one, said[one.id].claims, told, lines[one.id])]
     warnings.sort(key=lambda row: (row["due"], row["key"]))
@@ -50,7 +53,10 @@ def clock_of(store: Store, config: Config, clock: Clock, told: Told) -> JsonObje
     return {
         "policy": _policy(reckoning.policy, known, lines, now),
         "clock": _clock(told, now),
-        "subscriptions": [_subscription(one, lines[one.id], told, now) for one in known],
+        "subscriptions": [
+            _subscription(one, lines[one.id], told, now) | {"observed": [_observation(row) for row in seen[one.id]]}
+            for one in known
+        ],
         "warnings": warnings[-KEPT:],
         "warnings_total": len(warnings),
     }
@@ -106,6 +112,10 @@ def _subscription(one: Subscription, line: Timeline | LastcopyError, told: Told,
         "flags": list(line.flags),
         "days_left": line.days_left(now),
     }
+
+
+def _observation(row: Mapping[str, Any]) -> JsonObject:
+    return {name: row.get(name) for name in ("at", "status", "next", "total")}
 
 
 def _start(line: Timeline, one: Subscription) -> JsonObject | None:

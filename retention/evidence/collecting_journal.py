@@ -34,6 +34,8 @@ class Run:
     ended: str | None = None
     exit: int | None = None
     record: str | None = None
+    skew_seconds: float | None = None
+    """How far the clock of its machine was ahead of the service's."""
     is_of_all: bool = False
     """Whether it went through all sources that the configuration asked for, to its end."""
 
@@ -46,6 +48,7 @@ class Run:
             "run": self.id, "verb": self.verb, "started": self.started, "ended": self.ended, "exit": self.exit,
             "sources": self.sources, "all_sources": self.is_of_all, "software": self.software, "actor": self.by,
             "record_sha256": self.record,
+            "skew_ms": None if self.skew_seconds is None else round(self.skew_seconds * 1000),
         }  # fmt: skip
 
 
@@ -165,6 +168,7 @@ def _end(told: Told, row: JsonObject) -> None:
     run.ended = row.get("at")
     run.exit = row.get("exit", 0 if kind != "run_ended" else None)
     run.record = row.get("record")
+    run.skew_seconds = row.get("skew_seconds")
     run.is_of_all = run.asks_for_all and bool(row.get("all_sources"))
     told.last_ended = name
     if kind == "run_ended":

@@ -42,7 +42,7 @@ _BY_FORM: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (WORDS, "result status"),
     (
         DIGEST,
-        "build_sha256 evidence last_row record_sha256 lastcopy_json row segment_sha256 sha256 signature_key"
+        "build_sha256 certificate evidence last_row record_sha256 lastcopy_json row segment_sha256 sha256 signature_key"
         " tagmanifest_sha256 tsa_root",
     ),
     (RUN, "run run_records_differ runs"),
@@ -86,19 +86,20 @@ _NAMES: Final = """\
 acceptances accepted accepted_by accepted_risks access_ends ack actor after all_sources alternative archive as_json
 asked asked_for at_risk_from attested_by average bag bags before_last_run beside_the_bags boundaries bucket by
 by_class by_code bytes changed classes clock clock_start closing_rounds configured copied count counts coverage
-custody data days days_left deletable_from demanded description different equal directory disposed domain domains
-drill drive event events excepted exceptions exceptions_by_code exceptions_total exclude exit expected explained
+custody data days days_left deletable_from demanded description different directory disposed domain domains drill
+drive equal event events excepted exceptions exceptions_by_code exceptions_total exclude exit expected explained
 explanation failed fasttransfer files finding findings first found frame full gap generator gone gone_by hash held
 holds host id independent integrity is_rehearsal items journal keep_until last lastcopy_json listed lock_state made_by
 mail max_age message method missing modes moving name names next not_asked not_covered notes number object object_lock
-object_lock_enabled objects observed onedrive open owner parts passed path payload_objects payload_sample pending
-people permissions places policy preflight prev_hash previous principal problem proofs proven reactivate_until
-read_back readiness ready reason recipient reconciled reconciliation recoverable refresh_permissions refused rehearsal
-report_id restores rounds rows rule runs_total sample sample_size scope seed segment service settings sharepoint
-signature_algorithm skew_ms sku source_count sources stamped steps storage subscription subscriptions superseded
-superseded_psts take_over tenant text title too_large too_old total totals unavailable unexpected unexplained user
-users value values verdict verification verifications verified verified_as_it_is verified_bytes verified_files
-verified_items verify_age versioning versions warnings warnings_total whole without_mailbox
+object_lock_enabled objects observed onedrive open owner part parts passed path payload_objects payload_sample pending
+people permissions places policy policy_id preflight prev_hash previous principal problem proofs proven
+reactivate_until read_back readiness ready reason recipient reconciled reconciliation recoverable refresh_permissions
+refused rehearsal report_id restores rounds rows rule runs_total sample sample_size scope seed segment service
+settings sharepoint signature_algorithm skew_ms sku source_count sources stamped steps storage subscription
+subscriptions superseded superseded_psts take_over tenant text title too_large too_old total totals unavailable
+unexpected unexplained user users value values verdict verification verifications verified verified_as_it_is
+verified_bytes verified_files verified_items verify_age versioning versions warnings warnings_total whole
+without_mailbox
 """
 FIELDS: Final = frozenset(FORMS) | frozenset(_NAMES.split())
 """Names of fields that stand clear."""

@@ -300,7 +300,8 @@ def _bag_of_rows(bag: Path, number: int, items: int, excepted: int) -> tuple[Led
         "bag-info.txt": f"Lastcopy-Segment: 1\nPayload-Oxum: {5 * counts['copied']}.{counts['copied']}\n".encode(),
         "lastcopy/owed.jsonl": b"",
         "lastcopy/reconciliation.json": dump({"counts": counts, "independent": [], "kinds": kinds}),
-        "lastcopy/head.json": dump({"at": AT, "closed": True, "cursors": {}, "round": None, "segment": 1, "sha256": ledger.sha256}),
+        "lastcopy/head.json": dump({"at": AT, "closed": True, "cursors": {}, "round": None, "segment": 1,
+                                    "sha256": ledger.sha256}),
         "lastcopy/source.json": dump(source),
     }  # fmt: skip
     for name, data in tags.items():

@@ -63,7 +63,8 @@ _COMPLETE: Document = {
     },
     "verifications": [{"at": LATER, "level": "full", "result": "whole", "bags": 1}],
     "runs": [{"run": "20261120T080000Z-0a1b2c", "verb": "export", "started": AT, "ended": LATER, "exit": 0, "sources": [],
-              "all_sources": True, "software": None, "actor": {"user": "root", "host": "vm"}, "record_sha256": DIGEST}],
+              "all_sources": True, "software": None, "actor": {"user": "root", "host": "vm"}, "record_sha256": DIGEST,
+              "skew_ms": 1000}],
     "runs_total": 1,
     "storage": [{"bucket": "file:./copy", "kind": "folder", "versioning": None, "encryption": None, "default_lock": None,
                  "object_lock_enabled": None, "asked_for": None, "notes": [], "readback_at": NOW,
@@ -80,6 +81,7 @@ _COMPLETE: Document = {
     "clock": {"source": "the clock of this machine", "skew_ms": 1000, "checked_at": AT, "now": NOW},
     "subscriptions": [
         {"id": "sub-1", "name": "Main", "sku": "SPE_E3", "agreement": None, "attested_by": None, "service": {}, "events": [],
+         "observed": [{"at": AT, "status": "Enabled", "next": None, "total": 300}],
          "known_at": AT, "channel": "direct", "term": None, "time_zone": "UTC", "trigger": "cancel", "state": "Disabled",
          "clock_start": {"earliest": NOW, "latest": NOW, "provenance": "stated", "event": "cancel#1"}, "possible_end": False,
          "flags": [], "days_left": 30, "boundaries": {

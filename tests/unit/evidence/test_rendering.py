@@ -14,6 +14,8 @@ from retention.evidence.chapters import chapters_of
 from retention.evidence.page import POLICY, html_page
 from retention.evidence.pdf import ROWS, pdf_pages
 from retention.evidence.pdf_text import shown
+from retention.evidence.redaction import NameVeil
+from retention.evidence.sentences import fixed_sentences
 from tests.independent.report_figures import Page
 from tests.unit.evidence.documents import ODD, SEAL, complete, full
 
@@ -151,6 +153,18 @@ def test_what_was_never_done_is_said() -> None:
 def test_nobody_is_called_compliant(page: str, text: str) -> None:
     for document in (page, text, page_of(complete())):
         assert not re.search(r"compliant|certified|guarantee", document, re.IGNORECASE)
+
+
+def test_a_veiled_document_can_be_printed() -> None:
+    """Every field that is printed keeps its name; no name of anybody or anything is left."""
+    document = full()
+    veiled = NameVeil(b"k" * 32, False, fixed_sentences()).document(document)
+    page, pdf = page_of(veiled), PdfReader(io.BytesIO(pdf_of(veiled)))
+    printed = page + " ".join(one.extract_text() for one in pdf.pages) + str(pdf.metadata)
+    for name in ("anna", "contoso", "Mina", "Holm", "Привет", "case 4711", "bought online"):
+        assert name not in printed
+    assert Page(page).headings[1][1] == "1 Verdict"
+    assert "2,000 malware" in page
 
 
 @pytest.mark.parametrize(
