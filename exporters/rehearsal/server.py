@@ -93,6 +93,7 @@ class Rehearsal:
         throttling: bool = True,
         units_a_minute: int | None = None,
         units_a_day: int | None = None,
+        requests_a_mailbox: int = 10_000,
         throttle_status: int = 429,
         sliding: bool = False,
         sliding_day: bool | None = None,
@@ -122,6 +123,7 @@ class Rehearsal:
             sliding=sliding,
             sliding_day=sliding_day,
             status=throttle_status,
+            mailbox=requests_a_mailbox,
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
         areas = (directory, users, members, term_store, drives, sites, lists, pages, permissions, reports, mail)
