@@ -31,6 +31,8 @@ LINE_SHARE: Final = 0.7
 _LINE_BEST, _LINE_WORST, _LINE_MOST = 0.95, 0.45, 1.05
 _QUICK, _SLOW = 0.75, 1.6
 """What a request may take, against what it is expected to."""
+_FEW, _MANY = 0.85, 1.15
+"""How many requests a mailbox may take, likewise: nobody knows beforehand what hangs on its messages."""
 MOST_OVER_LEAST: Final = 2.95
 """A range of more than threefold would tell nobody anything; rounding takes the rest."""
 DAY_SECONDS: Final = 86_400.0
@@ -123,6 +125,8 @@ class Rates:
     mailboxes: int = MAILBOXES_AT_ONCE
     file_streams: int = SMALL_AT_ONCE
     spent: float = 0.0
+    requests: float = 1.0
+    """Of a mailbox, for one that is reckoned with."""
     is_best: bool = False
     """Whether what is granted at once may be used at once: no more than one day, one window, is waited for at its end."""
 
@@ -141,6 +145,7 @@ class Rates:
             latency=self.latency * _QUICK,
             file_latency=self.file_latency * _QUICK,
             composing=self.composing * _QUICK,
+            requests=self.requests * _FEW,
             is_best=True,
         )
 
@@ -153,6 +158,7 @@ class Rates:
             latency=self.latency * _SLOW,
             file_latency=self.file_latency * _SLOW,
             composing=self.composing * _SLOW,
+            requests=self.requests * _MANY,
         )
 
 
@@ -186,6 +192,7 @@ class Estimate:
 
 def box_seconds(requests: float, items: float, size: float, rates: Rates) -> float:
     """One mailbox: what its limit, its places and the line let through, then its PST."""
+    requests *= rates.requests
     working = requests * rates.latency / rates.streams
     return max(limited_seconds(requests, rates), working, _of_line(size, rates)) + items * rates.composing
 
