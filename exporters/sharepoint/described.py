@@ -5,13 +5,14 @@ library that is not served any more stays known until it is decided what becomes
 site), docs/decisions/0048.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exporters.bag.digests import Hashed
 from exporters.bag.formats import JsonObject, dump_json, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.objects import LineObjects
+from exporters.bag.state import State
 from exporters.clock import timestamp
 from exporters.graph.answers import text_of
 from exporters.outcomes import Outcome
@@ -20,6 +21,8 @@ from exporters.sharepoint.run import SiteRun
 
 CURSOR = "site"
 STEM = "data/site/site"
+DRIVE = "drive"
+"""Scope of the rows of libraries."""
 _UNSTEADY = frozenset({"lastModifiedDateTime", "lastModifiedBy", "eTag", "cTag", "quota"})
 
 
@@ -37,6 +40,14 @@ def describe(run: SiteRun, inventory: Inventory) -> None:
     if cursor.get("digest") != digest:
         _write(run, served)
     _put_cursor(run.writer, cursor, {"digest": digest, "libraries": libraries})
+
+
+def former_addresses(state: State) -> Iterator[tuple[str, str]]:
+    """(drive id, address) of libraries, as they were before their site or they themselves were called otherwise."""
+    low, high = f"{DRIVE}/", f"{DRIVE}0"
+    for row in map(load_json, state.rows("kind = 'version' AND scope > ? AND scope < ?", (low, high))):
+        if (url := text_of((row.get("service") or {}).get("webUrl"))) is not None:
+            yield row["scope"].removeprefix(low), url
 
 
 def forget_library(writer: BagWriter, drive: str) -> None:
@@ -67,6 +78,8 @@ def _write(run: SiteRun, served: list[tuple[str, str, JsonObject]]) -> None:
             name = text_of(graph.get("displayName")) or text_of(graph.get("name")) or ""
             row: JsonObject = {"kind": "site", "scope": kind, "id": item_id, "name": name, "outcome": "copied", **at}
             row["service"] = {"content": content}
+            if kind == DRIVE and (url := text_of(graph.get("webUrl"))) is not None:
+                row["service"]["webUrl"] = url
             objects.lines(STEM).add_row({"kind": kind, "id": item_id, "graph": graph}, row, held)
             objects.close_due()
         objects.finish()

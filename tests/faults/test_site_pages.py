@@ -416,6 +416,21 @@ def test_pages_show_the_copies_of_what_they_show_in_the_site(lab: SiteDesk) -> N
     assert '<a href="Home.aspx.html">home</a>' in html["Next.aspx"]
 
 
+def test_pages_show_the_copies_under_the_address_that_the_site_had(lab: SiteDesk) -> None:
+    """A site that is called otherwise leaves the links in its pages as they are; the service leads on from there."""
+    lab.run()
+    before = judged(lab)
+    assert lab.desk.client.change({"kind": "site", "id": lab.site, "op": "rename", "path": "/sites/quay"}) == {
+        "site-rename": 1
+    }
+    lab.run()
+    made = {row["id"]: lab.bag().read(row["key"]) for row in lab.bag().of("derived") if row["key"].endswith(".html")}
+    assert sorted((text or b"").decode() for text in made.values()) == sorted(before.values())
+    assert any(
+        b'<img src="../libraries/Site%20Assets/SitePages/wall%201.png"' in (text or b"") for text in made.values()
+    )
+
+
 def test_pages_are_asked_for_only_if_their_library_has_news(lab: SiteDesk) -> None:
     lab.run()
     assert not [route for route in lab.asked_by(lab.run) if "pages" in route]

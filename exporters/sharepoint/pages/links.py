@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from exporters.bag.formats import LIBRARIES, LISTS, PAGES, load_json
 from exporters.bag.state import State
 from exporters.graph.answers import text_of
+from exporters.sharepoint.described import former_addresses
 from exporters.sharepoint.run import SiteList
 
 PAGES_LIBRARY = "webPageLibrary"
@@ -20,8 +21,9 @@ _DEPTH = 200
 
 
 class _Library(NamedTuple):
-    """path: of its address, decoded and folded, with a slash at its end."""
+    """A library under one of the addresses that it has, or had. path: of that, decoded and folded, with a slash at its end."""
 
+    host: str
     path: str
     drive: str
     holds_pages: bool
@@ -37,17 +39,21 @@ class Links:
         self._state = state
         told = {one.id: text_of(one.served.get("webUrl")) or "" for one in lists}
         addresses = {one.id: roots.get(one.drive_id or "", told[one.id]) for one in lists}
+        by_drive = {one.drive_id: one for one in lists if one.drive_id is not None}
+        known = [(drive, addresses[one.id]) for drive, one in by_drive.items()]
+        known += [
+            (drive, address) for drive, address in former_addresses(state) if drive in by_drive
+        ]  # pages keep those
         self._libraries = sorted(
             (
-                _Library(_folded_path(addresses[one.id]), one.drive_id, one.template == PAGES_LIBRARY)
-                for one in lists
-                if one.drive_id is not None and urlsplit(addresses[one.id]).path.strip("/")
+                _Library(_host_of(address), _folded_path(address), drive, by_drive[drive].template == PAGES_LIBRARY)
+                for drive, address in dict.fromkeys(known)
+                if urlsplit(address).path.strip("/")
             ),
             key=lambda library: -len(library.path),
         )
         self._lists = {one.id.casefold(): one for one in lists}
         self._base = next((a for a in addresses.values() if a.startswith("https://")), "")
-        self._host = urlsplit(self._base).netloc.casefold()
         self._found = lru_cache(maxsize=20_000)(self._find)
 
     def original(self, address: str) -> str:
@@ -66,11 +72,10 @@ class Links:
             parts = urlsplit(self.original(address))
         except ValueError:  # an address that is none
             return None
-        if not self._host or parts.netloc.casefold() != self._host:
-            return None
+        host = parts.netloc.casefold()
         for path in dict.fromkeys((parts.path, unquote(parts.path))):  # names may hold a percent sign, as served
             for library in self._libraries:
-                if path.casefold().startswith(library.path):
+                if host and host == library.host and path.casefold().startswith(library.path):
                     found = self._in_library(library, path[len(library.path) :])
                     if found is not None:
                         return found
@@ -164,6 +169,10 @@ def link_of(links: Links, wanted: str) -> str | None:
 def folded_name(name: str) -> bytes:
     """The name of a page as it is looked up."""
     return name.casefold().encode("utf-8", "surrogatepass")
+
+
+def _host_of(address: str) -> str:
+    return urlsplit(address).netloc.casefold()
 
 
 def _folded_path(address: str) -> str:
