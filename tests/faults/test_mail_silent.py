@@ -166,6 +166,16 @@ def test_the_calendar_of_somebody_else_is_named_in_the_coverage(ada: MailDesk) -
     assert len(list(ada.checked().of("event"))) > held, "who cannot tell copies more, not less"
 
 
+def test_q066_a_folder_that_is_said_to_hold_no_others_is_asked_once_all_the_same(ada: MailDesk) -> None:
+    none = [{"at": f"{spot}childFolderCount", "to": 0} for spot in ("value/*/", "")]
+    ada.faults(edit(LIST, none))
+    ada.run()
+    ada.checked()
+    asked = ada.asked_by(ada.run)
+    ada.checked()
+    assert asked["users/{user}/mailFolders/{folder}/childFolders"] < len(list(ada.bag().of("folder")))
+
+
 # ------------------------------------------------------------------------------------------------------ counts and bodies
 
 

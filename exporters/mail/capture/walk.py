@@ -66,6 +66,7 @@ class Walker:
         self._mailbox, self._recoverable = mailbox, recoverable
         self._asked = Foreseen(mailbox)
         self._walk = Walk(well_known=dict(well_known))
+        self._is_first = not well_known
         self._is_short = False
 
     def mailbox(self) -> Walk:
@@ -105,7 +106,7 @@ class Walker:
         def then(found: list[JsonObject]) -> None:
             for served in found:
                 item_id = id_of(served)
-                if item_id is not None and not _is_leaf(served) and depth < _DEEPEST:
+                if item_id is not None and not self._is_leaf(served, depth) and depth < _DEEPEST:
                     self._foresee_below(item_id, depth + 1)
 
         self._asked.expect_pages(_below(place), _children_params(FOLDER_EXPANDS[0]), then=then)
@@ -207,7 +208,7 @@ class Walker:
         of = "search" if served.get("@odata.type") == _SEARCH else "mail"
         extra = {"wellKnownName": names.get(item_id), "recoverable": recoverable or None}
         self._keep(folder_facts(self._counted(served) if of == "mail" else served, of, parent, extra))
-        if _is_leaf(served):
+        if self._is_leaf(served, depth):
             return
         if depth >= _DEEPEST:
             part = "recoverable" if recoverable else "mail"
@@ -216,6 +217,14 @@ class Walker:
         self._below(
             item_id, item_id, names, depth + 1, told=number_of(served.get("childFolderCount")), recoverable=recoverable
         )
+
+    def _is_leaf(self, served: Mapping[str, Any], depth: int) -> bool:
+        """Whether nothing has to be asked for below a mail folder. A first walk does not take the service's word for it: it may
+        leave out hidden folders; later ones know what the first has found."""
+        if served.get("@odata.type") == _SEARCH:
+            return True
+        is_said_so = number_of(served.get("childFolderCount")) == 0
+        return is_said_so and not (self._is_first and depth < _DEEPEST)
 
     def _counted(self, served: JsonObject) -> JsonObject:
         """A mail folder with the number of its items, which proves its listing; asked for by itself where it is left out."""
@@ -416,11 +425,6 @@ def _contacts_below(item_id: str) -> str:
 def _children_params(expand: str | None) -> dict[str, str]:
     params = {**_HIDDEN, "$select": FOLDER}
     return params if expand is None else {**params, "$expand": expand}
-
-
-def _is_leaf(served: Mapping[str, Any]) -> bool:
-    """Whether a mail folder has none below it that are of mail."""
-    return number_of(served.get("childFolderCount")) == 0 or served.get("@odata.type") == _SEARCH
 
 
 WALKED_AS = {"search": "mail", "shared_calendar": "calendar", "flagged": "tasks"}
