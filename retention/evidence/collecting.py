@@ -266,7 +266,7 @@ def _exceptions(store: Store, bags: Sequence[Bag], codes: Sequence[JsonObject]) 
 
 
 def _integrity(store: Store, bags: Sequence[Bag], told: Told, sources: Sources) -> JsonObject:
-    rows = [_proof(bag, told) for bag in bags]
+    rows = [_proof(bag, told, store.url) for bag in bags]
     proven = [bag for bag, row in zip(bags, rows, strict=True) if row["verified_as_it_is"]]
     levels = {level_of(row) for row in told.verified.values()}
     root = verify_root(store, [bag.place for bag in bags])
@@ -302,10 +302,10 @@ def _named(fact: BagFact) -> JsonObject:
     }
 
 
-def _proof(bag: Bag, told: Told) -> JsonObject:
+def _proof(bag: Bag, told: Told, where: str) -> JsonObject:
     """What is known for and against a bag: faults, its newest verification, and the one that read in full what it holds now."""
     last, digest = told.verified.get(bag.place), bag.fact.tagmanifest_sha256
-    proof = None if digest is None else told.history.read_back.of(bag.place, bag.fold_segment, digest)
+    proof = None if digest is None else told.history.read_back.of(bag.place, bag.fold_segment, digest, where)
     newest = {"at": last.get("at"), "level": level_of(last), "result": last.get("result")} if last is not None else None
     return {
         "path": bag.place,
