@@ -44,6 +44,7 @@ CLASSES: Final = {
         DataClass("archive", "In-Place Archives", _MAIL, alternative=EDISCOVERY),
         DataClass("recoverable_items", "Recoverable Items of mailboxes", _MAIL, alternative="sources.recoverable: all"),
         DataClass("calendar", "Calendars", _MAIL),
+        DataClass("shared_calendars", "Calendars of others that a mailbox shows", _MAIL),
         DataClass("contacts", "Contacts", _MAIL),
         DataClass("tasks", "To Do tasks", _MAIL),
         DataClass("settings", "Rules, categories and settings of mailboxes", _MAIL),
@@ -62,6 +63,7 @@ CLASSES: Final = {
         DataClass("files", "Files of OneDrives", _DRIVE),
         DataClass("notebooks", "Parts of OneNote notebooks that are served as files", _DRIVE),
         DataClass("earlier_versions", "Earlier versions of files", _DRIVE, alternative="drive.versions: all"),
+        DataClass("personal_lists", "Lists that people keep for themselves", _DRIVE),
         DataClass("permissions", "Who can see a file", _DRIVE, alternative="drive.permissions: shared"),
         _never(
             "recycle_bin",
