@@ -188,7 +188,9 @@ class MailChannel:
     def _masked(self, text: str) -> str:
         """Servers like to repeat addresses and names; none of that may stand in a journal."""
         route = self._route
-        for secret in sorted({route.to, route.sender, route.user or "", route.password or "", route.host} - {""}, key=len, reverse=True):
+        for secret in sorted(
+            {route.to, route.sender, route.user or "", route.password or "", route.host} - {""}, key=len, reverse=True
+        ):
             text = re.sub(re.escape(secret), "…", text, flags=re.IGNORECASE)
         return text
 

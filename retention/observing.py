@@ -64,9 +64,7 @@ def observe(
     return found
 
 
-def _ask(
-    config: Config, clock: Clock, found: Observation, stop: threading.Event, *, with_people: bool
-) -> None:
+def _ask(config: Config, clock: Clock, found: Observation, stop: threading.Event, *, with_people: bool) -> None:
     from exporters.graph.budget import Budget
     from exporters.graph.gate import Gate
     from exporters.graph.limits import Cost

@@ -1,7 +1,7 @@
-"""Clocks of one user, drive, file, group or package, as far as anybody has to be told: what is due in a digest, what lies ahead. Pure.
+"""Clocks of one user, drive, file, group or package, as far as somebody has to be told of them. Pure.
 
-Rules of this file: no clock, no I/O. An object is what happened to somebody or something, with its place in the journal; what came
-of it is reckoned by `related_clocks`. Of several words about one thing the earliest rules. Of a mark only the smallest threshold
+Rules of this file: no clock, no I/O. An object is what happened to somebody or something, with its place in the journal; what
+came of it is reckoned by `related_clocks`. Of several words about one thing the earliest rules. Of a mark only the smallest threshold
 that is due is told. Source: retention-domain §2.3, §5 (personal and object clocks); docs/decisions/0076.
 """
 
@@ -101,5 +101,3 @@ def loudest(items: Sequence[JsonObject]) -> str:
 def ahead(marks: Iterable[Mark], now: datetime) -> list[Mark]:
     """The marks that lie ahead, or passed within the last day."""
     return [mark for mark in marks if mark.at > now - timedelta(days=1)]
-
-

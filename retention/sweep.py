@@ -8,7 +8,7 @@ Source: design §4 (the journal), §6 (`sweep`); retention-domain §5.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from exporters.bag.fence import Process, is_known_dead
@@ -79,6 +79,7 @@ class Sweep:
         self._service, self._notes = service, list(notes)
         self._me = Process.of_this_machine()
         self._timelines: dict[str, tuple[Subscription, Timeline]] = {}
+        self._looked: list[object] | None = None
         self._unread: dict[str, LastcopyError] = {}
 
     def go(self, *, dry_run: bool = False) -> SweepResult:
@@ -95,6 +96,8 @@ class Sweep:
                 break
         else:
             raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
+        if self._looked is not None:
+            self._books.index.note("local.looked", self._looked)
         claims = [row for plan in [*plans.values(), aside] for row in plan.claims]
         self._settle({name: plan for name, plan in plans.items() if not plan.rows}, verdict)
         if claims:
@@ -189,18 +192,30 @@ class Sweep:
         known, contacts = self._books.index.aside(), self._reckoning.contacts
         if known.since is None or not contacts:
             return Plan()
-        from retention.side_messages import Surroundings, plan_side
+        from retention.side_messages import Surroundings, is_quiet, plan_side, slots
 
+        moment = self._moment(verdict)
+        slot, _ = slots(moment, self._reckoning.zone)
+        things = [
+            len(known.things),
+            max((one.number for one in known.things), default=0),
+            self._reckoning.computed_with,
+        ]
+        same = known.looked is not None and known.looked[1:] == things
         around = Surroundings(
-            marks=self._reckoning.marks(known.things),
+            marks=cache(lambda: self._reckoning.marks(known.things)),
             rows=known.rows,
             zone=self._reckoning.zone,
             since=known.since,
             heard=known.heard,
             busy=busy,
+            looked=datetime.fromisoformat(known.looked[0]) if same and known.looked is not None else None,
             wants_tests=not known.is_rehearsed,
         )
-        return plan_side(self._moment(verdict), contacts, around, known.said)
+        plan = plan_side(moment, contacts, around, known.said)
+        if known.things and slot is not None and slot != around.looked and not is_quiet(moment) and not plan.rows:
+            self._looked = [timestamp(slot), *things]
+        return plan
 
     def _judged(self, verdict: Verdict, plans: Sequence[Plan]) -> SweepResult:
         result = SweepResult(verdict.now, notes=[*verdict.notes, *self._notes])
@@ -346,7 +361,9 @@ class Sweep:
                 policy = self._reckoning.policy
                 words = policy.policy_id, policy.sha256
                 tenant, zone, config = self.tenant, self._reckoning.zone, self._config.file.name
-                return compose_side(row, Around(verdict.now, tenant, zone, config, words, notes, is_rehearsal=rehearsal))
+                return compose_side(
+                    row, Around(verdict.now, tenant, zone, config, words, notes, is_rehearsal=rehearsal)
+                )
             subscription, timeline = self._timelines[str(row["subscription"])]
             about = About(
                 now=verdict.now,
@@ -390,5 +407,7 @@ class Sweep:
 
 def _unjudged(name: str, error: LastcopyError) -> JsonObject:
     """A subscription whose dates cannot be told: what is due of it is not known, and not delivered."""
-    nothing: JsonObject = dict.fromkeys(("boundary", "threshold_days", "due_utc", "send_utc", "kind", "severity", "key"))
+    nothing: JsonObject = dict.fromkeys(
+        ("boundary", "threshold_days", "due_utc", "send_utc", "kind", "severity", "key")
+    )
     return {**nothing, "subscription": name, "recipient": None, "possible_repeat": False, "reason": str(error)}

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from exporters.bag.formats import JsonObject
 
@@ -40,7 +41,8 @@ def one_line(text: str) -> str:
     """A name from outside as it may stand in a message, a page or a calendar: one line, no control characters, nothing that
     turns the direction of what follows, no half of a character, at most 200 characters."""
     clean = "".join(
-        "?" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in _TURNS_TEXT else c for c in text[: NAME_LENGTH + 1]
+        "?" if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in _TURNS_TEXT else c
+        for c in text[: NAME_LENGTH + 1]
     )
     return clean if len(clean) <= NAME_LENGTH else f"{clean[: NAME_LENGTH - 1]}…"
 
@@ -130,9 +132,9 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What is about no subscription. things: what happened to users, drives and the like; said: what was claimed about none; heard:
+    """What is about no subscription. things: what happened to users, drives and the like; said: what was claimed; heard:
     when each recipient had a message last; since: the first row of the journal; rows: how many there are;
-    is_rehearsed: a rehearsal made it."""
+    is_rehearsed: a rehearsal made it; looked: in which slot, and of what, nothing was to be told in a digest."""
 
     things: tuple[Personal, ...] = ()
     said: Said = Said()
@@ -140,6 +142,7 @@ class Aside:
     since: datetime | None = None
     rows: int = 0
     is_rehearsed: bool = False
+    looked: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

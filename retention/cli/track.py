@@ -81,10 +81,14 @@ def _show(context: Context, found: "Tracked") -> None:
         output.note(note)
     output.document(found.as_json())
     if found.stated > len(found.shown):
-        output.mark("good", f"{counted(found.stated, 'subscription')} with {counted(found.sources, 'source')} tracked now")
+        output.mark(
+            "good", f"{counted(found.stated, 'subscription')} with {counted(found.sources, 'source')} tracked now"
+        )
         return
     if found.things:
-        output.mark("good", f"what happened to {counted(found.things, 'thing')} is known now; a digest a day warns of it")
+        output.mark(
+            "good", f"what happened to {counted(found.things, 'thing')} is known now; a digest a day warns of it"
+        )
     for one in found.shown:
         style = "bad" if one["state"] in {"Deleted", None} else "doubtful" if one["boundaries"] else "good"
         output.mark(style, f"{one['name']}: {one['state'] or 'refused'}")

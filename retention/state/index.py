@@ -37,7 +37,21 @@ from retention.state.index_tables import (
     SUBSCRIPTIONS,
 )
 from retention.state.migrating import is_current, migrate
-from retention.tracked import ALL_CLEAR, DIGEST, FAILED, MOVED, SENT, TEST, Aside, Claim, Delivery, Personal, Said, Standing, Subscription
+from retention.tracked import (
+    ALL_CLEAR,
+    DIGEST,
+    FAILED,
+    MOVED,
+    SENT,
+    TEST,
+    Aside,
+    Claim,
+    Delivery,
+    Personal,
+    Said,
+    Standing,
+    Subscription,
+)
 
 BUSY_SECONDS = 10.0
 """Longest wait for another process: a sweep of ten thousand subscriptions holds it for a second."""
@@ -226,7 +240,8 @@ class Index:
             made = DELIVERIES.c.subscription == ""
             deliveries = list(connection.execute(select(DELIVERIES).where(made).order_by(DELIVERIES.c.number)))
             heard = connection.execute(last.group_by(DELIVERIES.c.recipient)).all()
-            first, rows, rehearsed = (fact(connection, name) for name in ("first_row", "rows", "rehearsal"))
+            names = ("first_row", "rows", "rehearsal", "local.looked")
+            first, rows, rehearsed, looked = (fact(connection, name) for name in names)
         return Aside(
             tuple(Personal(row.id, row.name, json.loads(row.event), row.number) for row in things),
             Said(tuple(map(_claim, claims)), tuple(map(_delivery, deliveries))),
@@ -234,6 +249,7 @@ class Index:
             _instant(first or None),
             rows or 0,
             bool(rehearsed),
+            looked,
         )
 
     def bags(self) -> dict[str, tuple[bool, bool]]:

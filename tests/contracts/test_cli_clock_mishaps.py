@@ -75,7 +75,9 @@ def test_a_subscription_that_cannot_be_reckoned_is_a_failure_and_stops_no_other(
     cancelled(run)
     with opened_books(load(folder / "lastcopy.yaml"), SystemClock()) as books:  # as an older version may have let it in
         event = {"type": "cancel", "date": "2026-03-01", "id": "cancel#1"}
-        books.append([{"type": "stated", "subscription": "S0", "set": {"time_zone": "Mars/Olympus"}, "events": [event]}])
+        books.append(
+            [{"type": "stated", "subscription": "S0", "set": {"time_zone": "Mars/Olympus"}, "events": [event]}]
+        )
     found = run("sweep", "--offline", "--json", *NOW)
     assert found.exit == 3
     assert [row["subscription"] for row in found.json["failed"]] == ["S0"]
@@ -102,7 +104,12 @@ def test_what_would_silence_or_deceive_is_refused(run: Run, argv: tuple[str, ...
 
 def test_a_name_says_nothing_but_a_name(run: Run, folder: Path, mail: MailServer) -> None:
     name = "Evil\r\n✓ all is well\u202e\udc80 \x1b[2J" + "x" * 500
-    statement = {"id": "A", "name": name, "channel": "direct", "events": [{"type": "cancel", "at": "2026-03-01T10:15:00Z"}]}
+    statement = {
+        "id": "A",
+        "name": name,
+        "channel": "direct",
+        "events": [{"type": "cancel", "at": "2026-03-01T10:15:00Z"}],
+    }
     (folder / "many.jsonl").write_text(json.dumps(statement) + "\n")
     assert run("track", "--from", str(folder / "many.jsonl"), *NOW).exit == 0
     cancelled(run, "B")
@@ -297,9 +304,7 @@ def test_an_acknowledgement_has_a_name_and_the_first_one_stands(run: Run, mail: 
 
 
 @pytest.mark.parametrize("name", ["50%20 off", "what?"])
-def test_a_folder_may_be_called_anything(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
-) -> None:
+def test_a_folder_may_be_called_anything(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     place = tmp_path / name
     place.mkdir()
     (place / "lastcopy.yaml").write_text("notify: []\n")

@@ -231,7 +231,9 @@ def test_a_reactivation_withdraws_and_gives_the_all_clear(tmp_path: Path, mail: 
     assert result.exit == 0, "what was never delivered is withdrawn"
     assert all("all clear" in taken.subject for taken in mail.messages)
     assert man.sweep().due == []
-    assert {e["threshold_days"] for e in man.at(CANCELLED + 40 * DAY).sweep().due} == {"test"}, "that the way works, no more"
+    assert {e["threshold_days"] for e in man.at(CANCELLED + 40 * DAY).sweep().due} == {"test"}, (
+        "that the way works, no more"
+    )
     man.track("cancel=2026-04-10T10:00:00Z")
     result = man.sweep()
     assert {e["threshold_days"] for e in result.sent if e["recipient"] == "ops"} == {0, 30}, (
@@ -317,7 +319,9 @@ def test_of_two_sweeps_one_wins_and_the_other_leaves_its_keys_alone(tmp_path: Pa
         assert result.sent == []
         assert {entry["reason"] for entry in result.suppressed} == {"held"}
         one._send(
-            [row for plan in plans.values() for row in plan.claims], one._judged(one._verdict(), list(plans.values())), one._verdict()
+            [row for plan in plans.values() for row in plan.claims],
+            one._judged(one._verdict(), list(plans.values())),
+            one._verdict(),
         )
     assert len(mail.messages) == 2
     assert man.sweep().due == []

@@ -56,7 +56,10 @@ def test_a_dark_tenant_in_the_middle_of_a_countdown_changes_nothing(tmp_path: Pa
         assert result.exit == 0
     assert status_of(man.config, man.clock).rows[0].timeline.boundaries == before
     assert status_of(man.config, man.clock).unreachable_since == "2026-03-04T10:15:00Z"
-    assert [taken.subject.partition("] ")[0] for taken in mail.messages[2:] if "[TEST]" not in taken.subject] == ["[HIGH", "[HIGH"]
+    assert [taken.subject.partition("] ")[0] for taken in mail.messages[2:] if "[TEST]" not in taken.subject] == [
+        "[HIGH",
+        "[HIGH",
+    ]
     assert "not been reachable since 2026-03-04T10:15:00Z" in mail.messages[-1].text
     rows = list((tmp_path / "lastcopy-journal" / "journal").iterdir())
     swept(man.at(man.clock.now() + HOUR), DARK)

@@ -71,7 +71,9 @@ def test_what_is_copied_and_verified_is_a_step_quieter_and_still_told(tmp_path: 
     assert severities(man, 17) == {}
     verified = {"type": "verified", "bag": "mail/anna", "level": "full", "segment": 3, "result": "whole"}
     on_record(man, {**verified, "sample": 10}, {**verified, "level": "stored"})
-    assert severities(man, 23) == {("at_risk_from", 7): "critical"}, "a sample proves nothing, and the plan says too late"
+    assert severities(man, 23) == {("at_risk_from", 7): "critical"}, (
+        "a sample proves nothing, and the plan says too late"
+    )
     on_record(man, verified)
     assert severities(man, 27) == {("at_risk_from", 3): "high"}
     assert "Needed" not in mail.messages[-1].text
