@@ -21,7 +21,7 @@ from retention.clock_doubt import Reading, Verdict, judge
 from retention.config import Config
 from retention.journal import RACES
 from retention.reckoning import Reckoning
-from retention.tracked import Delivery, Subscription
+from retention.tracked import Delivery, Standing, Subscription
 from retention.verdicts import Exit
 
 if TYPE_CHECKING:  # a sweep with nothing due needs none of them
@@ -42,7 +42,8 @@ class Deadline:
 
 @dataclass(slots=True)
 class SweepResult:
-    """What a sweep came to, as `sweep --json` shows it. notes: for people; next_due: (subscription, when) that comes next."""
+    """What a sweep came to, as `sweep --json` shows it. notes: for people; next_due: (subscription, when) that comes next;
+    standing: what stands open after it."""
 
     now: datetime
     due: list[JsonObject] = field(default_factory=list)
@@ -51,6 +52,7 @@ class SweepResult:
     suppressed: list[JsonObject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     next_due: tuple[str, datetime] | None = None
+    standing: Standing | None = None
 
     @property
     def exit(self) -> Exit:
