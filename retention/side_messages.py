@@ -27,8 +27,7 @@ IN_ROW = 200
 class Surroundings:
     """What is known besides. marks: of all personal clocks, reckoned when they are asked for; rows: how many rows of the journal
     they follow from; zone: of the tenant; since: when the journal began; heard: when each recipient had a message last; busy: who
-    has one now; looked: the slot in which nothing was to be told of the same things; wants_tests: a rehearsal's mailbox needs
-    none."""
+    has one now; wants_tests: a rehearsal's mailbox needs none."""
 
     marks: Callable[[], Sequence[Mark]]
     rows: int
@@ -36,7 +35,6 @@ class Surroundings:
     since: datetime | None
     heard: Mapping[str, datetime] = field(default_factory=dict)
     busy: Collection[str] = ()
-    looked: datetime | None = None
     wants_tests: bool = True
 
 
@@ -61,6 +59,28 @@ def is_quiet(moment: Moment) -> bool:
     return moment.quiet is not None and moment.quiet.begun(moment.now) is not None
 
 
+def next_look(
+    moment: Moment, contacts: Sequence[Contact], around: Surroundings, said: Said, *, has_things: bool
+) -> datetime | None:
+    """Until when there is nothing to say, if nothing is written meanwhile; None: it has to be looked at each time. For a moment
+    at which there was nothing."""
+    if is_quiet(moment) or any(claim.status in {CLAIMED, FAILED} for claim in said.claims):
+        return None
+    begun, following = slots(moment, around.zone)
+    times = [following] if has_things or begun is None else []
+    if around.wants_tests:
+        times += [at + TEST_EVERY for at in (_tried(moment, one, around, said) for one in contacts) if at is not None]
+    return min(times, default=None)
+
+
+def _tried(moment: Moment, contact: Contact, around: Surroundings, said: Said) -> datetime | None:
+    """When the way to a contact was last proven, or tried, or at the latest could have been."""
+    mine = [made for made in said.deliveries if made.recipient == contact.name]
+    begun = [made.at for made in mine if made.event == EVENTS[TEST]]
+    known = [*begun, around.heard.get(contact.name), around.since]
+    return max((at for at in known if at is not None and at <= moment.now), default=None)
+
+
 @dataclass(slots=True)
 class _Planning:
     _moment: Moment
@@ -83,7 +103,7 @@ class _Planning:
     def _digest(self, contact: Contact) -> None:
         self._go_on(contact, DIGEST, self._is_current)
         begun, following = slots(self._moment, self._around.zone)
-        if begun is None or begun == self._around.looked or is_quiet(self._moment):
+        if begun is None or is_quiet(self._moment):
             return
         key = self._key(contact, DIGEST, begun)
         if any(claim.key == key and self._counts(claim.is_doubtful) for claim in self._said.claims):
@@ -123,14 +143,11 @@ class _Planning:
 
     def _test(self, contact: Contact) -> None:
         self._go_on(contact, TEST, lambda item: True)
-        mine = [made for made in self._said.deliveries if made.recipient == contact.name]
-        begun = [made.at for made in mine if made.event == EVENTS[TEST]]
-        heard = [self._around.heard.get(contact.name), self._around.since]
-        known = [at for at in (*begun, *heard) if at is not None and at <= self._moment.now]
+        tried = _tried(self._moment, contact, self._around, self._said)
         has_some = contact.name in self._around.busy or any(
             row.get("recipient") == contact.name for row in self._plan.rows
         )
-        if not known or self._moment.now - max(known) < TEST_EVERY or is_quiet(self._moment) or has_some:
+        if tried is None or self._moment.now - tried < TEST_EVERY or is_quiet(self._moment) or has_some:
             return
         self._claim(contact, TEST, self._moment.now.replace(minute=0, second=0, microsecond=0), "info", {})
 

@@ -99,7 +99,7 @@ class Sweep:
         else:
             raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
         if self._looked is not None:
-            self._books.index.note("local.looked", self._looked)
+            self._books.index.note("local.aside", self._looked)
         claims = [row for plan in [*plans.values(), aside] for row in plan.claims]
         self._settle({name: plan for name, plan in plans.items() if not plan.rows}, verdict)
         if claims:
@@ -191,19 +191,14 @@ class Sweep:
 
     def _aside(self, verdict: Verdict, busy: Collection[str]) -> Plan:
         """What has to be said that is about no subscription."""
-        known, contacts = self._books.index.aside(), self._reckoning.contacts
-        if known.since is None or not contacts:
+        index, contacts, computed = self._books.index, self._reckoning.contacts, self._reckoning.computed_with
+        rows, looked = index.fact("rows"), index.fact("local.aside")
+        is_known = looked is not None and looked[1:] == [rows, computed] and not verdict.in_doubt
+        if not contacts or (is_known and verdict.now < datetime.fromisoformat(looked[0])):
             return Plan()
-        from retention.side_messages import Surroundings, is_quiet, plan_side, slots
+        from retention.side_messages import Surroundings, next_look, plan_side
 
-        moment = self._moment(verdict)
-        slot, _ = slots(moment, self._reckoning.zone)
-        things = [
-            len(known.things),
-            max((one.number for one in known.things), default=0),
-            self._reckoning.computed_with,
-        ]
-        same = known.looked is not None and known.looked[1:] == things
+        known, moment = index.aside(), self._moment(verdict)
         around = Surroundings(
             marks=cache(lambda: self._reckoning.marks(known.things)),
             rows=known.rows,
@@ -211,12 +206,12 @@ class Sweep:
             since=known.since,
             heard=known.heard,
             busy=busy,
-            looked=datetime.fromisoformat(known.looked[0]) if same and known.looked is not None else None,
             wants_tests=not known.is_rehearsed,
         )
         plan = plan_side(moment, contacts, around, known.said)
-        if known.things and slot is not None and slot != around.looked and not is_quiet(moment) and not plan.rows:
-            self._looked = [timestamp(slot), *things]
+        if not plan.rows and not busy and not verdict.in_doubt:
+            until = next_look(moment, contacts, around, known.said, has_things=bool(known.things))
+            self._looked = [timestamp(until), rows, computed] if until is not None else None
         return plan
 
     def _judged(self, verdict: Verdict, plans: Sequence[Plan]) -> SweepResult:

@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from exporters.bag.formats import JsonObject
 
@@ -134,7 +133,7 @@ class Said:
 class Aside:
     """What is about no subscription. things: what happened to users, drives and the like; said: what was claimed; heard:
     when each recipient had a message last; since: the first row of the journal; rows: how many there are;
-    is_rehearsed: a rehearsal made it; looked: in which slot, and of what, nothing was to be told in a digest."""
+    is_rehearsed: a rehearsal made it."""
 
     things: tuple[Personal, ...] = ()
     said: Said = Said()
@@ -142,7 +141,6 @@ class Aside:
     since: datetime | None = None
     rows: int = 0
     is_rehearsed: bool = False
-    looked: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,8 +240,7 @@ class Index:
             made = DELIVERIES.c.subscription == ""
             deliveries = list(connection.execute(select(DELIVERIES).where(made).order_by(DELIVERIES.c.number)))
             heard = connection.execute(last.group_by(DELIVERIES.c.recipient)).all()
-            names = ("first_row", "rows", "rehearsal", "local.looked")
-            first, rows, rehearsed, looked = (fact(connection, name) for name in names)
+            first, rows, rehearsed = (fact(connection, name) for name in ("first_row", "rows", "rehearsal"))
         return Aside(
             tuple(Personal(row.id, row.name, json.loads(row.event), row.number) for row in things),
             Said(tuple(map(_claim, claims)), tuple(map(_delivery, deliveries))),
@@ -249,7 +248,6 @@ class Index:
             _instant(first or None),
             rows or 0,
             bool(rehearsed),
-            looked,
         )
 
     def bags(self) -> dict[str, tuple[bool, bool]]:
