@@ -125,7 +125,7 @@ class Books:
         return journal
 
     def _refuse_other(self, journal: Journal) -> None:
-        """What the index knows of another place must not be forgotten for a journal that knows nothing of it. Raises: RunError."""
+        """What the index knows of another place must not be forgotten for a journal that lacks it. Raises: RunError."""
         before = self.index.head_elsewhere(self._place.name)
         if before is None:
             return
@@ -158,7 +158,7 @@ def _lost(place: str) -> RunError:
     return RunError(
         f"the journal {where}, which the state was made from, is not there any more",
         code="journal_gone",
-        action="Bring it back, or correct `store.url`; if it is lost for good, `lastcopy recover` begins anew with what is there.",
+        action="Bring it back, or correct `store.url`; if it is lost for good, `lastcopy recover` begins anew.",
     )
 
 

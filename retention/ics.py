@@ -6,18 +6,21 @@ dependencies.md §4.
 """
 
 import hashlib
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from icalendar import Alarm, Event
-from retention.reminders import THRESHOLDS, severity_of
+
+    from retention.personal import Mark
+from retention.reminders import THRESHOLDS, object_thresholds, severity_of
 from retention.status import Row, Status
 from retention.texts import NAMES
 from retention.timeline import Boundary
-from retention.tracked import counted
+from retention.tracked import counted, one_line
 
 PRODUCT = "-//Lastcopy//Lastcopy//EN"
+NAMED = 10
 _PRIORITIES = {"access_ends": 1, "at_risk_from": 1, "deletable_from": 1, "gone_by": 9}
 
 
@@ -34,6 +37,8 @@ def calendar_of(status: Status) -> bytes:
         for boundary in row.timeline.boundaries:
             if boundary.kind in THRESHOLDS:
                 calendar.add_component(_event(status, row, boundary))
+    for (kind, day), marks in _by_day(status.personal).items():
+        calendar.add_component(_personal(status, kind, day, marks))
     return bytes(calendar.to_ical())
 
 
@@ -61,16 +66,51 @@ def _event(status: Status, row: Row, boundary: Boundary) -> "Event":
     return event
 
 
+def _by_day(marks: "list[Mark]") -> "dict[tuple[str, date], list[Mark]]":
+    """One entry a day and kind: a thousand people may lose their licences at once."""
+    found: dict[tuple[str, date], list[Mark]] = {}
+    for mark in marks:
+        found.setdefault((mark.kind, mark.at.date()), []).append(mark)
+    return found
+
+
+def _personal(status: Status, kind: str, day: date, marks: "list[Mark]") -> "Event":
+    from icalendar import Event
+
+    from retention.personal import MEANINGS
+
+    event, first = Event(), marks[0]
+    told = f"{status.tenant}: {one_line(first.owner.name)}: {MEANINGS[kind]}"
+    if len(marks) > 1:
+        told = f"{status.tenant}: {counted(len(marks), 'personal clock')}: {MEANINGS[kind]}"
+    event.add("uid", uid_of(status.tenant, "personal", kind, day.isoformat()))
+    event.add("dtstamp", status.now)
+    event.add("dtstart", first.at)
+    event.add("dtend", first.at + timedelta(minutes=30))
+    event.add("summary", f"{'REHEARSAL: ' if status.is_rehearsal else ''}{told}")
+    names = ", ".join(one_line(mark.owner.name) for mark in marks[:NAMED])
+    more = f", and {len(marks) - NAMED:,} more" if len(marks) > NAMED else ""
+    event.add("description", f"{kind}: {names}{more}")
+    event.add("transp", "TRANSPARENT")
+    event.add("priority", 5)
+    event.add("categories", ["LASTCOPY"])
+    for days in object_thresholds([kind])[kind]:
+        if first.at - timedelta(days=days) > status.now:
+            event.add_component(_alarm_of(told, severity_of(kind, days), days))
+    return event
+
+
 def _alarm(told: str, boundary: Boundary, days: int) -> "Alarm":
+    return _alarm_of(told, severity_of(boundary.kind, days), days)
+
+
+def _alarm_of(told: str, severity: str, days: int) -> "Alarm":
     from icalendar import Alarm
 
     alarm = Alarm()
     alarm.add("action", "DISPLAY")
     alarm.add("trigger", -timedelta(days=days))
-    alarm.add(
-        "description",
-        f"[{severity_of(boundary.kind, days).upper()}] {told}, in {counted(days, 'day')}" if days else told,
-    )
+    alarm.add("description", f"[{severity.upper()}] {told}, in {counted(days, 'day')}" if days else told)
     return alarm
 
 

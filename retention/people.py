@@ -30,7 +30,7 @@ class People:
     """A listing of users that was read to its end. deleted: whether deleted ones could be read too."""
 
     def __init__(self) -> None:
-        self._kept: IO[bytes] = tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY)
+        self._kept: IO[bytes] = tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY)  # noqa: SIM115 - `close` does
         self.deleted = False
 
     def add(self, user: JsonObject) -> None:
@@ -72,7 +72,7 @@ def listed(graph: "GraphSession") -> People:
 
 def rows_of(people: People, index: "Index", now: datetime, looked: datetime | None) -> Iterator[list[JsonObject]]:
     """The rows of the journal that say what is new, some at a time: what happened to whom, and then who has a licence, so that a
-    crash in between says something twice and passes over nothing. looked: when the directory was looked at before, None: never."""
+    crash in between says something twice and passes over nothing. looked: when that was done before, None: never."""
     known = {one.id: one for one in index.personal()}
     for some in _chunks(people):
         gained, lost, objects = list[list[str]](), list[str](), list[JsonObject]()

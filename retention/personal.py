@@ -1,8 +1,8 @@
-"""Clocks of one user, drive, file, group or package, as far as anybody has to be told: what is due in a digest, what lies ahead. Pure.
+"""Clocks of one user, drive, file, group or package, as far as somebody has to be told of them. Pure.
 
-Rules of this file: no clock, no I/O. An object is what happened to somebody or something, with its place in the journal; what came
-of it is reckoned by `related_clocks`. Of several words about one thing the earliest rules. Of a mark only the smallest threshold
-that is due is told. Source: retention-domain §2.3, §5 (personal and object clocks); docs/decisions/0076.
+Rules of this file: no clock, no I/O. An object is what happened to somebody or something, with its place in the journal; what
+came of it is reckoned by `related_clocks`. Of several words about one thing the earliest rules. Of a mark only the smallest
+threshold that is due is told. Source: retention-domain §2.3, §5 (personal and object clocks); docs/decisions/0076.
 """
 
 from collections.abc import Iterable, Sequence

@@ -25,10 +25,11 @@ IN_ROW = 200
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is known besides. marks: of all personal clocks; rows: how many rows of the journal they follow from; zone: of the
-    tenant; since: when the journal began, None: it is empty; heard: when each recipient had a message last; busy: who has one now; wants_tests: a rehearsal's mailbox needs none."""
+    """What is known besides. marks: of all personal clocks, reckoned when they are asked for; rows: how many rows of the journal
+    they follow from; zone: of the tenant; since: when the journal began; heard: when each recipient had a message last; busy: who
+    has one now; wants_tests: a rehearsal's mailbox needs none."""
 
-    marks: Sequence[Mark]
+    marks: Callable[[], Sequence[Mark]]
     rows: int
     zone: tzinfo
     since: datetime | None
@@ -40,6 +41,44 @@ class Surroundings:
 def plan_side(moment: Moment, contacts: Sequence[Contact], around: Surroundings, said: Said) -> Plan:
     """What has to be said now that is about no subscription."""
     return _Planning(moment, contacts, around, said).plan()
+
+
+def slots(moment: Moment, zone: tzinfo) -> tuple[datetime | None, datetime]:
+    """When the digest of today may go out (None: not yet), and that of tomorrow, in the tenant's zone."""
+    quiet, now = moment.quiet, moment.now
+    clock = time(0) if quiet is None or quiet.start == quiet.end else quiet.end
+    today = now.astimezone(zone).date()
+    here, there = (
+        datetime.combine(day, clock, tzinfo=zone).astimezone(UTC) for day in (today, today + timedelta(days=1))
+    )
+    return (here, there) if here <= now else (None, here)
+
+
+def is_quiet(moment: Moment) -> bool:
+    """Whether it is now a time at which nobody is woken for this."""
+    return moment.quiet is not None and moment.quiet.begun(moment.now) is not None
+
+
+def next_look(
+    moment: Moment, contacts: Sequence[Contact], around: Surroundings, said: Said, *, has_things: bool
+) -> datetime | None:
+    """Until when there is nothing to say, if nothing is written meanwhile; None: it has to be looked at each time. For a moment
+    at which there was nothing."""
+    if is_quiet(moment) or any(claim.status in {CLAIMED, FAILED} for claim in said.claims):
+        return None
+    begun, following = slots(moment, around.zone)
+    times = [following] if has_things or begun is None else []
+    if around.wants_tests:
+        times += [at + TEST_EVERY for at in (_tried(moment, one, around, said) for one in contacts) if at is not None]
+    return min(times, default=None)
+
+
+def _tried(moment: Moment, contact: Contact, around: Surroundings, said: Said) -> datetime | None:
+    """When the way to a contact was last proven, or tried, or at the latest could have been."""
+    mine = [made for made in said.deliveries if made.recipient == contact.name]
+    begun = [made.at for made in mine if made.event == EVENTS[TEST]]
+    known = [*begun, around.heard.get(contact.name), around.since]
+    return max((at for at in known if at is not None and at <= moment.now), default=None)
 
 
 @dataclass(slots=True)
@@ -62,16 +101,15 @@ class _Planning:
     # -- the digest ---------------------------------------------------------------------------------------------------
 
     def _digest(self, contact: Contact) -> None:
-        current = {(mark.owner.id, mark.kind, timestamp(mark.at)) for mark in self._around.marks}
-        self._go_on(contact, DIGEST, lambda item: (item["object"], item["mark"], item["at"]) in current)
-        begun, following = self._slots()
-        if begun is None or self._is_quiet():
+        self._go_on(contact, DIGEST, self._is_current)
+        begun, following = slots(self._moment, self._around.zone)
+        if begun is None or is_quiet(self._moment):
             return
         key = self._key(contact, DIGEST, begun)
         if any(claim.key == key and self._counts(claim.is_doubtful) for claim in self._said.claims):
             return
         end = following + self._moment.every * LATE
-        found = due_by(self._around.marks, end, self._told(contact))
+        found = due_by(self._around.marks(), end, self._told(contact))
         items = [item for item in found if contact.admits(item.severity)]
         if items:
             told = [item.as_json() for item in items]
@@ -92,36 +130,24 @@ class _Planning:
         ]
         return max(reach, key=lambda told: told.until, default=None)
 
-    def _counts(self, is_doubtful: bool) -> bool:  # noqa: FBT001 - a predicate
+    def _counts(self, is_doubtful: bool) -> bool:
         """What was claimed while the clock was in doubt does not keep anything back once it is not."""
         return self._moment.in_doubt or not is_doubtful
 
-    def _slots(self) -> tuple[datetime | None, datetime]:
-        """When the digest of today may go out (None: not yet), and that of tomorrow, in the tenant's zone."""
-        quiet, zone, now = self._moment.quiet, self._around.zone, self._moment.now
-        clock = time(0) if quiet is None or quiet.start == quiet.end else quiet.end
-        today = now.astimezone(zone).date()
-        here, there = (
-            datetime.combine(day, clock, tzinfo=zone).astimezone(UTC) for day in (today, today + timedelta(days=1))
-        )
-        return (here, there) if here <= now else (None, here)
-
-    def _is_quiet(self) -> bool:
-        quiet = self._moment.quiet
-        return quiet is not None and quiet.begun(self._moment.now) is not None
+    def _is_current(self, item: JsonObject) -> bool:
+        """Whether what a digest was to say still holds."""
+        said = (item["object"], item["mark"], item["at"])
+        return any(said == (mark.owner.id, mark.kind, timestamp(mark.at)) for mark in self._around.marks())
 
     # -- the test -----------------------------------------------------------------------------------------------------
 
     def _test(self, contact: Contact) -> None:
         self._go_on(contact, TEST, lambda item: True)
-        mine = [made for made in self._said.deliveries if made.recipient == contact.name]
-        begun = [made.at for made in mine if made.event == EVENTS[TEST]]
-        heard = [self._around.heard.get(contact.name), self._around.since]
-        known = [at for at in (*begun, *heard) if at is not None and at <= self._moment.now]
+        tried = _tried(self._moment, contact, self._around, self._said)
         has_some = contact.name in self._around.busy or any(
             row.get("recipient") == contact.name for row in self._plan.rows
         )
-        if not known or self._moment.now - max(known) < TEST_EVERY or self._is_quiet() or has_some:
+        if tried is None or self._moment.now - tried < TEST_EVERY or is_quiet(self._moment) or has_some:
             return
         self._claim(contact, TEST, self._moment.now.replace(minute=0, second=0, microsecond=0), "info", {})
 

@@ -1,7 +1,7 @@
 """What messages say that are about no subscription: the daily digest of personal clocks, and the weekly test.
 
-Rules of this file: as `retention.texts`: pure; each date with what it means, local time with offset and zone, and UTC; each message
-with its policy, the command to run, and its key. Source: retention-domain §5 (texts, weekly test); docs/decisions/0076, 0077.
+Rules of this file: as `retention.texts`: pure; each date with what it means, local time with offset and zone, and UTC; each
+message with its policy, the command to run, and its key. Source: retention-domain §5 (texts, weekly test); decisions 0076, 0077.
 """
 
 import shlex

@@ -5,6 +5,7 @@ Rules of this file: reads and computes, writes nothing; the rows of `status --js
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock, timestamp
@@ -17,6 +18,9 @@ from retention.sweep import Sweep
 from retention.timeline import Timeline
 from retention.timeline_shown import boundary_json, next_json, next_reminder
 from retention.tracked import SENT, Said, Standing, Subscription, one_line
+
+if TYPE_CHECKING:
+    from retention.personal import Mark
 
 
 @dataclass(slots=True)
@@ -58,7 +62,8 @@ class Row:
 
 @dataclass(slots=True)
 class Status:
-    """Where everything stands. tenant: as configured; unreachable_since: of the tenant, None if it answered last."""
+    """Where everything stands. tenant: as configured; unreachable_since: of the tenant, None if it answered last;
+    personal: marks of users, drives and the like that lie ahead, or passed today."""
 
     now: datetime
     tenant: str
@@ -70,6 +75,7 @@ class Status:
     policy: str = ""
     is_rehearsal: bool = False
     problems: list[str] = field(default_factory=list)
+    personal: "list[Mark]" = field(default_factory=list)
 
     def as_json(self) -> JsonObject:
         """The document of `status --json`."""
@@ -81,6 +87,7 @@ class Status:
             "unacknowledged": self.standing.unacknowledged,
             "rehearsal": self.is_rehearsal,
             "problems": self.problems,
+            "personal": [mark.as_json() for mark in self.personal],
         }
 
 
@@ -101,6 +108,7 @@ def status_of(config: Config, clock: Clock) -> Status:
         status.policy = f"{reckoning.policy.policy_id}, verified {reckoning.policy.verified_on}"
         status.rows = _rows(books, reckoning, sweep, now, status.problems)
         status.problems += _oversights(reckoning, [row.subscription for row in status.rows])
+        status.personal = _personal(books, reckoning, now, status.problems)
         problem = health_of(config, now)
         if problem is not None:
             status.problems.append(problem)
@@ -122,6 +130,19 @@ def _rows(books: Books, reckoning: Reckoning, sweep: Sweep, now: datetime, probl
         told = differences(one, timeline, reckoning.policy, now)
         rows.append(Row(one, timeline, missing[one.id], _waiting(said[one.id], timeline), told))
     return rows
+
+
+def _personal(books: Books, reckoning: Reckoning, now: datetime, problems: list[str]) -> "list[Mark]":
+    things = books.index.aside().things
+    if not things:
+        return []
+    from retention.personal import ahead
+
+    try:
+        return ahead(reckoning.marks(things), now)
+    except LastcopyError as error:
+        problems.append(f"personal clocks cannot be reckoned: {error}")
+        return []
 
 
 def _oversights(reckoning: Reckoning, subscriptions: list[Subscription]) -> list[str]:

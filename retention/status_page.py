@@ -6,6 +6,7 @@ seconds: the days left come first. Works at the width of a phone. Source: design
 
 from datetime import datetime
 from html import escape
+from zoneinfo import ZoneInfo
 
 from retention.standing import sentences
 from retention.status import Row, Status
@@ -57,6 +58,7 @@ def page_of(status: Status) -> str:
         f'<p class="weak">{escape(_when(status))}</p>',
         *(f'<p class="note">{escape(note)}</p>' for note in notes(status)),
         *(_card(row, status.now) for row in status.rows),
+        *_personal_card(status),
         '<p class="weak">No subscription is tracked: run <code>lastcopy track</code>.</p>' if not status.rows else "",
         f'<footer class="weak"><p>Policy {escape(status.policy)}. Times in {escape(_zones(status.zone))}.</p></footer>',
         "</main>\n</body>\n</html>\n",
@@ -83,6 +85,44 @@ def missing_text(row: Row) -> str:
     more = f" and {len(row.missing) - SHOWN:,} more" if len(row.missing) > SHOWN else ""
     named = ", ".join(map(one_line, row.missing[:SHOWN]))
     return f"not copied: {len(row.missing):,} of {counted(row.subscription.sources, 'source')}: {named}{more}"
+
+
+def personal_rows(status: Status) -> list[tuple[str, str, str, str, str]]:
+    """(of whom, what, local, UTC, when) of the personal clocks that come first."""
+    from retention.personal import MEANINGS as OF_MARKS
+
+    zone = ZoneInfo(status.zone)
+    return [
+        (
+            one_line(mark.owner.name),
+            OF_MARKS[mark.kind],
+            mark.at.astimezone(zone).strftime("%Y-%m-%d %H:%M %z"),
+            mark.at.strftime("%Y-%m-%d %H:%M"),
+            distance(mark.at, status.now),
+        )
+        for mark in status.personal[:SHOWN]
+    ]
+
+
+def _personal_card(status: Status) -> list[str]:
+    if not status.personal:
+        return []
+    names = ("Of", "What", "Local", "UTC", "When")
+    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    lines = [
+        "<article>",
+        f"<h2>{counted(len(status.personal), 'personal clock')}</h2>",
+        "<p>Of users, drives, files, groups and packages; a digest a day warns of them.</p>",
+        f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>",
+    ]
+    for row in personal_rows(status):
+        cells = "".join(
+            f'<td data-name="{name}">{escape(text)}</td>' for name, text in zip(names[1:], row[1:], strict=True)
+        )
+        lines.append(f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>')
+    more = len(status.personal) - SHOWN
+    rest = [f'<p class="weak">And {more:,} more: lastcopy status --json lists them.</p>'] if more > 0 else []
+    return [*lines, "</tbody></table>", *rest, "</article>"]
 
 
 def _zones(zone: str) -> str:

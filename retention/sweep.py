@@ -8,7 +8,7 @@ Source: design §4 (the journal), §6 (`sweep`); retention-domain §5.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from exporters.bag.fence import Process, is_known_dead
@@ -21,7 +21,7 @@ from retention.clock_doubt import Reading, Verdict, judge
 from retention.config import Config
 from retention.journal import RACES
 from retention.reckoning import Reckoning
-from retention.tracked import Delivery, Subscription
+from retention.tracked import Delivery, Standing, Subscription
 from retention.verdicts import Exit
 
 if TYPE_CHECKING:  # a sweep with nothing due needs none of them
@@ -42,7 +42,8 @@ class Deadline:
 
 @dataclass(slots=True)
 class SweepResult:
-    """What a sweep came to, as `sweep --json` shows it. notes: for people; next_due: (subscription, when) that comes next."""
+    """What a sweep came to, as `sweep --json` shows it. notes: for people; next_due: (subscription, when) that comes next;
+    standing: what stands open after it."""
 
     now: datetime
     due: list[JsonObject] = field(default_factory=list)
@@ -51,6 +52,7 @@ class SweepResult:
     suppressed: list[JsonObject] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     next_due: tuple[str, datetime] | None = None
+    standing: Standing | None = None
 
     @property
     def exit(self) -> Exit:
@@ -79,6 +81,7 @@ class Sweep:
         self._service, self._notes = service, list(notes)
         self._me = Process.of_this_machine()
         self._timelines: dict[str, tuple[Subscription, Timeline]] = {}
+        self._looked: list[object] | None = None
         self._unread: dict[str, LastcopyError] = {}
 
     def go(self, *, dry_run: bool = False) -> SweepResult:
@@ -95,6 +98,8 @@ class Sweep:
                 break
         else:
             raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
+        if self._looked is not None:
+            self._books.index.note("local.aside", self._looked)
         claims = [row for plan in [*plans.values(), aside] for row in plan.claims]
         self._settle({name: plan for name, plan in plans.items() if not plan.rows}, verdict)
         if claims:
@@ -186,14 +191,17 @@ class Sweep:
 
     def _aside(self, verdict: Verdict, busy: Collection[str]) -> Plan:
         """What has to be said that is about no subscription."""
-        known, contacts = self._books.index.aside(), self._reckoning.contacts
-        if known.since is None or not contacts:
+        index, contacts, computed = self._books.index, self._reckoning.contacts, self._reckoning.computed_with
+        rows, looked = index.fact("rows"), index.fact("local.aside")
+        is_known = looked is not None and looked[1:] == [rows, computed] and not verdict.in_doubt
+        if not contacts or (is_known and verdict.now < datetime.fromisoformat(looked[0])):
             return Plan()
         from retention.disposal.notices import marks_of_bags
-        from retention.side_messages import Surroundings, plan_side
+        from retention.side_messages import Surroundings, next_look, plan_side
 
+        known, moment = index.aside(), self._moment(verdict)
         around = Surroundings(
-            marks=[*self._reckoning.marks(known.things), *marks_of_bags(*known.copies)],
+            marks=cache(lambda: [*self._reckoning.marks(known.things), *marks_of_bags(*known.copies)]),
             rows=known.rows,
             zone=self._reckoning.zone,
             since=known.since,
@@ -201,7 +209,11 @@ class Sweep:
             busy=busy,
             wants_tests=not known.is_rehearsed,
         )
-        return plan_side(self._moment(verdict), contacts, around, known.said)
+        plan = plan_side(moment, contacts, around, known.said)
+        if not plan.rows and not busy and not verdict.in_doubt:
+            until = next_look(moment, contacts, around, known.said, has_things=bool(known.things or known.copies[0]))
+            self._looked = [timestamp(until), rows, computed] if until is not None else None
+        return plan
 
     def _judged(self, verdict: Verdict, plans: Sequence[Plan]) -> SweepResult:
         result = SweepResult(verdict.now, notes=[*verdict.notes, *self._notes])

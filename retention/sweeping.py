@@ -6,7 +6,6 @@ does not answer changes neither dates nor exit. Source: design §6 (`sweep`, `wa
 
 import json
 import threading
-import urllib.request
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,6 +37,7 @@ def sweep(config: Config, clock: Clock, *, dry_run: bool = False, offline: bool 
             if not seen.reached:
                 notes.append(f"the tenant is not reachable ({seen.why}): dates stand, warnings go on")
         result = Sweep(config, books, clock, service=service, notes=notes).go(dry_run=dry_run)
+        result.standing = books.index.standing(len(config.settings.notify))
         if not dry_run:
             _beat(config, result, notes=result.notes)
     return result
@@ -115,6 +115,8 @@ def _beat(config: Config, result: SweepResult, *, notes: list[str]) -> None:
     reference = config.settings.heartbeat.url
     if reference is None:
         return
+    import urllib.request
+
     from retention.references import read_secret
 
     try:

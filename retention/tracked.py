@@ -131,7 +131,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What is about no subscription. things: what happened to users, drives and the like; said: what was claimed about none; heard:
+    """What is about no subscription. things: what happened to users, drives and the like; said: what was claimed; heard:
     when each recipient had a message last; since: the first row of the journal; rows: how many there are;
     is_rehearsed: a rehearsal made it; copies: what `retention.disposal.notices` goes by: rows, locks, bags."""
 

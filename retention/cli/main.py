@@ -119,7 +119,7 @@ def _tell_standing(context: Context) -> None:
         config = context.config()
     except LastcopyError:  # the verb says it
         return
-    for sentence in sentences(standing_of(config)):
+    for sentence in sentences(context.standing or standing_of(config)):
         context.output.note(f"! {sentence}")
 
 

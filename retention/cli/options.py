@@ -16,6 +16,7 @@ from retention.cli.output import Output
 
 if TYPE_CHECKING:
     from retention.config import Config
+    from retention.tracked import Standing
 
 CONFIG_FILE = "lastcopy.yaml"
 CONFIG_VARIABLE = "LASTCOPY_CONFIG"
@@ -37,11 +38,12 @@ class Parser(argparse.ArgumentParser):
 
 @dataclass(slots=True)
 class Context:
-    """What a verb works with."""
+    """What a verb works with. standing: what stands open of warnings, where the verb has found out already."""
 
     args: argparse.Namespace
     output: Output
     clock: Clock = field(default_factory=SystemClock)
+    standing: "Standing | None" = None
     _config: "Config | None" = None
 
     @property

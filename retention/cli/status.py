@@ -60,6 +60,7 @@ def _show(context: Context, status: "Status") -> None:
         output.say("REHEARSAL: this tenant is invented", "doubtful")
     for note in notes(status):
         output.mark("bad", note)
+    _show_personal(context, status)
     if not status.rows:
         output.say("No subscription is tracked yet. Run: lastcopy track")
         return
@@ -68,6 +69,23 @@ def _show(context: Context, status: "Status") -> None:
     for row in status.rows[FULLY_SHOWN:]:
         output.say(_headline(row, status.now)[1])
     output.say(f"Policy {status.policy}", "weak")
+
+
+def _show_personal(context: Context, status: "Status") -> None:
+    from retention.status_page import personal_rows
+    from retention.tracked import counted
+
+    if not status.personal:
+        return
+    output = context.output
+    output.mark(
+        "doubtful", f"{counted(len(status.personal), 'personal clock')}: users, drives, files, groups, packages"
+    )
+    output.table(
+        ("  of", "what", status.zone, "UTC", "when"), [(f"  {row[0]}", *row[1:]) for row in personal_rows(status)]
+    )
+    if len(status.personal) > FULLY_SHOWN:
+        output.say(f"  and {len(status.personal) - FULLY_SHOWN:,} more: lastcopy status --json lists them")
 
 
 def _headline(row: "Row", now: datetime) -> tuple[str, str]:

@@ -31,6 +31,7 @@ def run(context: Context) -> int:
     args, config = context.args, context.config()
     context.take_now(config, only_rehearsed=not args.dry_run)
     result = sweep(config, context.clock, dry_run=args.dry_run, offline=args.offline)
+    context.standing = result.standing
     show(context, result, dry_run=args.dry_run)
     return int(result.exit)
 

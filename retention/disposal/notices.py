@@ -1,7 +1,7 @@
 """What a sweep says of copies: that the time of one is over, and that its lock ends before it may go. Marks for the digest.
 
-Rules of this file: no I/O, no clock, and nothing is disposed of. A lock ends when the newest verification that read all locks of a
-bag back says that they do; of a bag that none says it of nothing is told. Source: issue 10 (7), retention-domain §5 (digest).
+Rules of this file: no I/O, no clock, and nothing is disposed of. A lock ends when the newest verification that read all locks of
+a bag back says that they do; of a bag that none says it of nothing is told. Source: issue 10 (7), retention-domain §5 (digest).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -14,10 +14,13 @@ _DRIVERS = {"postgresql://": "postgresql+psycopg://", "postgres://": "postgresql
 CONNECT_SECONDS = 10
 
 
-def engine_of(url: str, base: Path, *, busy_seconds: float, synchronous: str = "NORMAL") -> Engine:
+def engine_of(
+    url: str, base: Path, *, busy_seconds: float, synchronous: str = "NORMAL", is_brief: bool = False
+) -> Engine:
     """An engine whose transactions hold SQLite from their beginning, unless `connection.info["writing"]` is False.
 
-    busy_seconds: longest wait for another process. synchronous: FULL where a commit has to survive a loss of power.
+    busy_seconds: longest wait for another process. synchronous: FULL where a commit has to survive a loss of power. is_brief: it
+    is used for moments, so that a connection need not be asked before each use whether it is still there.
     Raises: ArgumentError, NoSuchModuleError, ModuleNotFoundError for what is no database that can be used.
     """
     file = sqlite_file(url, base)
@@ -26,7 +29,9 @@ def engine_of(url: str, base: Path, *, busy_seconds: float, synchronous: str = "
             if url.startswith(start):
                 url = driver + url.removeprefix(start)
         options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS} if url.startswith("postgresql") else {}
-        return create_engine(url, connect_args=options, pool_pre_ping=True)
+        if url.startswith("postgresql+psycopg"):
+            return create_engine(url, connect_args=options, pool_pre_ping=not is_brief, use_native_hstore=False)
+        return create_engine(url, connect_args=options, pool_pre_ping=not is_brief)
     # not `timeout` alone: the pragma of each connection says the same, whatever the driver makes of it
     engine = create_engine(
         url if str(file) == ":memory:" else URL.create("sqlite", database=str(file)),  # a folder may be called `100%?`

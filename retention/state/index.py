@@ -341,7 +341,7 @@ _NO_DAYS = (MOVED, ALL_CLEAR, DIGEST, TEST)
 def open_index(url: str, base: Path, *, busy_seconds: float = BUSY_SECONDS) -> Index:
     """Open the index in the state database. Raises: ConfigurationError."""
     try:
-        return Index(engine_of(url, base, busy_seconds=busy_seconds, synchronous="FULL"))
+        return Index(engine_of(url, base, busy_seconds=busy_seconds, synchronous="FULL", is_brief=True))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise ConfigurationError(
             "state: this is no database that Lastcopy can use",
