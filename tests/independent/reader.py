@@ -601,9 +601,12 @@ def check_journal(folder: Path, reading: Reading, wrong: list[str]) -> None:
                 "composed",
                 # rows of the clock (docs/formats.md, journal)
                 *("stated", "inferred", "warning_claimed", "warning_superseded", "warning_withdrawn", "warning_sent"),
-                *("warning_failed", "acknowledged", "rehearsal", "moved"),
+                *("warning_failed", "acknowledged", "rehearsal", "moved", "object"),
                 # what is asked before cancelling
                 *("planned", "preflight", "attested", "ready"),
+                # evidence, and what is kept
+                *("reported", "drilled", "keep_until", "held", "hold_lifted"),
+                *("disposal_planned", "disposal_begun", "disposed"),
             ):
                 wrong.append(f"journal segment {segment.number}: a row of type {row.get('type')!r}")
             before = sha256(canonical(row) + b"\n")
