@@ -27,6 +27,7 @@ from retention.opened_pst import open_pst
 from retention.rehearsal_clock import ADDRESS_FILE, MAILBOX, half_a_year, watch_begins
 from retention.rehearsal_clock import CONFIGURATION as CLOCK
 from retention.rehearsal_ready import may_i_cancel
+from retention.rehearsal_evidence import proven
 from retention.rehearsed import MARKER
 from retention.verdicts import Exit
 
@@ -41,6 +42,9 @@ OURS = (
     "lastcopy.db-shm",
     "lastcopy-journal",
     "lastcopy-watch.json",
+    "evidence-key.pem",
+    "evidence-trusted",
+    "evidence-redaction.key",
     ADDRESS_FILE,
     MAILBOX,
     MARKER,
@@ -108,7 +112,7 @@ def rehearse(folder: Path, *, say: Say, quiet: bool, main: Callable[[Sequence[st
         watch_begins(story)
         may_i_cancel(story, lambda path, rows: _control(info, "POST", path, b"\n".join(map(dump_json, rows))))
     _from_the_store_alone(story)
-    half_a_year(story, SystemClock())
+    half_a_year(story, SystemClock(), lambda at: proven(story, at))
     _what_next(story)
     return story.steps
 

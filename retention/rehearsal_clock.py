@@ -52,8 +52,8 @@ def watch_begins(story: Telling) -> None:
     story.run("status")
 
 
-def half_a_year(story: Telling, clock: Clock) -> None:
-    """The tenant is cancelled, and time goes by."""
+def half_a_year(story: Telling, clock: Clock, then: Callable[[datetime], None]) -> None:
+    """The tenant is cancelled, and time goes by. then: what comes last, at that time, while mail can still be sent."""
     began = clock.now().replace(microsecond=0)
     with Mailbox(story.folder / MAILBOX) as mailbox:
         (story.folder / ADDRESS_FILE).write_text(mailbox.address, encoding="utf-8")
@@ -71,7 +71,9 @@ def half_a_year(story: Telling, clock: Clock) -> None:
             story.run("sweep", "--offline", "--now", timestamp(at))
             _read_mail(story, mailbox, at)
         story.chapter("What is left to say after 180 days")
-        story.run("status", "--now", timestamp(began + timedelta(days=181)))
+        end = began + timedelta(days=181)
+        story.run("status", "--now", timestamp(end))
+        then(end)
 
 
 def _read_mail(story: Telling, mailbox: Mailbox, at: datetime) -> None:

@@ -51,7 +51,7 @@ VERBS = {
 }
 QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "attest", "recover"})
 """Verbs that mostly log nothing: they are spared the time that logging takes to load."""
-TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch"})
+TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch", "report"})
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)
 unless the state was made by a rehearsal (design §6)."""
 TELLS_STANDING = frozenset(VERBS) - {"init", "timeline", "status", "watch", "policies", "rehearse"}

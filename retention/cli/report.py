@@ -43,6 +43,7 @@ def run(context: Context) -> int:
         raise UsageError("--item-hashes is for --redact names", "Leave it out: the full package has all hashes.")
     if args.key:
         return _show_key(context, config)
+    context.take_now(config, only_rehearsed=True)
     told: dict[str, str | None] = {}
     request = Request(redact=args.redact is not None, keeps_hashes=args.item_hashes, by=args.by)
     try:
