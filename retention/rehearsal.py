@@ -26,8 +26,8 @@ from exporters.rehearsal.server import Rehearsal
 from retention.opened_pst import open_pst
 from retention.rehearsal_clock import ADDRESS_FILE, MAILBOX, half_a_year, watch_begins
 from retention.rehearsal_clock import CONFIGURATION as CLOCK
-from retention.rehearsal_ready import may_i_cancel
 from retention.rehearsal_evidence import proven
+from retention.rehearsal_ready import may_i_cancel
 from retention.rehearsed import MARKER
 from retention.verdicts import Exit
 
