@@ -7,6 +7,7 @@
 #     CLOUD   worldwide (default; also GCC), usgov_l4, usgov_l5, china
 #     FOLDER  where lastcopy.pem (key and certificate) is, or is made; default: the current folder
 #
+# WITH_EDISCOVERY=1 before it also asks for eDiscovery.Read.All, by which `check --cancel` sees holds.
 # Run again, it finds the registration by its name and adds what is missing. Nothing is sent but to Microsoft.
 set -eu
 
@@ -15,7 +16,7 @@ GRAPH=00000003-0000-0000-c000-000000000000 # the application id of Microsoft Gra
 SHAREPOINT=00000003-0000-0ff1-ce00-000000000000 # and of SharePoint, whose own API alone has attachments of list items
 
 if [ $# -lt 1 ] || [ $# -gt 3 ]; then
-    sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
 tenant=$1
@@ -45,7 +46,7 @@ done
 # Group.Read.All: which groups there are, their members, and their conversations; MailboxFolder.Read.All, MailboxItem.Read.All
 # and MailboxItem.Export.All: archive mailboxes and the second capture of each item; TermStore.Read.All: managed metadata;
 # RoleManagement.Read.Directory: who is an administrator; Member.Read.Hidden: members of groups that hide them. Optional, for
-# `check --cancel` alone: eDiscovery.Read.All, holds (take the line away, and attest PF-21 instead).
+# `check --cancel` alone and only with WITH_EDISCOVERY=1: eDiscovery.Read.All, holds (else attest PF-21).
 permissions="
 User.Read.All df021288-bdef-4463-88db-98f22de89214
 Organization.Read.All 498476ce-e0fe-48b0-b801-37ba7e2685c6
@@ -66,6 +67,10 @@ Member.Read.Hidden 658aa5d8-239f-45c4-aa12-864f4fc7e490
 if [ "$az_cloud" != AzureChinaCloud ]; then
     permissions="$permissions
 Tasks.Read.All f10e1f91-74ed-437f-a6fd-d6ae88e26c1f
+"
+fi
+if [ "$az_cloud" != AzureChinaCloud ] && [ -n "${WITH_EDISCOVERY:-}" ]; then
+    permissions="$permissions
 eDiscovery.Read.All 50180013-6191-4d1e-a373-e590ff4e66af
 "
 fi

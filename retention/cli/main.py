@@ -46,7 +46,7 @@ VERBS = {
     "restore": Verb("restore", "write the copy into a folder, with today's names"),
     "rehearse": Verb("rehearse", "try all of it now on a simulated tenant"),
 }
-QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "recover"})
+QUIET = frozenset({"timeline", "policies", "track", "status", "sweep", "ack", "attest", "recover"})
 """Verbs that mostly log nothing: they are spared the time that logging takes to load."""
 TAKES_NOW = frozenset({"timeline", "status", "plan", "sweep", "track", "ack", "watch"})
 """Verbs that may be asked as if it were another time; those that send or record refuse it by themselves (`Context.take_now`)

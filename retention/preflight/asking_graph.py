@@ -98,9 +98,10 @@ def _role_members(graph: GraphSession) -> dict[str, JsonObject]:
         path = f"/directoryRoles(roleTemplateId='{template}')/members"
         try:
             for row in _listed(graph, path, Cost.DIRECTORY, _PERSON):
-                kind = str(row.get("@odata.type") or "#microsoft.graph.user")
-                if kind.endswith(".user") and (person := identifier_of(row.get("id"))) is not None:
-                    found.setdefault(person, {**row, "roles": []})["roles"].append(name)
+                kind = str(row.get("@odata.type") or "#microsoft.graph.user").rpartition(".")[2]
+                holder = identifier_of(row.get("id"))
+                if kind in {"user", "group"} and holder is not None:  # applications cannot sign in to the admin center
+                    found.setdefault(holder, {**row, "roles": [], "kind": kind})["roles"].append(name)
         except NotFoundError:
             continue
     return found
@@ -128,6 +129,10 @@ def _administrators(holders: dict[str, JsonObject], people: People | Unknown) ->
     """Who may not read users gets members of roles by their ids alone."""
     found = []
     for person, member in holders.items():
+        if member["kind"] == "group":
+            name = f"the group {member.get('displayName') or person}"
+            found.append(Administrator(person, name, tuple(member["roles"]), True, False, is_group=True))
+            continue
         row = member if isinstance(people, Unknown) else people.by_id.get(person, member)
         enabled, synced = row.get("accountEnabled"), row.get("onPremisesSyncEnabled")
         name = str(row.get("userPrincipalName") or person)

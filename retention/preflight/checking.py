@@ -43,7 +43,7 @@ def check_cancelling(
     with opened_books(config, clock) as books:
         told = read_journal(Journal(books.place.store, clock).rows())
         attested = newest(told.rows, facts.now)
-        facts.chosen = subscription or _the_one(config, facts)
+        facts.chosen = _own_id(subscription, facts) if subscription else _the_one(config, facts)
         facts.own = own_facts(config, books, told, facts, attested, service)
         facts.places = places_of(config, facts)
         if send:
@@ -70,6 +70,12 @@ def _look(config: Config, clock: Clock, facts: Facts, dns: Dns) -> tuple[datetim
     except LastcopyError as error:
         all_unknown(facts, f"the tenant cannot be asked: {str(error).rstrip('.')}")
         return None
+
+
+def _own_id(given: str, facts: Facts) -> str:
+    """Graph's own id of a subscription that may be named as the admin center has it."""
+    rows = [] if isinstance(facts.subscriptions, Unknown) else facts.subscriptions
+    return next((ids_of(row)[0] for row in rows if given in ids_of(row)), given)
 
 
 def _the_one(config: Config, facts: Facts) -> str | None:

@@ -56,13 +56,15 @@ class DomainFacts:
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Who holds a role by which one can cancel and reactivate. is_enabled, is_synced: None where it may not be read."""
+    """Who holds a role by which one can cancel and reactivate. is_enabled: None where it may not be read; is_group: its members
+    are not looked into."""
 
     id: str
     name: str
     roles: tuple[str, ...]
     is_enabled: bool | None
-    is_synced: bool | None
+    is_synced: bool
+    is_group: bool = False
 
 
 @dataclass(slots=True)

@@ -5,11 +5,10 @@ Source: retention-domain §3; §1 (K3); graph.md §8.1.
 """
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import timestamp
-from exporters.graph.answers import number_of
 from retention.preflight.facts import Administrator, Deleted, Facts, People, Unknown, ids_of
 from retention.preflight.finding import Finding, found
 from retention.preflight.items import ITEMS
@@ -83,11 +82,11 @@ def eligible(facts: Facts) -> Finding:
     subscription = facts.subscription
     if subscription is None:
         return not_checked("PF-04", Unknown("no subscription is chosen (PF-02)"))
-    total = number_of(subscription.get("totalLicenses"))
+    total = _number(subscription.get("totalLicenses"))
     if total is None:
         return not_checked("PF-04", Unknown("the service does not say how many licences the subscription has"))
     skus = facts.skus if not isinstance(facts.skus, Unknown) else []
-    used = next((number_of(r.get("consumedUnits")) for r in skus if r.get("skuId") == subscription.get("skuId")), None)
+    used = next((_number(r.get("consumedUnits")) for r in skus if r.get("skuId") == subscription.get("skuId")), None)
     said = "" if used is None else f"{used:,} of them assigned"
     return by_licences(total, {"totalLicenses": total, "consumedUnits": used}, said)
 
@@ -114,6 +113,8 @@ def administrators(facts: Facts) -> Finding:
 
 def _lacks(person: Administrator, custom: Iterable[str]) -> str:
     """Why somebody may not be able to reactivate; empty if nothing is known against it."""
+    if person.is_group:
+        return "its members are not looked into"
     domain = person.name.rpartition("@")[2].lower()
     if not person.is_enabled:
         return "disabled"
@@ -265,7 +266,9 @@ def _named(names: Iterable[str]) -> str:
     return ", ".join(every[:SHOWN]) + more
 
 
-def _after(text: object, span: timedelta) -> str | None:
-    from datetime import datetime
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
+
+def _after(text: object, span: timedelta) -> str | None:
     return timestamp(datetime.fromisoformat(text) + span) if isinstance(text, str) else None

@@ -11,16 +11,15 @@ from datetime import datetime
 from exporters.bag.formats import JsonObject
 from retention.books import Books
 from retention.config import Config
+from retention.planning.recorded import PLANNED, needed_of
 from retention.planning.recorded import latest as newest_plan
-from retention.planning.recorded import needed_of
 from retention.preflight.attestation import ATTESTED, Attestation
 from retention.preflight.facts import Clock, Facts, OwnFacts
+from retention.preflight.items import ITEMS
 from retention.preflight.recorded import ACCEPTED, PREFLIGHT
 from retention.reckoning import Reckoning
 from retention.timeline import Timeline
 from retention.tracked import Subscription
-
-_SHORT = frozenset({ATTESTED, ACCEPTED, "planned", "run_ended"})
 
 
 @dataclass(slots=True)
@@ -38,8 +37,10 @@ def read_journal(rows: Iterable[JsonObject]) -> Told:
     told = Told()
     for row in rows:
         kind = row.get("type")
-        if kind in _SHORT:
-            told.rows.append({"type": kind, "at": row.get("at")} if kind == "run_ended" else row)
+        if kind in {ATTESTED, PLANNED} or (kind == ACCEPTED and row.get("code") in ITEMS):
+            told.rows.append(row)
+        elif kind == "run_ended":
+            told.rows.append({"type": kind, "at": row.get("at")})
         elif kind == PREFLIGHT:
             outlives = next((one for one in row.get("findings") or () if one.get("id") == "PF-23"), None)
             if outlives and (outlives.get("proof") or {}).get("receipts"):

@@ -1,7 +1,7 @@
 """Where cancelling is looked at beforehand: `check --cancel` in this process, at a small tenant in one state after the other.
 
-Rules of this file: what is fake lies outside of the product: the tenant, the DNS, the web server that takes warnings. The copy of the
-tenant was made and proven once, and each test has a copy of that folder.
+Rules of this file: what is fake lies outside of the product: the tenant, the DNS, the web server that takes warnings. The copy
+of the tenant was made and proven once, and each test has a copy of that folder.
 """
 
 import copy
@@ -108,6 +108,10 @@ class Estate:
         self.first = next(row["id"] for row in self._subscriptions())
         self._before = copy.deepcopy((self.data.users, self.data.groups, vars(self.data.directory)))
 
+    all_roles = DEFAULT_ROLES
+    """Permissions that the application has unless told."""
+    initial = INITIAL
+
     @property
     def data(self) -> Any:
         """What the tenant serves."""
@@ -127,6 +131,7 @@ class Estate:
         self.tenant.settings(roles=sorted(DEFAULT_ROLES), licences=licences)
         self.tenant.rehearsal.dispatcher.signin.revoke()
         self.dns.records.clear()
+        self.dns.asked.clear()
         self.dns.is_silent, self.web.status = False, 200
         self.web.bodies.clear()
 

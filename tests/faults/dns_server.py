@@ -50,8 +50,9 @@ class DnsServer:
             data, sender = self._socket.recvfrom(4096)
             if not data:
                 return
+            answer = self._answer(dns.message.from_wire(data)).to_wire()
             if not self.is_silent:
-                self._socket.sendto(self._answer(dns.message.from_wire(data)).to_wire(), sender)
+                self._socket.sendto(answer, sender)
 
     def _answer(self, query: dns.message.Message) -> dns.message.Message:
         question = query.question[0]

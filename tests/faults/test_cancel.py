@@ -179,7 +179,7 @@ STATES = {
         lost_users,
         {"PF-20": "warn"},
         0,
-        ("1 deleted users, the first is gone 2026-12-20T10:00:00Z", "1 without a licence", "Restore"),
+        ("1 deleted user, the first", "restored until 2026-12-20T10:00:00Z", "1 without a licence", "Restore"),
     ),
     "something is held": (held, {"PF-21": "block"}, 3, ("Case 1: Finance", "although it was attested", "Purview")),
     "the directory is synchronised": (
@@ -277,3 +277,189 @@ def test_the_least_permissions_are_enough(estate: Estate, desk: CancelDesk) -> N
     document = desk.run("check", "--cancel", "--no-messages", "--json", "--subscription", estate.first).document
     found = document["preflight"]["findings"]
     assert [finding["id"] for finding in found if finding["result"] == "not_checked"] == []
+
+
+def channels(estate: Estate, desk: CancelDesk, ops: str, boss: str) -> Row:
+    """Two channels, and what PF-23 says of them."""
+    desk.environment |= {"OPS": ops, "BOSS": boss}
+    document = desk.run("check", "--cancel", "--json", "--subscription", estate.first).document
+    assert ops not in json.dumps(document) and boss not in json.dumps(document), "an address is a secret"
+    return {finding["id"]: finding for finding in document["preflight"]["findings"]}["PF-23"]
+
+
+INSIDE_MAIL = f"smtps://127.0.0.1:1/?to=ops@{CUSTOM}&from=lastcopy@elsewhere.example"
+WEBHOOK = "https://harbour.webhook.office.com/webhookb2/abc/IncomingWebhook/def/ghi"
+
+
+def test_every_channel_inside_the_tenant_blocks(estate: Estate, desk: CancelDesk) -> None:
+    estate.custom_domain(mx=MICROSOFT_MX)
+    first = f"smtps://127.0.0.1:1/?to=ops@{estate.initial}&from=lastcopy@elsewhere.example"
+    for ops, boss in ((first, INSIDE_MAIL), (INSIDE_MAIL, WEBHOOK)):
+        found = channels(estate, desk, ops, boss)
+        assert found["result"] == "block" and "goes dark with the tenant" in found["message"], found
+        assert "do not hang on this tenant" in found["action"]
+
+
+def test_one_channel_inside_warns_and_the_other_is_enough(estate: Estate, desk: CancelDesk) -> None:
+    estate.custom_domain(mx=MICROSOFT_MX)
+    found = channels(estate, desk, INSIDE_MAIL, estate.web.address)
+    assert found["result"] == "warn" and "1 of 2 channels" in found["message"] and MICROSOFT_MX not in found["message"]
+    assert "A test message failed: ops" in found["message"], "and it is told that it did not arrive"
+    estate.dns.domain(CUSTOM, mx="mx.newhost.example", ns="ns1.newhost.example")
+    moved = channels(estate, desk, INSIDE_MAIL, estate.web.address)
+    assert "go dark" not in moved["message"], "its mail goes elsewhere now"
+
+
+def test_a_channel_that_does_not_work_is_a_finding(estate: Estate, desk: CancelDesk) -> None:
+    found = channels(estate, desk, estate.web.address, "json://127.0.0.1:1/nobody")
+    assert found["result"] == "warn" and "boss: no connection" in found["message"]
+    assert [sorted(row) for row in found["proof"]["receipts"]] == [["channel", "delivered"], ["channel", "error"]]
+    estate.web.status = 500
+    found = channels(estate, desk, estate.web.address, "json://127.0.0.1:1/nobody")
+    assert found["result"] == "block" and "No test message reached" in found["message"]
+    assert "ops: the service answered 500" in found["message"]
+
+
+def test_nobody_to_warn_blocks(estate: Estate, tmp_path: Path) -> None:
+    desk = estate.desk(tmp_path / "product", notify=[])
+    found = desk.check(code=3)["PF-23"]
+    assert found["result"] == "block" and "names no channel" in found["message"]
+
+
+def test_a_store_that_the_tenant_synchronises_blocks(estate: Estate, tmp_path: Path) -> None:
+    folder = tmp_path / "OneDrive - Harbour" / "store"
+    folder.mkdir(parents=True)
+    desk = estate.desk(tmp_path / "product", store={"url": f"file:{folder}"})
+    found = desk.run("check", "--cancel", "--json", "--no-messages", "--subscription", estate.first).document
+    assert "preflight" in found, found
+    outlives = next(row for row in found["preflight"]["findings"] if row["id"] == "PF-23")
+    assert outlives["result"] == "block" and "OneDrive - Harbour" in outlives["message"]
+
+
+def test_a_silent_dns_is_not_checked_and_costs_seconds(
+    estate: Estate, desk: CancelDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retention.preflight.asking_dns.TIMEOUT_SECONDS", 0.3)
+    estate.custom_domain()
+    for number in range(6):
+        estate.change({"kind": "domain", "op": "create", "domain": {"id": f"n{number}.{CUSTOM}"}})
+    estate.dns.is_silent = True
+    findings = desk.check("--no-messages", code=3)
+    for item in ("PF-12", "PF-13"):
+        assert findings[item]["result"] == "not_checked" and "DNS" in findings[item]["message"], findings[item]
+    assert {name for name, _ in estate.dns.asked} == {CUSTOM}, "after two questions nobody else is asked"
+
+
+def test_a_subdomain_has_the_name_servers_of_the_zone_above(estate: Estate, desk: CancelDesk) -> None:
+    estate.change({"kind": "domain", "op": "create", "domain": {"id": f"mail.{CUSTOM}"}})
+    estate.dns.records[f"mail.{CUSTOM}", "MX"] = ["10 mx.newhost.example."]
+    estate.dns.records[CUSTOM, "NS"] = ["ns1.bdm.microsoftonline.com."]
+    found = desk.check("--no-messages", code=3)["PF-13"]
+    assert found["result"] == "block" and f"mail.{CUSTOM}" in found["message"]
+
+
+def test_a_block_is_accepted_by_name_and_open_again_when_it_changes(estate: Estate, desk: CancelDesk) -> None:
+    refused = desk.run("accept", "PF-04", "--by", "Bo", "--reason", "x", "--json", code=2).document["error"]
+    assert refused["code"] == "code_not_shown", "nothing is accepted in advance"
+    estate.tenant.settings(licences=26)
+    desk.check("--no-messages", code=3)
+    row = desk.run("accept", "pf-04", "--by", "Bo", "--reason", "support cancels it", "--json", code=0).document
+    assert row["accepted"]["code"] == "PF-04" and row["accepted"]["digest"] == row["finding"]["digest"]
+    assert desk.check("--no-messages", code=0)["PF-04"]["overridden_by"] == "Bo"
+    assert desk.rows("preflight")[-1]["open_blocks"] == 0
+    estate.tenant.settings(licences=27)
+    changed = desk.check("--no-messages", code=3)["PF-04"]
+    assert "overridden_by" not in changed
+    notice = desk.run("accept", "PF-18", "--by", "Bo", "--reason", "x", "--json", code=2).document["error"]
+    assert notice["code"] == "code_not_shown" and "PF-04" in notice["action"]
+
+
+def test_what_was_looked_at_is_not_attested(estate: Estate, desk: CancelDesk) -> None:
+    estate.tenant.settings(licences=26)
+    desk.check("--no-messages", code=3)
+    told = desk.attest("PF-04", "licences=3", code=2)
+    assert told["error"]["code"] == "looked_at" and "lastcopy accept PF-04" in told["error"]["action"]
+    assert desk.attest("PF-01", code=2)["error"]["code"] == "not_attestable"
+    assert len(desk.rows("attested")) == 8
+
+
+def test_what_could_not_be_looked_at_is_attested(estate: Estate, desk: CancelDesk) -> None:
+    estate.tenant.settings(roles=sorted(estate.all_roles - {"RoleManagement.Read.Directory"}))
+    assert desk.check("--no-messages", code=3)["PF-08"]["result"] == "not_checked"
+    assert desk.attest("PF-08", "admins=2", text="looked in Entra")["open"] == []
+    assert desk.check("--no-messages", code=0)["PF-08"]["result"] == "pass"
+    estate.tenant.settings(roles=sorted(estate.all_roles))
+    no_admin(estate)
+    assert desk.check("--no-messages", code=3)["PF-08"]["result"] == "block", "seen with one's own eyes"
+
+
+def test_a_copy_that_is_not_proven_or_too_late_blocks(estate: Estate, desk: CancelDesk) -> None:
+    estate.change({"kind": "user", "op": "update", "id": guid("person", 2), "set": {"displayName": "Another"}})
+    desk.run("export", "--json", code=0)
+    desk.planned(seconds=86_400)
+    findings = desk.check("--no-messages", code=3)
+    assert findings["PF-01"]["result"] == "block" and "lastcopy verify --new" in findings["PF-01"]["action"]
+    assert findings["PF-24"]["result"] == "block" and "not before" in findings["PF-24"]["message"]
+    desk.run("verify", "--new", "--json", code=0)
+    desk.planned(days_ago=7.5)
+    findings = desk.check("--no-messages", code=3)
+    assert findings["PF-01"]["result"] == "pass"
+    assert findings["PF-24"]["result"] == "not_checked" and findings["PF-24"]["action"] == "lastcopy plan"
+
+
+def test_it_is_watched_under_another_channel(estate: Estate, desk: CancelDesk) -> None:
+    desk.configure(retention={"subscriptions": [{"id": estate.first, "channel": "enterprise", "term": "annual"}]})
+    found = desk.check("--no-messages", code=3)["PF-05"]
+    assert found["result"] == "block" and "attested as direct and watched as enterprise" in found["message"]
+
+
+def test_a_tenant_that_refuses_the_sign_in_leaves_everything_not_checked(estate: Estate, desk: CancelDesk) -> None:
+    desk.environment["LASTCOPY_TEST_SECRET"] = "wrong"
+    findings = desk.check("--no-messages", code=1)
+    unseen = {item for item, found in findings.items() if found["result"] == "not_checked"}
+    assert unseen >= {"PF-02", "PF-03", "PF-04", "PF-08", "PF-10", "PF-11", "PF-12", "PF-13", "PF-15", "PF-20", "PF-26"}
+    assert findings["PF-01"]["result"] == "pass" and desk.rows("preflight")[-1]["open_blocks"] >= 6
+
+
+def test_without_a_store_it_is_on_record_beside_the_state(estate: Estate, tmp_path: Path) -> None:
+    from tests.faults.cancel_desk import made_desk
+
+    desk = made_desk(tmp_path / "product", estate)
+    del desk.settings["store"]
+    desk.configure()
+    findings = desk.check(code=3)
+    assert findings["PF-01"]["result"] == "block" and findings["PF-24"]["result"] == "not_checked"
+    desk.attest("PF-05", "channel=direct", "agreement=mosa")
+    desk.store = tmp_path / "product" / "lastcopy-journal"
+    assert [row["type"] for row in (*desk.rows("preflight"), *desk.rows("attested"))] == ["preflight", "attested"]
+    assert desk.run("check", "--json").code == 2, "the ordinary check is as it was"
+
+
+def test_the_runbook_is_written_and_its_options_belong_to_cancel(
+    estate: Estate, desk: CancelDesk, tmp_path: Path
+) -> None:
+    estate.custom_domain(mx=MICROSOFT_MX)
+    folder = tmp_path / "run book"
+    document = desk.run(
+        *("check", "--cancel", "--no-messages", "--json", "--subscription", estate.first, "--runbook", str(folder)),
+        code=3,
+    ).document
+    assert document["runbook"] == [str(folder / "runbook.md"), str(folder / "runbook.html")]
+    assert MICROSOFT_MX in (folder / "runbook.md").read_text() and MICROSOFT_MX in (folder / "runbook.html").read_text()
+    assert desk.run("check", "--runbook", str(folder), "--json", code=2).document["error"]["code"] == "usage"
+    desk.attest("PF-05", "channel=germany")
+    refused = desk.run("check", "--cancel", "--no-messages", "--json", "--runbook", str(folder), code=2).document[
+        "error"
+    ]
+    assert refused["code"] == "cloud_closed"
+
+
+def test_people_are_shown_blocks_first_and_what_to_do(estate: Estate, desk: CancelDesk) -> None:
+    estate.tenant.settings(licences=26)
+    estate.custom_domain(mx=MICROSOFT_MX)
+    shown = desk.run("check", "--cancel", "--no-messages", "--subscription", estate.first, code=3).out
+    places = [shown.index(f"{word} (") for word in ("Stands in the way", "Warnings", "Notices", "Passed")]
+    assert places == sorted(places)
+    assert "Stands in the way (3)" in shown and "Do not cancel yet: 3 open (PF-04, PF-10, PF-12)." in shown
+    listed = desk.run("attest", "--list").out
+    assert "holds=none|exported|released" in listed and "PF-01" not in listed

@@ -190,7 +190,7 @@ def reminders(about: Subject) -> Section:
             ),
         ]
     parts += [
-        Text(f"Only when the state is Deleted can the payment method be removed ({both('Payment methods')}):"),
+        Text("Only when the state is Deleted can the payment method be removed:"),
         path("Billing", "Bills & payments", "Payment methods"),
     ]
     return Section("reminders", "Reminders", tuple(parts), 12)

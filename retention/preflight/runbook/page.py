@@ -19,6 +19,7 @@ h1, h2, td, p, li { overflow-wrap: anywhere; }
 nav ol { columns: 2; padding-left: 1.5rem; } a { color: inherit; }
 table { width: 100%; border-collapse: collapse; margin: .75rem 0; font-size: .95rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .5rem; border: 1px solid var(--line); }
+.short { white-space: nowrap; overflow-wrap: normal; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: .3rem; padding: .5rem .75rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
 .warn { border-left: .3rem solid var(--bad); background: var(--card); padding: .4rem .75rem; font-weight: 600; }
@@ -29,7 +30,8 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .3r
 @media print {
   :root { --ink: #000; --weak: #333; --line: #999; --back: #fff; --card: #fff; --bad: #000; }
   body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; }
-  h2 { break-after: avoid; } tr, pre, .portal, .letter, .tick { break-inside: avoid; }
+  h2, p:has(+ .portal), p:has(+ pre), p:has(+ table) { break-after: avoid; }
+  tr, pre, .portal, .letter, .tick { break-inside: avoid; }
 }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -67,8 +69,9 @@ _TEMPLATE = """\
 {% endif %}</div>
 {% elif kind == "Letter" %}<div class="letter">{% for line in part.lines if line %}<p>{{ line }}</p>{% endfor %}</div>
 {% elif kind == "Table" %}<table><thead><tr>{% for name in part.headings %}<th scope="col">{{ name }}</th>{% endfor
-%}</tr></thead> <tbody>{% for row in part.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table>
+%}</tr></thead> <tbody>{% for row in part.rows %}<tr>
+{% for cell in row %}<td{% if cell|length < 9 %} class="short"{% endif %}>{{ cell }}</td>{% endfor %}
+</tr>{% endfor %}</tbody></table>
 {% endif -%}
 {% endfor %}</section>
 {% endfor %}</main>

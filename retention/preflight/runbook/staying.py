@@ -21,7 +21,7 @@ def tell_users(about: Subject) -> Section:
         f"Subject: {names}: Microsoft 365 ends on {BLANK} (date)",
         "",
         f"On {BLANK} (date) mail to {names} moves to {BLANK} (new provider). From then on sign in there: {BLANK} (address).",
-        "From that day on you can no longer sign in to Outlook, OneDrive, SharePoint and Teams of today.",
+        "From that day on you can no longer sign in to the Outlook, OneDrive, SharePoint and Teams that you use today.",
         "",
         "Before that day, please:",
         "- save what lies only on your own computer: PST files, files that OneDrive has not synchronised (no "
@@ -169,7 +169,7 @@ def wait_for_ttl(about: Subject) -> Section:
         (
             one.name,
             "not known" if isinstance(one.mx, Unknown) else f"{one.mx.ttl:,} s ({_hours(one.mx.ttl)})",
-            "wait two days, if NS were moved" if one in about.named_by_microsoft else "from the change of MX",
+            "from the change of NS: allow two days" if one in about.named_by_microsoft else "from the change of MX",
         )
         for one in about.domains
     )
