@@ -94,6 +94,7 @@ class Rehearsal:
         throttling: bool = True,
         units_a_minute: int | None = None,
         units_a_day: int | None = None,
+        requests_a_mailbox: int = 10_000,
         throttle_status: int = 429,
         sliding: bool = False,
         sliding_day: bool | None = None,
@@ -123,6 +124,7 @@ class Rehearsal:
             sliding=sliding,
             sliding_day=sliding_day,
             status=throttle_status,
+            mailbox=requests_a_mailbox,
         )
         signin = SignIn(self.service, self._certificates.app_certificate(), real)
         areas = (

@@ -106,10 +106,12 @@ class Throttle:
         sliding: bool = False,
         sliding_day: bool | None = None,
         status: int = 429,
+        mailbox: int = 10_000,
         real: Clock | None = None,
     ) -> None:
-        """minute, day: instead of what `licences` grant. sliding: both windows slide, unless `sliding_day` says otherwise of
-        the day. status: 429 or 503 for SharePoint's refusals. real: by what `GRACE` is measured.
+        """minute, day: instead of what `licences` grant; mailbox: requests to one in ten minutes. sliding: both windows slide,
+        unless `sliding_day` says otherwise of the day. status: 429 or 503 for SharePoint's refusals. real: by what `GRACE` is
+        measured.
         """
         published = units_a_minute(licences)
         self.enabled = enabled
@@ -125,6 +127,7 @@ class Throttle:
         self._told_here = threading.local()  # a thread serves one connection
         self._early = 0
         self._directory = Window(3_500 if users < 50 else 5_000 if users <= 500 else 8_000, 10)
+        self._mailbox_limit = mailbox
         self._mailboxes: dict[str, Window] = {}
         self._busy: dict[str, int] = {}
         self._occupied: dict[str, Occupancy] = {}
@@ -217,7 +220,7 @@ class Throttle:
         if family == "directory":
             return self._count_directory(now, cost)
         if family == "exchange":
-            box = self._mailboxes.setdefault(mailbox, Window(10_000, 600))
+            box = self._mailboxes.setdefault(mailbox, Window(self._mailbox_limit, 600))
             return Verdict() if box.add(now, 1) else self._refusal(family, box.reset_after(now), "over-budget")
         fits_day, fits = self._day.add(now, cost), self._minute.add(now, cost)
         if not (fits_day and fits):

@@ -106,11 +106,8 @@ def _show_deadlines(plan: "Plan", output: Output) -> None:
         if due.is_past:
             output.mark("doubtful", f"{where} is past.")
         elif due.fits is False:
-            output.mark(
-                "bad",
-                f"{where}: too late to begin by {_long(_late(plan, due.start_by))}; the latest safe start was "
-                f"{_instant(due.start_by)}.",
-            )
+            late = _long((plan.now - due.start_by).total_seconds())
+            output.mark("bad", f"{where}: {late} too late; the latest safe start was {_instant(due.start_by)}.")
         else:
             sure = "" if due.fits else " (of what is known)"
             output.mark("good" if due.fits else "doubtful", f"{where}: start by {_instant(due.start_by)}{sure}.")
@@ -124,6 +121,10 @@ def _advice(plan: "Plan") -> str:
     """What to do where the window is too short."""
     helping = next((cut for cut in plan.cuts if cut.fits is not False), None)
     first = f"It does not fit. Begin at once; {helping.says}." if helping else "It does not fit. Begin at once."
+    if plan.fits_bare is not False:
+        first += (
+            " The copy itself may still be ready in time; what is missing is time to prove it, and for what goes wrong."
+        )
     return (
         f"{first} What cannot be cut needs time: keep or reactivate the subscription until the copy is done, or name what"
         " matters most in `sources`."
@@ -154,10 +155,6 @@ def _show_not_covered(plan: "Plan", output: Output) -> None:
     rest = len(plan.unasked) - SHOWN + plan.unasked_others
     if rest > 0:
         output.mark("bad", f"{rest:,} more sources could not be asked; --json names {len(plan.unasked):,}.")
-
-
-def _late(plan: "Plan", start: "datetime") -> float:
-    return (plan.now - start).total_seconds()
 
 
 def _number(found: "Sum") -> str:

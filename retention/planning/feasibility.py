@@ -31,8 +31,10 @@ LINE_SHARE: Final = 0.7
 _LINE_BEST, _LINE_WORST, _LINE_MOST = 0.95, 0.45, 1.05
 _QUICK, _SLOW = 0.75, 1.6
 """What a request may take, against what it is expected to."""
-MOST_OVER_LEAST: Final = 3.0
-"""A wider range would tell nobody anything."""
+_FEW, _MANY = 0.85, 1.15
+"""How many requests a mailbox may take, likewise: nobody knows beforehand what hangs on its messages."""
+MOST_OVER_LEAST: Final = 2.95
+"""A range of more than threefold would tell nobody anything; rounding takes the rest."""
 DAY_SECONDS: Final = 86_400.0
 _MINUTE: Final = timedelta(minutes=1)
 _UNITS: Final = {cost: price.units for cost, price in limits.PRICES.items()}
@@ -123,6 +125,8 @@ class Rates:
     mailboxes: int = MAILBOXES_AT_ONCE
     file_streams: int = SMALL_AT_ONCE
     spent: float = 0.0
+    requests: float = 1.0
+    """Of a mailbox, for one that is reckoned with."""
     is_best: bool = False
     """Whether what is granted at once may be used at once: no more than one day, one window, is waited for at its end."""
 
@@ -141,6 +145,7 @@ class Rates:
             latency=self.latency * _QUICK,
             file_latency=self.file_latency * _QUICK,
             composing=self.composing * _QUICK,
+            requests=self.requests * _FEW,
             is_best=True,
         )
 
@@ -153,6 +158,7 @@ class Rates:
             latency=self.latency * _SLOW,
             file_latency=self.file_latency * _SLOW,
             composing=self.composing * _SLOW,
+            requests=self.requests * _MANY,
         )
 
 
@@ -186,6 +192,7 @@ class Estimate:
 
 def box_seconds(requests: float, items: float, size: float, rates: Rates) -> float:
     """One mailbox: what its limit, its places and the line let through, then its PST."""
+    requests *= rates.requests
     working = requests * rates.latency / rates.streams
     return max(limited_seconds(requests, rates), working, _of_line(size, rates)) + items * rates.composing
 
@@ -203,16 +210,15 @@ def _of_line(size: float, rates: Rates) -> float:
 
 def units_seconds(units: float, rates: Rates) -> tuple[float, float]:
     """(by the minute, by the day). The day binds where more is wanted than it has left."""
-    by_minute = units * 60.0 / (rates.usable * rates.minute_units)
+    a_minute = rates.usable * rates.minute_units
+    by_minute = max(0.0, units - rates.is_best * a_minute) * 60.0 / a_minute  # the first minute's go at once
     a_day = rates.usable * rates.day_units
     if units + rates.spent <= a_day or not units:
         return by_minute, 0.0
     if rates.is_best:
         days = (units + rates.spent - 1) // a_day
-        rest = units + rates.spent - days * a_day
-        return by_minute, days * DAY_SECONDS - _AGED * (rates.spent > 0) + rest * 60.0 / (
-            rates.usable * rates.minute_units
-        )
+        rest = (units + rates.spent - days * a_day) * 60.0 / a_minute
+        return by_minute, days * DAY_SECONDS - _AGED * (rates.spent > 0) + rest
     return by_minute, (units + rates.spent) / a_day * DAY_SECONDS
 
 
@@ -268,8 +274,9 @@ def span(work: Work, rates: Rates) -> Span:
     worst = estimate(work, slow).seconds
     boxes = {term.name: term.seconds for term in estimate(work, slow).terms}
     uneven = boxes["mail_all"] + boxes["mail_largest"] * (1 - 1 / rates.mailboxes)  # the largest one begins last
-    high = max(worst, uneven)
-    return Span(expected, min(low, expected.seconds), max(expected.seconds, min(high, MOST_OVER_LEAST * low)))
+    high = max(worst, uneven, expected.seconds)
+    low = min(expected.seconds, max(low, high / MOST_OVER_LEAST))
+    return Span(expected, low, min(high, MOST_OVER_LEAST * low))
 
 
 # -- when -----------------------------------------------------------------------------------------------------------------

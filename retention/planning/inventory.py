@@ -305,15 +305,15 @@ class Inventory:
         return "" if "@" in name else "its user is gone: kept 30 days by default, or out of reach after 93"
 
     def _look_for_unlicensed(self) -> None:
-        """Users without any licence, by name and id; and how many users there are. Nothing if they cannot be listed: who copies
-        says so."""
-        params = {"$select": "id,userPrincipalName,assignedLicenses", "$top": _PAGE}
+        """Users (no guests) without any licence, by name and id; and how many users there are. Nothing if they cannot be listed:
+        who copies says so."""
+        params = {"$select": "id,userPrincipalName,userType,assignedLicenses", "$top": _PAGE}
         users = 0
         try:
             for page in self.graph.pages("/users", params=params, cost=Cost.USERS):
                 for row in page:
                     users += 1
-                    if not row.get("assignedLicenses"):
+                    if not row.get("assignedLicenses") and row.get("userType") != "Guest":
                         self._unlicensed |= {str(row.get("id")), folded(str(row.get("userPrincipalName")))}
         except (ItemError, SourceError) as error:
             self.notes.users = Quantity.unknown(str(error))

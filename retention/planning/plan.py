@@ -15,6 +15,7 @@ from exporters.bag.catalogue import Catalogue
 from exporters.bag.formats import JsonObject, load_json
 from exporters.clock import Clock, timestamp
 from exporters.copied import Progress
+from exporters.errors import ConfigurationError, RunError
 from exporters.export import new_run_id
 from exporters.graph.calls import Observer
 from exporters.sources import SourceKind
@@ -100,7 +101,8 @@ class Cut:
 
 @dataclass(slots=True)
 class Plan:
-    """What a plan came to. unknown: what nobody could count, for people; better: what would make it better."""
+    """What a plan came to. fits_bare: whether it would fit, as slow as it may go, without safety and reserve; unknown: what
+    nobody could count, for people; better: what would make it better."""
 
     run: str
     now: datetime
@@ -124,6 +126,7 @@ class Plan:
     unknown: list[str]
     better: str
     has_clock: bool
+    fits_bare: bool | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -147,15 +150,16 @@ class Plan:
             "run": self.run,
             "now": timestamp(self.now),
             "tenant": self.tenant,
-            "expected_seconds": round(span.expected.seconds),
-            "low_seconds": math.floor(span.low_seconds),
-            "high_seconds": math.ceil(span.high_seconds),
+            "expected_seconds": round(span.expected.seconds, 1),
+            "low_seconds": math.floor(10 * span.low_seconds) / 10,
+            "high_seconds": math.ceil(10 * span.high_seconds) / 10,
             "planned_seconds": math.ceil(self.planned_seconds),
             "start_by": timestamp(min(due.start_by for due in ahead)) if ahead else None,
             "safety": self.safety,
             "reserve_seconds": round(feasibility.RESERVE.total_seconds()),
             "complete": self.is_complete,
             "fits": self.fits,
+            "fits_without_reserve": self.fits_bare,
             "binding": {"term": span.expected.binding.name, "says": span.expected.binding.says},
             "terms": [
                 {"term": term.name, "seconds": round(term.seconds), "says": term.says} for term in span.expected.terms
@@ -233,6 +237,10 @@ def make_plan(
             inventory = Inventory(config, tenant.graph, catalogue, state, clock, progress, _means(found), sources, stop)
             gathered = _Gathered(Costs(config, found, _with_streams(config, tenant)), found.applied(rates), Order(ends))
             gathered.take(inventory.each())
+            if stop.is_set():  # a part of a tenant is no plan
+                raise RunError(
+                    "the plan was stopped before everything was counted", code="stopped", action="Run it again."
+                )
             _, spent = tenant.graph.budget.used(clock.monotonic())
             rates = replace(gathered.rates, spent=float(spent))
             return _made(config, now, tenant, inventory, gathered, rates, found, clocked)
@@ -321,6 +329,8 @@ def _made(
         has_clock=any(one.timeline.boundaries and not one.timeline.possible for one in clocked),
     )
     plan.dues = dues(clocked, planned, now, is_complete=plan.is_complete)
+    bare = span.high_seconds if is_left else 0.0
+    plan.fits_bare = verdict(dues(clocked, bare, now, is_complete=plan.is_complete))
     plan.cuts = list(_cuts(plan, clocked))
     return plan
 
@@ -367,8 +377,6 @@ def _unknown(config: Config, gathered: _Gathered, *, by_report: bool) -> list[st
 
 def _clocked(config: Config, books: Books, wanted: Sequence[str]) -> tuple[list[Clocked], dict[str, datetime]]:
     """The tracked subscriptions, and by label of a source when the clock of its own runs out. Raises: ConfigurationError."""
-    from exporters.errors import ConfigurationError
-
     reckoning, found = Reckoning(config), list[Clocked]()
     known = books.index.subscriptions()
     for name in wanted:

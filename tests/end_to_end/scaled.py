@@ -1,7 +1,8 @@
 """The real command line by a clock that runs faster: a minute of budget in seconds, a day in minutes.
 
 Rules of this file: the same clock for tenant and client, and for every process; nothing of the product knows of it. As a script
-it is the command line: `scaled.py SCALE BASE LIMITS VERB …`; LIMITS: published units a minute and a day (`200/5000`), or `-`.
+it is the command line: `scaled.py SCALE BASE LIMITS VERB …`; LIMITS: published units a minute and a day (`200/5000`), and
+requests to a mailbox in ten minutes (`200/5000/60`), or `-`.
 """
 
 import sys
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from exporters.clock import Clock  # noqa: E402
-from exporters.graph import limits  # noqa: E402
+from exporters.graph import budget, limits  # noqa: E402
 
 
 class ScaledClock(Clock):
@@ -40,7 +41,9 @@ class ScaledClock(Clock):
 
 def publish(told: str) -> None:
     """Another table of published limits, for this process: days that a test can spend."""
-    minute, day = (int(units) for units in told.split("/"))
+    minute, day, *mailbox = (int(units) for units in told.split("/"))
+    if mailbox:
+        budget.MAILBOX_REQUESTS = limits.MAILBOX_REQUESTS = replace(limits.MAILBOX_REQUESTS, units=mailbox[0])
     classes = [
         replace(c, minute=replace(c.minute, units=minute), day=replace(c.day, units=day))
         for c in limits.LICENCE_CLASSES

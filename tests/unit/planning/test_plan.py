@@ -1,6 +1,9 @@
 """`lastcopy plan` against the rehearsal tenant: what there is, how it is known, when to begin, and what is written down."""
 
 import json
+import os
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -174,10 +177,16 @@ def test_what_the_store_holds_is_taken_off(tmp_path: Path, tenant: Tenant) -> No
     some = {**ALL, "mail": ["frontdesk@willowmere.example"], "directory": False}
     product = product_of(tmp_path, tenant, sources=some, mail={"fasttransfer": "off"})
     before = product.run("plan", "--json", code=0).document
+    tenant.forget_requests()
     product.run("export", "--source", "onedrive/tarik.ozgun@willowmere.example", code=0)
+    families = Counter(row["family"] for row in tenant.requests() if row["status"] < 400)
     one = product.run("plan", "--json", code=0).document["inventory"]["onedrive"]
     assert one["held_sources"] == 1
     assert one["left_items"] < before["inventory"]["onedrive"]["left_items"]
+    (record,) = [json.loads(path.read_text()) for path in product.store.glob("runs/*.json")]
+    took = record["measured"]["requests"]
+    assert took["sharepoint"]["count"] == families["sharepoint"] > 50
+    assert all(0 < one["seconds"] < 60 for one in took.values())
     product.run("export")
     product.run(*CANCELLED, f"cancel={datetime.now(UTC).isoformat()}", code=0)
     after = product.run("plan", "--json", code=0).document
@@ -189,6 +198,16 @@ def test_what_the_store_holds_is_taken_off(tmp_path: Path, tenant: Tenant) -> No
     assert (after["planned_seconds"], after["complete"], after["fits"]) == (0, True, True)
     assert "the copy's own listing" in after["inventory"]["onedrive"]["items"]["source"]
     assert after["rates"]["measured"]["runs"] >= 1
+
+
+def test_a_plan_that_was_stopped_is_none(tmp_path: Path, tenant: Tenant) -> None:
+    """Who stops it while the tenant is asked gets no plan of the part that was counted, and none is written down."""
+    without(tenant, "Reports.Read.All")
+    product = product_of(tmp_path, tenant)
+    tenant.at_request(30, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    result = product.run("plan", "--json", code=1)
+    assert result.document["error"]["code"] == "stopped"
+    assert not [row for row in journal(product) if row["type"] == "planned"]
 
 
 def test_each_deadline_has_its_latest_start_and_too_late_is_said(tmp_path: Path, tenant: Tenant) -> None:
@@ -205,9 +224,10 @@ def test_each_deadline_has_its_latest_start_and_too_late_is_said(tmp_path: Path,
     assert timedelta(0) <= at - start - timedelta(seconds=document["planned_seconds"]) < timedelta(minutes=1, seconds=2)
     assert start.second == 0
     assert document["start_by"] == risk["start_by"]
+    assert document["fits_without_reserve"] is True
     assert document["earliest_safe_cancellation"] is None
     shown = product.run("plan", code=3).out
-    assert "It does not fit" in shown and "at_risk_from" in shown and "reactivate" in shown
+    assert "It does not fit" in shown and "at_risk_from" in shown and "reactivate" in shown and "too late" in shown
     product.run(*CANCELLED, f"cancel={(datetime.now(UTC) - timedelta(days=20)).isoformat()}", code=0)
     in_time = product.run("plan", "--json", code=0).document
     assert in_time["fits"] is True
