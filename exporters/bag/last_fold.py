@@ -100,9 +100,10 @@ class LastFold:
         try:
             for _ in read_lines(self._store, f"{self._bag}/{name}", hashed):
                 pass
+            is_there = True
         except ObjectMissingError:
-            hashed = Hashed(())
-        if hashed.sha256 != self._digests.get(name):
+            is_there = False  # an empty file has a digest too
+        if not is_there or hashed.sha256 != self._digests.get(name):
             self.is_damaged = True
             return False
         self._proven.add(name)

@@ -79,11 +79,9 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     of_time = [verb for verb in verbs if verb in ("track", "status", "sweep", "ack")]
     assert [verb for verb in verbs if verb not in of_time] == [
         "check",
-        "export",
-        "export",
-        "export",
-        "verify",
-        "restore",
+        *("export", "export", "export"),
+        *("ready", "verify", "check", "attest", "export", "attest", "attest", "plan", "check", "verify", "ready"),
+        *("verify", "restore"),
     ]
     assert (of_time.count("sweep"), of_time.count("ack")) == (13, 8) and of_time[:4] == [
         "track",
@@ -92,7 +90,7 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "status",
     ]
     mails = sorted((folder / "mailbox").iterdir())
-    assert len(mails) == 14 and all(b"REHEARSAL" in mail.read_bytes() for mail in mails)
+    assert len(mails) == 15 and all(b"REHEARSAL" in mail.read_bytes() for mail in mails)
     assert "(exit 3)" in result.stdout and len(list((folder / "copy" / "runs").iterdir())) >= 3
     config = ["--config", str(folder / "lastcopy.yaml")]
     assert main(["verify", "--level", "stored", *config]) == 0

@@ -504,6 +504,27 @@ def test_a_journal_that_cannot_be_relied_on_makes_it_unsafe(desk: Desk, spoil: S
     assert code in desk.blocks()
 
 
+MENDED: list[Spoil] = [
+    a_line_of_the_manifest_is_gone,
+    a_tag_file_is_gone,
+    the_fold_is_gone,
+    a_writer_elsewhere_was_cut_off,
+    an_earlier_version_verified_it,
+]
+
+
+@pytest.mark.parametrize("spoil", MENDED, ids=[spoil.__name__ for spoil in MENDED])
+def test_the_commands_that_are_named_mend_it(desk: Desk, spoil: Spoil) -> None:
+    """From the top, as a person would: no command is named in vain."""
+    spoil(desk)
+    for _ in range(4):
+        first = next((r for r in desk.ready()["reasons"] if r["severity"] == "block"), None)
+        if first is None:
+            return
+        desk.run(*first["action"].split()[1:], code=0)
+    raise AssertionError(desk.ready())
+
+
 # ------------------------------------------------------------------------------------------------------- earlier moments
 
 
