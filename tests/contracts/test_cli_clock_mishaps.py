@@ -311,3 +311,51 @@ def test_a_folder_may_be_called_anything(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["track", "--state", "S1", "--config", str(place / "lastcopy.yaml")]) == 0
     assert (place / "lastcopy.db").is_file()
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_happened_to_people_and_things_can_be_stated(run: Run, folder: Path) -> None:
+    lines = [
+        {"id": "anna@contoso.com", "object_event": {"type": "user_deleted", "date": "2026-03-01", "hold": True}},
+        {"id": "anna@contoso.com", "object_event": {"type": "licence_removed", "at": "2026-03-01T00:00:00Z"}},
+        {"id": "S1", "channel": "direct"},
+    ]
+    (folder / "many.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = run("track", "--from", str(folder / "many.jsonl"), "--json", *NOW)
+    assert (found.json["tracked"], found.json["things"]) == (1, 2)
+    assert run("track", "--state", "case 7", "--name", "<b>", "--event", "export_package=2026-03-01", *NOW).exit == 0
+    status = run("status", "--json", *NOW).json
+    assert {row["mark"] for row in status["personal"]} >= {
+        "package_expires",
+        "onedrive_archived_from",
+        "user_restore_until",
+    }
+    assert "mailbox_at_risk_from" in {row["mark"] for row in status["personal"] if row["object"].startswith("licence")}
+    assert "&lt;b&gt;: the export package" not in run("status", "--html", *NOW).out
+    assert "&lt;b&gt;" in run("status", "--html", *NOW).out
+    calendar = run("status", "--ics", *NOW).out
+    assert "the export package expires" in " ".join(calendar.replace("\n ", "").split())
+    (folder / "many.jsonl").write_text(
+        json.dumps({"id": "case 7", "object_event": {"type": "export_package", "withdrawn": True}})
+    )
+    assert run("track", "--from", str(folder / "many.jsonl"), *NOW).exit == 0
+    assert "package_expires" not in {row["mark"] for row in run("status", "--json", *NOW).json["personal"]}
+    restored = ("--event", "licence_removed=2026-03-01T00:00:00Z", "--event", "licence_restored=2026-03-02T00:00:00Z")
+    assert run("track", "--state", "anna@contoso.com", *restored, *NOW).exit == 0
+    assert not [row for row in run("status", "--json", *NOW).json["personal"] if row["object"].startswith("licence")]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ("licence_removed=2026-03-01", "cancel=2026-03-01"),
+        ("licence_removed=2026-03-01", "user_deleted=2026-03-01"),
+        ("licence_restored=2026-03-01",),
+        ("licence_removed=soon",),
+    ],
+)
+def test_events_that_do_not_belong_together_are_refused(run: Run, events: tuple[str, ...]) -> None:
+    argv = [word for event in events for word in ("--event", event)]
+    found = run("track", "--state", "anna", *argv, "--json")
+    assert found.exit == 2
+    assert found.json["error"]["action"]
+    assert run("track", "--state", "anna", "--channel", "direct", "--event", "user_deleted=2026-03-01").exit == 2

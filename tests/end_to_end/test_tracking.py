@@ -78,6 +78,23 @@ def test_what_the_tenant_says(desk: Desk) -> None:
     assert len(rows(desk, "observation")) == 2, "a sweep writes what is new"
 
 
+def test_who_has_a_licence_and_who_was_deleted(desk: Desk) -> None:
+    """A first look is where changes begin: nobody has lost a licence yet; who was deleted has a date of the service's."""
+    track(desk)
+    segments = sorted((desk.folder / "lastcopy-journal" / "journal").iterdir())
+    lines = [json.loads(line) for segment in segments for line in segment.read_text().splitlines()[1:-1]]
+    (licences,) = [row for row in lines if row.get("what") == "licences"]
+    assert licences["gained"]
+    assert licences["lost"] == []
+    assert {row["event"]["type"] for row in lines if row["type"] == "object"} == {"user_deleted"}
+    track(desk)
+    segments = sorted((desk.folder / "lastcopy-journal" / "journal").iterdir())
+    again = [json.loads(line) for segment in segments for line in segment.read_text().splitlines()[1:-1]]
+    assert len([row for row in again if row.get("what") == "licences" or row["type"] == "object"]) == len(
+        [row for row in lines if row.get("what") == "licences" or row["type"] == "object"]
+    ), "said once"
+
+
 def test_an_end_that_may_be_a_renewal_brings_notices_alone(desk: Desk, mail: MailServer) -> None:
     track(desk)
     status = desk.run("status", "--json").json["subscriptions"][0]
