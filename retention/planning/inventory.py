@@ -84,7 +84,8 @@ class Notes:
     users: Quantity = field(default_factory=lambda: Quantity.unknown("not asked for"))
 
     def as_json(self) -> JsonObject:
-        return {"reports": self.by_report, "not_by_report": self.why_not, "users": self.users.as_json()}
+        told = {"reports": self.by_report, "not_by_report": self.why_not, "users": self.users.as_json()}
+        return {**told, "left_out_sources": self.left_out}
 
 
 @dataclass(slots=True)
