@@ -36,6 +36,10 @@ MEANINGS = {
 """What each mark means, for what is to come and for what is over."""
 
 
+LONG_OVER = timedelta(days=31)
+"""What had passed so long before anybody knew of it is told no more: nothing can be done, and most of it was seen to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """One instant of one thing."""
@@ -90,7 +94,11 @@ def due_by(marks: Iterable[Mark], until: datetime, told: Told | None) -> list[It
     found = []
     for mark in marks:
         due = [days for days in object_thresholds([mark.kind])[mark.kind] if mark.at - days * DAY <= until]
-        if due and (told is None or mark.at - due[-1] * DAY > told.until or mark.owner.number > told.rows):
+        if not due:
+            continue
+        is_due_since = told is not None and mark.at - due[-1] * DAY > told.until
+        is_new = (told is None or mark.owner.number > told.rows) and until - mark.at <= LONG_OVER
+        if is_due_since or is_new:
             found.append(Item(mark, due[-1]))
     return found
 

@@ -33,6 +33,7 @@ article { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; ma
 table { width: 100%; border-collapse: collapse; margin-top: .75rem; font-size: .95rem; }
 th, td { text-align: left; padding: .35rem .5rem .35rem 0; border-top: 1px solid var(--line); vertical-align: top; }
 td[data-name="When"], td[data-name="Local"], td[data-name="UTC"] { white-space: nowrap; }
+.of { overflow-wrap: anywhere; min-width: 10rem; }
 thead th { border-top: 0; color: var(--weak); font-weight: 600; }
 @media (max-width: 40rem) {
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -96,12 +97,18 @@ def personal_rows(status: Status) -> list[tuple[str, str, str, str, str]]:
         (
             one_line(mark.owner.name),
             OF_MARKS[mark.kind],
-            mark.at.astimezone(zone).strftime("%Y-%m-%d %H:%M %z"),
+            _wall(mark.at, zone),
             mark.at.strftime("%Y-%m-%d %H:%M"),
             distance(mark.at, status.now),
         )
         for mark in status.personal[:SHOWN]
     ]
+
+
+def _wall(at: datetime, zone: ZoneInfo) -> str:
+    """`2026-03-31 12:15 +02:00`."""
+    text = at.astimezone(zone).isoformat(sep=" ", timespec="minutes")
+    return f"{text[:16]} {text[16:]}"
 
 
 def _personal_card(status: Status) -> list[str]:
@@ -119,7 +126,7 @@ def _personal_card(status: Status) -> list[str]:
         cells = "".join(
             f'<td data-name="{name}">{escape(text)}</td>' for name, text in zip(names[1:], row[1:], strict=True)
         )
-        lines.append(f'<tr><th scope="row">{escape(row[0])}</th>{cells}</tr>')
+        lines.append(f'<tr><th scope="row" class="of">{escape(row[0])}</th>{cells}</tr>')
     more = len(status.personal) - SHOWN
     rest = [f'<p class="weak">And {more:,} more: lastcopy status --json lists them.</p>'] if more > 0 else []
     return [*lines, "</tbody></table>", *rest, "</article>"]

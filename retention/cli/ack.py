@@ -31,5 +31,6 @@ def run(context: Context) -> int:
     context.output.document(row)
     days = row["threshold_days"]
     what = f"{row['boundary']}, {counted(days, 'day')}," if isinstance(days, int) else row["boundary"]
-    context.output.mark("good", f"{row['by']} acknowledged {what} of {row['subscription']}")
+    about = f" of {row['subscription']}" if row["subscription"] else ""
+    context.output.mark("good", f"{row['by']} acknowledged {what}{about}")
     return int(Exit.COMPLETE)

@@ -60,14 +60,15 @@ def _show(context: Context, status: "Status") -> None:
         output.say("REHEARSAL: this tenant is invented", "doubtful")
     for note in notes(status):
         output.mark("bad", note)
-    _show_personal(context, status)
     if not status.rows:
         output.say("No subscription is tracked yet. Run: lastcopy track")
+        _show_personal(context, status)
         return
     for row in status.rows[:FULLY_SHOWN]:
         _show_one(context, row, status.now, status.zone)
     for row in status.rows[FULLY_SHOWN:]:
         output.say(_headline(row, status.now)[1])
+    _show_personal(context, status)
     output.say(f"Policy {status.policy}", "weak")
 
 

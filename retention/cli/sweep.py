@@ -67,6 +67,5 @@ def _line(entry: dict[str, object]) -> str:
     days = entry["threshold_days"]
     threshold = f"{days} d" if isinstance(days, int) else str(days)
     step = f", step {entry['step']}" if entry.get("step") else ""
-    return (
-        f"{entry['subscription']}: {entry['boundary']} {threshold} ({entry['severity']}{step}) to {entry['recipient']}"
-    )
+    about = f"{entry['subscription']}: " if entry["subscription"] else ""
+    return f"{about}{entry['boundary']} {threshold} ({entry['severity']}{step}) to {entry['recipient']}"

@@ -81,7 +81,7 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "check",
         *("export", "export", "export"),
         *("ready", "verify", "check", "attest", "export", "attest", "attest", "plan", "check", "verify", "ready"),
-        *("verify", "restore"),
+        *("verify", "restore", "report", "verify"),
     ]
     assert (of_time.count("sweep"), of_time.count("ack")) == (13, 8) and of_time[:4] == [
         "track",

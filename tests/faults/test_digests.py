@@ -172,7 +172,7 @@ def test_a_clock_that_was_far_ahead_keeps_no_digest_back(tmp_path: Path, mail: M
     man = watchman(tmp_path, mail)
     state(man, "anna", "licence_removed=2026-03-01T12:00:00Z")
     good = man.clock
-    man.clock = ManualClock(datetime(2099, 1, 1, 12, tzinfo=UTC))
+    man.clock = ManualClock(datetime(2026, 3, 20, 12, tzinfo=UTC))
     with opened_books(man.config, man.clock) as books:
         from retention.sweep import Sweep
 
@@ -216,3 +216,13 @@ def test_who_was_warned_within_the_week_needs_no_test(tmp_path: Path, mail: Mail
     assert [taken for taken in mail.messages if "[TEST]" in taken.subject] == []
     man.at(NOON + timedelta(days=22)).sweep()
     assert [taken for taken in mail.messages if "[TEST]" in taken.subject] == []
+
+
+def test_what_was_over_long_before_is_not_told(tmp_path: Path, mail: MailServer) -> None:
+    """A month after the end of a clock nobody can do anything."""
+    man = watchman(tmp_path, mail)
+    state(man, "old", "group_deleted=2025-06-01T00:00:00Z")
+    assert man.sweep().due == []
+    state(man, "new", "group_deleted=2026-01-10T00:00:00Z")
+    man.sweep()
+    assert "new: the group cannot be restored any more, 20 days ago" in subject(digests(mail)[0])
