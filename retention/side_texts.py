@@ -61,15 +61,10 @@ def _digest(row: Mapping[str, Any], around: Around) -> tuple[str, list[str]]:
     number = int(row["number"])
     first = items[0]
     at = datetime.fromisoformat(first["at"])
-<<<<<<< HEAD
-    what = f"{one_line(first['name'])}: {MEANINGS[first['mark']]} {_when(at, around.now)}"
-    kind = "personal clock" if first["mark"] not in OF_COPIES else "date"
-    headline = what if number == 1 else f"{counted(number, kind)}, the first: {what}"
-=======
     comma = "," if at <= around.now else ""
     what = f"{one_line(first['name'])}: {MEANINGS[first['mark']]}{comma} {_when(at, around.now)}"
-    headline = what if number == 1 else f"{counted(number, 'personal clock')}, the first: {what}"
->>>>>>> s-clock8
+    kind = "personal clock" if first["mark"] not in OF_COPIES else "date"
+    headline = what if number == 1 else f"{counted(number, kind)}, the first: {what}"
     body = [
         f"- {one_line(item['name'])}: {MEANINGS[item['mark']]}: {shown(at, around.zone)}, {_when(at, around.now)}"
         f" ({item['severity']}) [{item['mark']}]"
