@@ -90,7 +90,7 @@ def test_the_whole_story(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         "status",
     ]
     mails = sorted((folder / "mailbox").iterdir())
-    assert len(mails) == 15 and all(b"REHEARSAL" in mail.read_bytes() for mail in mails)
+    assert len(mails) == 16 and all(b"REHEARSAL" in mail.read_bytes() for mail in mails)
     assert "(exit 3)" in result.stdout and len(list((folder / "copy" / "runs").iterdir())) >= 3
     config = ["--config", str(folder / "lastcopy.yaml")]
     assert main(["verify", "--level", "stored", *config]) == 0
