@@ -12,7 +12,7 @@ from retention.cli.output import Output, size_text
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from retention.planning.plan import Plan
+    from retention.planning.document import Plan
     from retention.planning.quantities import Sum
 
 EXAMPLES = """\
