@@ -51,6 +51,7 @@ CLASSES: Final = {
         DataClass("group_conversations", "Conversations of Microsoft 365 groups", _MAIL),
         DataClass("group_calendar", "Calendars of Microsoft 365 groups", _MAIL, alternative=EDISCOVERY),
         DataClass("native_streams", "Second capture of mail, in Exchange's own form", _MAIL),
+        DataClass("contact_groups", "Groups of contacts of mailboxes", _MAIL),
         DataClass("notes_and_journal", "Sticky notes and journal of mailboxes", _MAIL),
         DataClass("pst", "PST files of mailboxes", _MAIL, alternative="lastcopy compose"),
         _never(
