@@ -1,7 +1,8 @@
 """How far a plan can be believed: three rehearsals, bound by requests, by units and by the line, each planned and then copied.
 
 Rules of this file: marker `bench`. A small source is copied first, so that something was measured; then `plan --json` says what
-the rest takes, and the rest is copied by the same clock. Limits are the published ones but where a day has to pass in minutes.
+the rest takes, and the rest is copied by the same clock. That a day binds is tried by time that is played
+(tests/unit/planning/test_prediction.py): what processes tell each other takes too long for a day that passes in minutes.
 `LASTCOPY_BENCH_SCALE`: how many times as fast the clock runs where requests or units bind.
 """
 
@@ -109,19 +110,6 @@ def test_bound_by_units_of_the_minute(folder: Path) -> None:
         )
         product.command = command(clock)
         planned_and_copied(product, "units of the minute", f"onedrive/person1@{tiny.DOMAIN}", {"units_minute"})
-
-
-def test_bound_by_units_of_the_day(folder: Path) -> None:
-    """A day and more, of 10 units a minute and 9,600 a day: the published table, a hundredth and a bit of it, in a quarter of an
-    hour. Not faster: a minute of half a second is as little as a busy machine keeps to."""
-    data, clock = shared_drives(folder / "tenant", 2_100, 200), ScaledClock(120.0)
-    limited = {"units_a_minute": 10, "units_a_day": 9_600}
-    with Tenant(data, licences=100, clock=clock, settings=Settings(**LASTING), **limited) as tenant:
-        product = Product(
-            folder / "work", tenant, sources=DRIVES, drive={"versions": "current", "permissions": "shared"}
-        )
-        product.command = command(clock, "10/9600")
-        planned_and_copied(product, "units of the day", f"onedrive/person1@{tiny.DOMAIN}", {"units_day"})
 
 
 def test_bound_by_the_line(folder: Path) -> None:
