@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from exporters.bag.formats import LEDGER, JsonObject, dump_json, segment_key
+from exporters.bag.formats import LEDGER, SOURCE, JsonObject, dump_json, segment_key
 from exporters.bag.verify import RootVerification
 from exporters.bag.verify_reading import loaded
 from exporters.bag.verify_root import ROOT
@@ -65,6 +65,11 @@ def recorded(rows: Iterable[JsonObject]) -> Recorded:
     except LastcopyError as error:
         found.problem = f"{_PROBLEM}: {error}."
     return found
+
+
+def is_emptied(store: Store, found: Recorded, bag: str) -> bool:
+    """Whether a bag was disposed of, and nothing but its `source.json` is left."""
+    return bag in found.disposed and all(info.key == f"{bag}/{SOURCE}" for info in store.list(f"{bag}/"))
 
 
 def noting_bags(rows: Iterable[JsonObject], bags: set[str]) -> Iterator[JsonObject]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from exporters.bag.formats import HEAD, LEDGER, SOURCE, TAGMANIFEST, JsonObject, load_json
+from exporters.bag.formats import HEAD, LEDGER, TAGMANIFEST, JsonObject, load_json
 from exporters.bag.verify import (
     BagVerification,
     Choice,
@@ -33,7 +33,7 @@ from exporters.store.protocol import LockPolicy, Store
 from exporters.store.segments import Position, SegmentLog
 from retention.journal import Journal
 from retention.read_back import ReadBack, newest_put
-from retention.recorded import Recorded, check_recorded, recorded
+from retention.recorded import Recorded, check_recorded, is_emptied, recorded
 from retention.verdicts import Exit
 
 ROWS_AT_ONCE = 100
@@ -178,9 +178,8 @@ def verify_store(
 def _without_disposed(store: Store, bags: Iterator[str], told: Recorded, result: StoreVerification) -> Iterator[str]:
     """The bags but for those that were disposed of, of which nothing may be left but their `source.json`."""
     for bag in bags:
-        row = told.disposed.get(bag)
-        if row is not None and all(info.key == f"{bag}/{SOURCE}" for info in store.list(f"{bag}/")):
-            result.disposed.append(row)
+        if is_emptied(store, told, bag):
+            result.disposed.append(told.disposed[bag])
         else:
             yield bag
 

@@ -48,7 +48,7 @@ def run_evidence(context: Context, level: Level, choice: Choice | None) -> int:
                     verify_store, store, request, context.clock,
                     progress=meter.passed, expected=lambda files, _: meter.listed(files),
                 )  # fmt: skip
-                check_against_store(store, context.clock, found.store, found.place, document, checked, verify)
+                check_against_store(store, context.clock, found.store, found.place, document, checked, verify, believed)
     output.document(checked.as_json())
     show(checked, output)
     return checked.exit

@@ -10,6 +10,7 @@ from retention.evidence.blocks import Facts, Section, Style, Words, table
 from retention.evidence.words import instant, number, plural, size
 
 _Document = Mapping[str, Any]
+EVERY = "every bag, also later ones"
 _RESULTS: Mapping[str, Style] = {"pass": "good", "notice": "plain", "warn": "doubtful", "block": "bad"}
 
 
@@ -119,17 +120,18 @@ def custody_chapter(document: _Document) -> list[Section]:
         "Holds and keep-until dates",
         (("Bag", 34.0), ("What", 22.0), ("By", 18.0), ("Reason", 26.0)),
         (
-            *([row["bag"], f"hold {row.get('name') or ''}", row["by"], row["reason"]] for row in holds["held"]),
-            *([row["bag"], f"keep until {instant(row['until'])}", row["by"], row["reason"]] for row in holds["keep_until"]),
+            *([row["bag"] or EVERY, f"hold {row.get('name') or ''}", row["by"], row["reason"]] for row in holds["held"]),
+            *([row["bag"] or EVERY, f"keep until {instant(row['until'])}", row["by"], row["reason"]] for row in holds["keep_until"]),
         ),
         len(holds["held"]) + len(holds["keep_until"]),
         "evidence.json, holds",
     )  # fmt: skip
     gone = table(
         "Disposed of",
-        (("Bag", 40.0), ("When", 20.0), ("Items", 12.0), ("Size", 12.0), ("By", 16.0)),
+        (("Bag", 24.0), ("When", 14.0), ("Items", 9.0), ("Size", 9.0), ("By", 12.0), ("Reason", 14.0), ("Certificate", 18.0)),
         (
-            [row["bag"], instant(row["at"]), number(row["items"]), size(row["bytes"]), row["by"]]
+            [row["bag"], instant(row["at"]), number(row["items"]), size(row["bytes"]), row["by"],
+             row["reason"], Words(row["certificate"], "mono")]
             for row in holds["disposed"]
         ),
         len(holds["disposed"]),

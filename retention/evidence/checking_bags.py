@@ -6,7 +6,7 @@ Source: design §8 (verify --evidence); docs/decisions/0093.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,13 +16,15 @@ from exporters.bag.formats import ITEMS, LEDGER, MANIFEST, TAGMANIFEST, JsonObje
 from exporters.bag.lines import read_lines
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
+from retention.evidence.canonical import parsed
 from retention.evidence.chain import Disposed
 from retention.evidence.checked import Checked
-from retention.evidence.package import BAGS
+from retention.evidence.keys import fingerprint_of, verify_signature
+from retention.evidence.package import BAGS, PUBLIC_KEY
 from retention.evidence.sums import lines_of
-from retention.evidence.surroundings import digest_of
 
 SAME, GROWN, DISPOSED, MISSING = "same", "grown", "disposed", "missing"
+CERTIFICATE_SIGNATURE = "certificate.sig"
 STATES = (SAME, GROWN, DISPOSED, MISSING)
 AT_ONCE = 100_000
 """So many payloads that are not where they were are looked for in one pass over a bag."""
@@ -31,13 +33,14 @@ AT_ONCE = 100_000
 @dataclass(frozen=True, slots=True)
 class Bags:
     """The store of today, and the package. place: of the package in its own store; segment: of the journal when the package was
-    made."""
+    made; trusted: fingerprints of keys that a certificate may be signed with."""
 
     store: Store
     package_store: Store
     place: str
     disposed: Mapping[str, Disposed]
     segment: int
+    trusted: Collection[str] = frozenset()
 
     def compare(self, bag: JsonObject, checked: Checked) -> str:
         """What became of a bag; what is missing is noted. Raises: errors of a store that cannot be read."""
@@ -61,16 +64,36 @@ class Bags:
         return MISSING if len(checked.differences) > before else SAME
 
     def _is_disposed(self, path: str, checked: Checked) -> bool:
-        """Whether the journal says so since, and the certificate is there."""
+        """Whether the journal says so since; the certificate must be there, name the bag, and be signed with a known key."""
         row = self.disposed.get(path)
         if row is None or row.segment <= self.segment:
             return False
         try:
-            if digest_of(self.store, row.certificate) != row.sha256 and row.sha256 is not None:
-                checked.add("changed", f"store:{row.certificate}", "it is not the certificate that the journal names")
+            fault = self._certificate_fault(path, row)
         except ObjectMissingError:
-            checked.add("missing", f"store:{row.certificate}", f"the journal names it as the certificate for {path}")
+            checked.add("missing", f"store:{row.certificate}", f"it, or its signature, is the certificate for {path}")
+            return True
+        if fault is not None:
+            checked.add("changed", f"store:{row.certificate}", fault)
         return True
+
+    def _certificate_fault(self, path: str, row: Disposed) -> str | None:
+        """What is wrong with a certificate. Whoever can write to the store can write one, and the row that names it."""
+        folder = row.certificate.rpartition("/")[0]
+        names = (row.certificate, f"{folder}/{CERTIFICATE_SIGNATURE}", f"{folder}/{PUBLIC_KEY}")
+        data, signature, key = (self.store.read(name) for name in names)
+        if hashlib.sha256(data).hexdigest() != row.sha256:
+            return "it is not the certificate that the journal names"
+        try:
+            document = parsed(data)
+            if not verify_signature(str(document.get("signature_algorithm")), key, signature, data):
+                return "its signature does not hold"
+            signed_with = fingerprint_of(key)
+        except ValueError as error:
+            return f"it cannot be read as a certificate: {error}"
+        if signed_with not in self.trusted:
+            return f"it is signed with an unknown key, with the fingerprint {signed_with}"
+        return None if path in (document.get("bags") or ()) else f"it does not name {path}"
 
     def _check_segment(self, bag: JsonObject, checked: Checked) -> None:
         """The newest segment of the ledger, as it was then: `verify` follows the chain from there to the newest of today."""

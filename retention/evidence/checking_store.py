@@ -4,7 +4,7 @@ Rules of this file: what the package names must still be there; what came since 
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import Clock
@@ -24,9 +24,11 @@ Verify = Callable[[], StoreVerification]
 
 
 def check_against_store(
-    store: Store, clock: Clock, package_store: Store, place: str, document: JsonObject, checked: Checked, verify: Verify
+    store: Store, clock: Clock, package_store: Store, place: str, document: JsonObject, checked: Checked, verify: Verify,
+    trusted: Collection[str],
 ) -> None:
-    """Add to `checked` what the store says. verify: of the whole store, at the level that was asked for.
+    """Add to `checked` what the store says. verify: of the whole store, at the level that was asked for; trusted: fingerprints
+    that somebody named, beside that of the package if it is one.
 
     Raises: errors of a store that cannot be read.
     """
@@ -43,7 +45,8 @@ def check_against_store(
             "Its names are replaced, so its bags are not compared one by one: check the full package too."
         )
     else:
-        bags = Bags(store, package_store, place, disposed, int(integrity["journal"]["segment"]))
+        named = {*trusted} | ({checked.fingerprint} if checked.trusted_by and checked.fingerprint else set())
+        bags = Bags(store, package_store, place, disposed, int(integrity["journal"]["segment"]), named)
         for bag in integrity["bags"]:
             checked.bags[bags.compare(bag, checked)] += 1
     _verify(verify(), checked)

@@ -50,7 +50,7 @@ from retention.evidence.tables import exceptions_table, items_table
 from retention.evidence.verdict import judge
 from retention.journal import actor
 from retention.opening import read_root
-from retention.recorded import check_recorded
+from retention.recorded import check_recorded, is_emptied
 from retention.software import NAME, version
 
 SCHEMA = "lastcopy-evidence-1"
@@ -77,9 +77,11 @@ def collected(store: Store, config: Config, clock: Clock, seal: Seal, veil: Veil
     if root is None:
         raise RunError("there is no copy to report on", code="store_empty", action="Make it with `lastcopy export`.")
     told = read_journal(store, clock)
-    bags = {place: read_bag(store, place) for place in list_bags(store)}
+    places = list(list_bags(store))
+    gone = [place for place in places if is_emptied(store, told.history.recorded, place)]
+    bags = {place: read_bag(store, place) for place in places if place not in set(gone)}
     sources = read_sources(store, told)
-    document, held = _document(store, config, clock, seal, root, told, bags, sources), list(bags.values())
+    document, held = _document(store, config, clock, seal, root, told, bags, gone, sources), list(bags.values())
     accepted = _accepted(document["exceptions_by_code"])
     if veil is not None:
         document = veil.document(document)
@@ -101,11 +103,11 @@ def _accepted(codes: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[
 
 def _document(
     store: Store, config: Config, clock: Clock, seal: Seal, root: JsonObject, told: Told,
-    bags: Mapping[str, Bag], sources: Sources,
+    bags: Mapping[str, Bag], gone: Sequence[str], sources: Sources,
 ) -> JsonObject:  # fmt: skip
     held, settings = list(bags.values()), config.settings
     codes = exception_codes(held, told)
-    coverage = list(coverage_rows(store, config, sources, bags, told))
+    coverage = list(coverage_rows(store, config, sources, bags, gone, told))
     document: JsonObject = {
         "schema": SCHEMA,
         "report_id": seal.package.rpartition("/")[2],
@@ -123,7 +125,7 @@ def _document(
         "exceptions_by_code": codes,
         "exceptions": _exceptions(store, held, codes),
         "findings": findings_of(sources, told),
-        "integrity": _integrity(store, held, told, sources),
+        "integrity": _integrity(store, held, gone, told, sources),
         "verifications": _verifications(told),
         "runs": [run.as_json() for run in list(told.runs.values())[-RUNS:]],
         "runs_total": len(told.runs),
@@ -265,12 +267,12 @@ def _exceptions(store: Store, bags: Sequence[Bag], codes: Sequence[JsonObject]) 
 # -------------------------------------------------------------------------------------------------------------- proof
 
 
-def _integrity(store: Store, bags: Sequence[Bag], told: Told, sources: Sources) -> JsonObject:
+def _integrity(store: Store, bags: Sequence[Bag], gone: Sequence[str], told: Told, sources: Sources) -> JsonObject:
     rows = [_proof(bag, told, store.url) for bag in bags]
     proven = [bag for bag, row in zip(bags, rows, strict=True) if row["verified_as_it_is"]]
     levels = {level_of(row) for row in told.verified.values()}
-    root = verify_root(store, [bag.place for bag in bags])
-    check_recorded(store, told.history.recorded, root, has_bags=bool(bags))
+    root = verify_root(store, [*(bag.place for bag in bags), *gone])
+    check_recorded(store, told.history.recorded, root, has_bags=bool(bags or gone))
     first = [finding.name for sort in (root.missing, root.changed, root.unexpected) for finding in sort.first]
     return {
         "algorithm": "sha256",

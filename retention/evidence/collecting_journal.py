@@ -18,7 +18,6 @@ from retention.journal import Journal
 
 KEPT = 1_000
 """Rows of the chain, and of each list of deeds, that a report names; the newest."""
-DISPOSAL = frozenset({"held", "hold_lifted", "keep_until", "disposal_planned", "disposed"})
 
 
 @dataclass(slots=True)
@@ -55,7 +54,8 @@ class Run:
 @dataclass(slots=True)
 class Told:
     """All of it. history: what `ready` reads too; looked: by bag the newest run that looked there; verified: by bag its newest
-    row `verified`; drills, disposal: rows of that type, the newest last, each with its hash."""
+    row `verified`; drills: rows of that type, the newest last, each with its hash; held, keep: by (bag, name) and bag the rows that
+    stand, the bag None for every bag; disposed: by bag the newest row."""
 
     history: History = field(default_factory=History)
 
@@ -76,7 +76,8 @@ class Told:
     attested: dict[str, JsonObject] = field(default_factory=dict)
     ready: JsonObject | None = None
     drills: deque[JsonObject] = field(default_factory=lambda: deque(maxlen=KEPT))
-    disposal: deque[JsonObject] = field(default_factory=lambda: deque(maxlen=KEPT))
+    held: dict[tuple[str | None, str], JsonObject] = field(default_factory=dict)
+    keep: dict[str | None, JsonObject] = field(default_factory=dict)
     disposed: dict[str, JsonObject] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     """Of each delivery of a warning that arrived: when."""
@@ -139,10 +140,14 @@ def _take(told: Told, row: JsonObject, digest: str) -> None:
         told.ready, told.readied_after = row, told.last_ended
     elif kind == "drilled":
         told.drills.append({**row, "hash": digest})
-    elif kind in DISPOSAL:
-        told.disposal.append({**row, "hash": digest})
-        if kind == "disposed":
-            told.disposed[str(row.get("bag"))] = row
+    elif kind == "held":
+        told.held.setdefault((row.get("bag"), str(row.get("name"))), row)
+    elif kind == "hold_lifted":
+        told.held.pop((row.get("bag"), str(row.get("name"))), None)
+    elif kind == "keep_until":
+        told.keep[row.get("bag")] = row
+    elif kind == "disposed":
+        told.disposed[str(row.get("bag"))] = row
     elif kind == "warning_sent":
         told.sent.setdefault(str(row.get("delivery")), str(row.get("at")))
     elif kind == "rehearsal":

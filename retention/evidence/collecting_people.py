@@ -80,25 +80,18 @@ def restores_of(told: Told) -> list[JsonObject]:
 
 
 def holds_of(told: Told) -> JsonObject:
-    """Holds that stand, keep-until dates, and what was disposed of."""
-    held: dict[tuple[str, str], JsonObject] = {}
-    keep: dict[str, JsonObject] = {}
-    for row in told.disposal:
-        bag = str(row.get("bag"))
-        told_of: JsonObject = {
-            name: row.get(name) for name in ("bag", "name", "until", "by", "reason", "at") if name in row
-        }
-        if row["type"] == "held":
-            held[bag, str(row.get("name"))] = told_of
-        elif row["type"] == "hold_lifted":
-            held.pop((bag, str(row.get("name"))), None)
-        elif row["type"] == "keep_until":
-            keep[bag] = told_of
+    """Holds that stand, keep-until dates (bag None: of every bag), and what was disposed of."""
     disposed = [
-        {name: row.get(name) for name in ("bag", "items", "bytes", "certificate", "by", "at")}
+        {name: row.get(name) for name in ("bag", "items", "bytes", "certificate", "by", "reason", "at")}
         for row in told.disposed.values()
     ]
-    return {"held": list(held.values()), "keep_until": list(keep.values()), "disposed": disposed}
+    return {
+        "held": [{name: row.get(name) for name in ("bag", "name", "by", "reason", "at")} for row in told.held.values()],
+        "keep_until": [
+            {name: row.get(name) for name in ("bag", "until", "by", "reason", "at")} for row in told.keep.values()
+        ],
+        "disposed": disposed,
+    }
 
 
 def acceptances_of(told: Told) -> list[JsonObject]:

@@ -6,7 +6,7 @@ of the journal. Source: design §5 (Coverage), §6; retention-domain §4, §6; d
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from exporters.bag.formats import JsonObject, load_json
@@ -26,6 +26,8 @@ TENANT, NO_RUN = "tenant", "no_run_tells"
 """The principal of what lies in no source; the code of a bag that no run has told of."""
 NAMED = 1_000
 """Excepted items that the document names one by one, of all; exceptions.csv has each."""
+_GONE = {"status": NOT_REACHABLE, "code": "disposed", "reason": "disposed of: see chapter 12", "counts": False}
+"""Of a source whose bag was disposed of; the verdict counts the bag."""
 _COUNTS = ("listed", "copied", "gone", "excepted", "pending")
 
 
@@ -70,15 +72,16 @@ def _record(store: Store, run: str, sha256: str | None) -> JsonObject | None:
 
 
 def coverage_rows(
-    store: Store, config: Config, sources: Sources, bags: Mapping[str, Bag], told: Told
+    store: Store, config: Config, sources: Sources, bags: Mapping[str, Bag], gone: Collection[str], told: Told
 ) -> Iterator[JsonObject]:
     """A row for each class of each source, and of the tenant as a whole; the counts of a source stand in the first row of it. A
-    bag of which no run tells has a row too."""
+    bag of which no run tells has a row too; of a source whose bag was disposed of no class is covered. gone: those bags."""
     seen: set[str] = set()
     for one in _covered(store, config, told):
         place = one.bag or place_of(None, one.source or "")
         bag = bags.get(place)
-        yield _class_row(one, bag, sources.rows.get(place, (None,))[0]) | _counted(None if place in seen else bag)
+        row = _class_row(one, bag, sources.rows.get(place, (None,))[0]) | _counted(None if place in seen else bag)
+        yield row | _GONE if place in gone else row
         seen.add(place)
     for place in sorted(bags.keys() - seen):
         silent = Covered("unknown", NOT_REACHABLE, place, place, code=NO_RUN, counts=True, bag=place)
