@@ -128,10 +128,25 @@ def custody_chapter(document: _Document) -> list[Section]:
     )  # fmt: skip
     gone = table(
         "Disposed of",
-        (("Bag", 24.0), ("When", 14.0), ("Items", 9.0), ("Size", 9.0), ("By", 12.0), ("Reason", 14.0), ("Certificate", 18.0)),
         (
-            [row["bag"], instant(row["at"]), number(row["items"]), size(row["bytes"]), row["by"],
-             row["reason"], Words(row["certificate"], "mono")]
+            ("Bag", 24.0),
+            ("When", 14.0),
+            ("Items", 9.0),
+            ("Size", 9.0),
+            ("By", 12.0),
+            ("Reason", 14.0),
+            ("Certificate", 18.0),
+        ),
+        (
+            [
+                row["bag"],
+                instant(row["at"]),
+                number(row["items"]),
+                size(row["bytes"]),
+                row["by"],
+                row["reason"],
+                Words(row["certificate"], "mono"),
+            ]
             for row in holds["disposed"]
         ),
         len(holds["disposed"]),

@@ -77,9 +77,7 @@ def _sign_anew(folder: Path, change: dict[str, object]) -> None:
     key = Ed25519PrivateKey.generate()
     document = json.loads((folder / "certificate.json").read_bytes()) | change
     data = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
-    pem = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (folder / "certificate.json").write_bytes(data)
     (folder / "certificate.sig").write_bytes(key.sign(data))
     (folder / "public-key.pem").write_bytes(pem)
