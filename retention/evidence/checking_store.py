@@ -24,7 +24,13 @@ Verify = Callable[[], StoreVerification]
 
 
 def check_against_store(
-    store: Store, clock: Clock, package_store: Store, place: str, document: JsonObject, checked: Checked, verify: Verify,
+    store: Store,
+    clock: Clock,
+    package_store: Store,
+    place: str,
+    document: JsonObject,
+    checked: Checked,
+    verify: Verify,
     trusted: Collection[str],
 ) -> None:
     """Add to `checked` what the store says. verify: of the whole store, at the level that was asked for; trusted: fingerprints
