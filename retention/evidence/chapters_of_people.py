@@ -98,9 +98,11 @@ def restore_chapter(document: _Document) -> list[Section]:
     rows = document["restores"]
     listing = table(
         "The newest first",
-        (("When", 22.0), ("Items", 12.0), ("Passed", 12.0), ("Failed", 12.0), ("Seed", 22.0), ("By", 20.0)),
+        (("When", 18.0), ("Of each source", 12.0), ("Passed", 10.0), ("Do not open, bytes right", 14.0), ("Failed", 10.0),
+         ("Seed", 18.0), ("By", 18.0)),
         (
             [instant(row["at"]), number(row["sample_size"]), number(row["passed"]),
+             Words(number(row["doubtful"]), "doubtful" if row["doubtful"] else "plain"),
              Words(number(row["failed"]), "bad" if row["failed"] else "good"), str(row["seed"]), row["by"]]
             for row in reversed(rows)
         ),

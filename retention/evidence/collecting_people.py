@@ -65,13 +65,15 @@ def _code(reason: Any) -> str:
 
 
 def restores_of(told: Told) -> list[JsonObject]:
-    """Test restores, the newest last."""
+    """Test restores, the newest last. sample_size: items of each source; doubtful: of those that passed, how many do not open
+    though their bytes are those that were captured."""
     return [
         {
             "sample_size": row.get("asked"),
             "seed": row.get("seed"),
             "passed": row.get("passed"),
             "failed": row.get("failed"),
+            "doubtful": row.get("doubtful"),
             "by": row.get("by"),
             "at": row.get("at"),
         }

@@ -86,7 +86,7 @@ _NAMES: Final = """\
 acceptances accepted accepted_by accepted_risks access_ends ack actor after all_sources alternative archive as_json
 asked asked_for at_risk_from attested_by average bag bags before_last_run beside_the_bags boundaries bucket by
 by_class by_code bytes changed classes clock clock_start closing_rounds configured copied count counts coverage
-custody data days days_left deletable_from demanded description different directory disposed domain domains drill
+custody data days days_left deletable_from demanded description different directory disposed domain domains doubtful drill
 drive equal event events excepted exceptions exceptions_by_code exceptions_total exclude exit expected explained
 explanation failed fasttransfer files finding findings first found frame full gap generator gone gone_by hash held
 holds host id independent integrity is_rehearsal items journal keep_until last lastcopy_json listed lock_state made_by

@@ -24,6 +24,7 @@ def told(plain_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     before = desk.run("report", "--json", code=0).document["package"]
     assert carried_out(desk, planned(desk, "--source", bag)["plan"]).code == 0
     desk.run("keep", "--hold", "case-12", *SAID, code=0)
+    desk.run("restore", "--drill", "1", "--to", str(desk.folder / "drill"), "--by", "Anna Berg", code=0)
     after = desk.run("report", "--json", "--redact", "names", code=0).document
     yield desk, bag, before, after["package"]
 
@@ -45,14 +46,24 @@ def test_the_older_package_verifies_and_the_newer_tells(told: tuple[InProcess, s
     ]
     assert [row["bag"] for row in document["holds"]["held"]] == [None]
     assert [row["bag"] for row in document["holds"]["keep_until"]] == [None]
+    (drill,) = document["restores"]
+    (row,) = [row for row in _journal(desk) if row["type"] == "drilled"]
+    assert [drill[name] for name in ("sample_size", "passed", "failed", "doubtful")] == [
+        row[name] for name in ("asked", "passed", "failed", "doubtful")
+    ]
     page = (store_of(desk) / after / "report.html").read_text()
     assert "every bag" in page and ">None<" not in page
+
+
+def _journal(desk: InProcess) -> Iterator[dict[str, object]]:
+    for segment in sorted((store_of(desk) / "journal").iterdir()):
+        yield from (row for row in map(json.loads, segment.read_bytes().splitlines()) if "type" in row)
 
 
 @pytest.mark.parametrize("way", ["forged", "unsigned", "another bag"])
 def test_a_certificate_that_does_not_hold(told: tuple[InProcess, str, str, str], tmp_path: Path, way: str) -> None:
     """Whoever can write to the store can write a certificate, and the row that names it; not its signature."""
-    desk, bag, before, _ = told
+    desk, _, before, _ = told
     folder = next((store_of(desk) / "evidence").glob("*-disposal"))
     shutil.copytree(folder, tmp_path / "kept")
     try:

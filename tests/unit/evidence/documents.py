@@ -132,11 +132,13 @@ def full() -> Document:
                           "attested": {"by": ODD, "at": AT, "text": "bought online", "values": {"agreement": "MCA"}},
                           "accepted_by": None, "open": True}]  # fmt: skip
     made["readiness"] = {"asked_at": NOW, "ready": False, "reasons": ["preflight_open"], "before_last_run": True}
-    made["restores"] = [{"sample_size": 20, "seed": 7, "passed": 19, "failed": 1, "by": ODD, "at": AT}]
+    made["restores"] = [{"sample_size": 20, "seed": 7, "passed": 19, "failed": 1, "doubtful": 2, "by": ODD, "at": AT}]
     made["holds"] = {
         "held": [{"bag": BAG, "name": "case 4711", "by": ODD, "reason": ODD, "at": AT}],
         "keep_until": [{"bag": BAG, "until": "2036-01-01T00:00:00Z", "by": ODD, "reason": ODD, "at": AT}],
-        "disposed": [{"bag": BAG, "items": 12, "bytes": 1234, "certificate": DIGEST, "by": ODD, "at": AT}],
+        "disposed": [
+            {"bag": BAG, "items": 12, "bytes": 1234, "certificate": DIGEST, "by": ODD, "reason": ODD, "at": AT}
+        ],
     }
     made["acceptances"] = [{"at": AT, "by": ODD, "code": "malware", "source": None, "reason": ODD}]
     made["warnings"] = [
