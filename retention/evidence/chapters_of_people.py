@@ -123,7 +123,8 @@ def custody_chapter(document: _Document) -> list[Section]:
         (("Bag", 34.0), ("What", 22.0), ("By", 18.0), ("Reason", 26.0)),
         (
             *([row["bag"] or EVERY, f"hold {row.get('name') or ''}", row["by"], row["reason"]] for row in holds["held"]),
-            *([row["bag"] or EVERY, f"keep until {instant(row['until'])}", row["by"], row["reason"]] for row in holds["keep_until"]),
+            *([row["bag"] or EVERY, f"keep until {instant(row['until'])}", row["by"], row["reason"]]
+              for row in holds["keep_until"]),
         ),
         len(holds["held"]) + len(holds["keep_until"]),
         "evidence.json, holds",

@@ -18,6 +18,7 @@ from retention.journal import Journal
 
 KEPT = 1_000
 """Rows of the chain, and of each list of deeds, that a report names; the newest."""
+KEEPING = frozenset({"held", "hold_lifted", "keep_until", "disposed"})
 
 
 @dataclass(slots=True)
@@ -54,8 +55,8 @@ class Run:
 @dataclass(slots=True)
 class Told:
     """All of it. history: what `ready` reads too; looked: by bag the newest run that looked there; verified: by bag its newest
-    row `verified`; drills: rows of that type, the newest last, each with its hash; held, keep: by (bag, name) and bag the rows that
-    stand, the bag None for every bag; disposed: by bag the newest row."""
+    row `verified`; drills: rows of that type, the newest last, each with its hash; held, keep: by
+    (bag, name) and by bag the rows that stand, the bag None for every bag; disposed: by bag the newest row."""
 
     history: History = field(default_factory=History)
 
@@ -140,18 +141,25 @@ def _take(told: Told, row: JsonObject, digest: str) -> None:
         told.ready, told.readied_after = row, told.last_ended
     elif kind == "drilled":
         told.drills.append({**row, "hash": digest})
-    elif kind == "held":
+    elif kind in KEEPING:
+        _keep(told, row)
+    elif kind == "warning_sent":
+        told.sent.setdefault(str(row.get("delivery")), str(row.get("at")))
+    elif kind == "rehearsal":
+        told.is_rehearsal = True
+
+
+def _keep(told: Told, row: JsonObject) -> None:
+    """What keeps bags, and which were disposed of."""
+    kind = row["type"]
+    if kind == "held":
         told.held.setdefault((row.get("bag"), str(row.get("name"))), row)
     elif kind == "hold_lifted":
         told.held.pop((row.get("bag"), str(row.get("name"))), None)
     elif kind == "keep_until":
         told.keep[row.get("bag")] = row
-    elif kind == "disposed":
+    else:
         told.disposed[str(row.get("bag"))] = row
-    elif kind == "warning_sent":
-        told.sent.setdefault(str(row.get("delivery")), str(row.get("at")))
-    elif kind == "rehearsal":
-        told.is_rehearsal = True
 
 
 def _started(row: JsonObject) -> Run:

@@ -1,4 +1,4 @@
-"""A report after a disposal says what went and what keeps the rest; the one before still verifies, by a certificate that is signed."""
+"""A report after a disposal says what went and what keeps the rest; the one before still verifies, by a signed certificate."""
 
 import json
 import shutil
