@@ -125,7 +125,10 @@ def load_json(data: bytes) -> JsonObject:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        value = json.loads(data)
+        try:
+            value = json.loads(data)
+        except RecursionError:
+            raise ValueError("it is nested too deep to be our JSON") from None
     if not isinstance(value, dict):
         raise ValueError("a JSON object was expected")  # noqa: TRY004 - one class for all that is not our JSON
     return value

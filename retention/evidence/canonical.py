@@ -25,10 +25,13 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 
 def parsed(data: bytes) -> JsonObject:
     """The document that canonical bytes hold. Raises: ValueError if they are not canonical, or no object."""
-    document = json.loads(data)
-    if not isinstance(document, dict) or canonical(document) != data:
-        raise ValueError("it is not canonical JSON")
-    return document
+    try:
+        document = json.loads(data)
+        if isinstance(document, dict) and canonical(document) == data:
+            return document
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    raise ValueError("it is not canonical JSON")
 
 
 def plain(value: Any) -> Any:

@@ -46,6 +46,14 @@ def test_what_has_no_form_is_refused() -> None:
     for document in ({"a": float("nan")}, {"\ud800": 1, "\\ud800": 2}):
         with pytest.raises(ValueError, match=r"JSON|text"):
             canonical(document)
-    for data in (b'{"b":1,"a":2}', b'{"a": 1}', b"[1]", b'{"a":1,"a":1}', b"{", json.dumps({"a": "ü"}).encode()):
+    for data in (
+        b'{"b":1,"a":2}',
+        b'{"a": 1}',
+        b"[1]",
+        b'{"a":1,"a":1}',
+        b"{",
+        b"[" * 200_000,
+        json.dumps({"a": "ü"}).encode(),
+    ):
         with pytest.raises(ValueError):
             parsed(data)
