@@ -131,7 +131,7 @@ def in_time(facts: Facts) -> Finding:
             why = "the newest plan could not tell how long it takes"
         return found("PF-24", "not_checked", f"Whether there is time enough is not known: {why}", "lastcopy plan")
     proof: JsonObject = {"planned_at": timestamp(own.planned_at), "needed_seconds": int(own.needed.total_seconds())}
-    if own.needed == timedelta(0):
+    if own.needed == timedelta(0) and own.is_plan_complete:
         return found("PF-24", "pass", "By the newest plan nothing is left to copy", proof=proof)
     if own.clock is None:
         return found(
@@ -140,6 +140,10 @@ def in_time(facts: Facts) -> Finding:
     target = min(own.clock.access_ends, own.clock.at_risk_from)
     start_by = target - own.needed
     proof |= {"target": timestamp(target), "start_by": timestamp(start_by)}
+    if facts.now <= start_by and not own.is_plan_complete:
+        message = "Whether there is time enough is not known: the newest plan could not count everything"
+        action = "lastcopy plan; it says what it could not ask, and what to do"
+        return found("PF-24", "not_checked", message, action, proof=proof, parts=("incomplete",))
     if facts.now <= start_by:
         message = f"The copy needs {_length(own.needed)}; started by {timestamp(start_by)} it is done before {timestamp(target)}"
         return found("PF-24", "pass", message, proof=proof)
