@@ -127,7 +127,8 @@ class OwnFacts:
     """What our own records say. bags: by bag, whether it is copied, and whether all of it was read and hashed since.
 
     verified: of each bag its newest full verification. needed: what the newest plan reckons with, None without one that is
-    current; planned_at: of it; is_plan_complete: whether it could count everything; deleted_user_days: how long a deleted user can be restored. `watched_channel`: by which windows
+    current; planned_at: of it; is_plan_complete: whether it could count everything; deleted_user_days: how long a deleted
+    user can be restored. `watched_channel`: by which windows
     the warnings count, None while nobody has said it.
     """
 
