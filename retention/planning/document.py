@@ -107,8 +107,9 @@ class Plan:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the number of items of every source is known, or estimated."""
-        return not any(total.items.unknown for total in self.totals.values())
+        """Whether every source could be asked, and the number of its items is known, or estimated."""
+        is_counted = not any(total.items.unknown for total in self.totals.values())
+        return is_counted and not self.unasked
 
     @property
     def fits(self) -> bool | None:

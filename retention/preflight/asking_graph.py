@@ -61,8 +61,7 @@ def all_unknown(facts: Facts, why: str) -> None:
 def is_custom(domain: JsonObject) -> bool:
     """Whether a domain is the tenant's own, which has to be removed: neither the initial one nor one that hangs on it."""
     name = str(domain.get("id") or "").lower()
-    labels = name.split(".")
-    is_microsofts = any(label in {"onmicrosoft", "onmschina"} for label in labels[:-1])
+    is_microsofts = name.split(".")[-2:-1] in (["onmicrosoft"], ["onmschina"])  # contoso.partner.onmschina.cn
     return bool(name) and not domain.get("isInitial") and not is_microsofts and domain.get("isVerified") is not False
 
 

@@ -16,6 +16,8 @@ from retention.preflight.items import ATTESTED_FOR, ITEMS, Item, Value
 
 ATTESTED = "attested"
 """Type of its row in the journal."""
+_DIGITS = 9
+"""Of a number: what no later reading of the journal could take in must not get there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _read(item: Item, value: Value, text: str, zone: str | None) -> str:
     """The value as it is kept. Times become instants: the earliest that the text allows."""
     if value.kind == "time":
         return timestamp(read_time(text, zone=zone).earliest)
-    if value.kind == "count" and not (text.isascii() and text.isdigit()):
+    if value.kind == "count" and not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
         raise _refused(item, f"{value.name} is a number")
     if value.kind == "word" and text not in value.words:
         raise _refused(item, f"{value.name} is one of {', '.join(value.words)}")

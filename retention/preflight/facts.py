@@ -16,10 +16,12 @@ KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Could not be looked at. why: for people; permission: that is missing, if that is why."""
+    """Could not be looked at. why: for people; permission: that is missing, if that is why; names: of what could not, where
+    others of its kind could."""
 
     why: str
     permission: str = ""
+    names: tuple[str, ...] = ()
 
     @property
     def action(self) -> str:
@@ -125,7 +127,8 @@ class OwnFacts:
     """What our own records say. bags: by bag, whether it is copied, and whether all of it was read and hashed since.
 
     verified: of each bag its newest full verification. needed: what the newest plan reckons with, None without one that is
-    current; planned_at: of it; deleted_user_days: how long a deleted user can be restored. `watched_channel`: by which windows
+    current; planned_at: of it; is_plan_complete: whether it could count everything; deleted_user_days: how long a deleted
+    user can be restored. `watched_channel`: by which windows
     the warnings count, None while nobody has said it.
     """
 
@@ -134,6 +137,7 @@ class OwnFacts:
     needed: timedelta | None = None
     planned_at: datetime | None = None
     is_plan_current: bool = False
+    is_plan_complete: bool = False
     exported_since: bool = False
     policy_id: str = ""
     policy_verified: str = ""

@@ -6,6 +6,7 @@ graph.md §8.1.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
 
 from exporters.bag.formats import JsonObject
@@ -63,8 +64,7 @@ def _removed(domains: list[DomainFacts]) -> Finding:
 
 
 def _unused(domains: list[DomainFacts]) -> Finding:
-    unknown = next((one.references for one in domains if isinstance(one.references, Unknown)), None)
-    if unknown is not None:
+    if (unknown := _unknown(domains, lambda one: one.references)) is not None:
         return not_checked("PF-11", unknown)
     counts = {one.name: dict(one.references) for one in domains if not isinstance(one.references, Unknown)}
     used = {name: kinds for name, kinds in counts.items() if kinds}
@@ -127,13 +127,13 @@ def _servers(domains: list[DomainFacts]) -> Finding:
     return found("PF-13", "pass", "No custom domain has Microsoft's name servers", proof=proof)
 
 
-def _unknown(domains: Iterable[DomainFacts], answer: Callable[[DomainFacts], DnsAnswer | Unknown]) -> Unknown | None:
-    unasked = [one for one in domains if isinstance(answer(one), Unknown)]
+def _unknown(domains: Iterable[DomainFacts], answer: Callable[[DomainFacts], object]) -> Unknown | None:
+    """Why some could not be asked, with their names: who accepts that has accepted it of these alone."""
+    unasked = {one.name: told for one in domains if isinstance(told := answer(one), Unknown)}
     if not unasked:
         return None
-    first = answer(unasked[0])
-    why = first.why if isinstance(first, Unknown) else ""
-    return Unknown(f"{why} ({', '.join(one.name for one in unasked)})")
+    first = next(iter(unasked.values()))
+    return replace(first, why=f"{first.why} ({', '.join(unasked)})", names=tuple(sorted(unasked)))
 
 
 def _below(name: str, zones: Iterable[str]) -> bool:

@@ -118,7 +118,7 @@ def _receipt(receipt: Receipt) -> JsonObject:
     return {"channel": receipt.channel, **told}
 
 
-def in_time(facts: Facts) -> Finding:
+def in_time(facts: Facts) -> Finding:  # noqa: PLR0911 - one return a verdict
     """PF-24: by the newest plan. Cancelling counts as done now where no clock runs."""
     own = facts.own
     if own.planned_at is None or not own.is_plan_current or own.needed is None:
@@ -131,7 +131,7 @@ def in_time(facts: Facts) -> Finding:
             why = "the newest plan could not tell how long it takes"
         return found("PF-24", "not_checked", f"Whether there is time enough is not known: {why}", "lastcopy plan")
     proof: JsonObject = {"planned_at": timestamp(own.planned_at), "needed_seconds": int(own.needed.total_seconds())}
-    if own.needed == timedelta(0):
+    if own.needed == timedelta(0) and own.is_plan_complete:
         return found("PF-24", "pass", "By the newest plan nothing is left to copy", proof=proof)
     if own.clock is None:
         return found(
@@ -141,6 +141,8 @@ def in_time(facts: Facts) -> Finding:
     start_by = target - own.needed
     proof |= {"target": timestamp(target), "start_by": timestamp(start_by)}
     if facts.now <= start_by:
+        if not own.is_plan_complete:
+            return _incomplete(proof)
         message = f"The copy needs {_length(own.needed)}; started by {timestamp(start_by)} it is done before {timestamp(target)}"
         return found("PF-24", "pass", message, proof=proof)
     again = (
@@ -156,6 +158,12 @@ def in_time(facts: Facts) -> Finding:
         f"{timestamp(earliest)}"
     )
     return found("PF-24", "block", message, again, proof=proof, parts=("early",))
+
+
+def _incomplete(proof: JsonObject) -> Finding:
+    message = "Whether there is time enough is not known: the newest plan could not count everything"
+    action = "lastcopy plan; it says what it could not ask, and what to do"
+    return found("PF-24", "not_checked", message, action, proof=proof, parts=("incomplete",))
 
 
 def fresh(facts: Facts) -> Finding:

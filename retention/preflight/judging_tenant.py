@@ -24,7 +24,8 @@ def not_checked(item: str, unknown: Unknown) -> Finding:
     attest = f" Or: {attest_command(item, text='what was looked at, and found')}"
     action = unknown.action + (attest if ITEMS[item].can_be_attested else "")
     proof = {"why_not": unknown.why} | ({"permission": unknown.permission} if unknown.permission else {})
-    return found(item, "not_checked", f"{ITEMS[item].title}: not checked, {unknown.why}", action, proof=proof)
+    message = f"{ITEMS[item].title}: not checked, {unknown.why}"
+    return found(item, "not_checked", message, action, proof=proof, parts=(unknown.permission, *unknown.names))
 
 
 def chosen(facts: Facts) -> Finding:

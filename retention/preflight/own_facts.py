@@ -64,6 +64,7 @@ def own_facts(
     plan = newest_plan(told.rows)
     if plan is not None:
         own.planned_at, own.is_plan_current = plan.at, plan.is_current(facts.now)
+        own.is_plan_complete = plan.result.get("complete") is True
         own.needed, own.exported_since = needed_of(plan.row), plan.exported_since
     policy = reckoning.policy
     own.policy_id, own.policy_verified = policy.policy_id, policy.verified_on.isoformat()

@@ -19,6 +19,7 @@ from exporters.store.protocol import LockPolicy
 from retention.acceptance import MASS, UNRECONCILED, Acceptances, digest_of
 from retention.history import History
 from retention.read_back import Proof
+from retention.readiness.clocks import is_too_old
 from retention.readiness.looking import Look
 from retention.readiness.reasons import COMPOSE, EXPORT, FOLD, VERIFY, VERIFY_NEW, Reason, accept, block, notice
 
@@ -191,8 +192,8 @@ def _proof(look: Look, terms: Terms) -> Iterator[Reason]:
     elif look.newest is None or look.newest > proof.began:
         message = f"{look.bag}: objects of it were put after it was last read back in full"
         yield block("changed_since_verified", message, VERIFY_NEW)
-    elif terms.now - min(proof.at, proof.began) > terms.verify_age:
-        message = f"{look.bag}: it was read back more than {_span(terms.verify_age)} ago, on {proof.at:%Y-%m-%d}"
+    elif any(is_too_old(at, terms.now, terms.verify_age) for at in (proof.at, proof.began)):
+        message = f"{look.bag}: it was read back on {proof.at:%Y-%m-%d}, not within the last {_span(terms.verify_age)}"
         yield block("verification_too_old", message, VERIFY)
     if terms.lock is not None:
         yield from _lock(look, terms, terms.lock)
@@ -204,8 +205,8 @@ def _lock(look: Look, terms: Terms, wanted: LockPolicy) -> Iterator[Reason]:
     if found is None or found[1].until < wanted.until or found[1].mode not in {wanted.mode, "compliance"}:
         message = f"{look.bag}: that each object is locked ({told}) was not read back"
         yield block("lock_not_read_back", message, VERIFY_NEW)
-    elif terms.now - found[0] > terms.verify_age:
-        message = f"{look.bag}: its locks ({told}) were read back more than {_span(terms.verify_age)} ago"
+    elif is_too_old(found[0], terms.now, terms.verify_age):
+        message = f"{look.bag}: its locks ({told}) were not read back within the last {_span(terms.verify_age)}"
         yield block("lock_not_read_back", message, VERIFY_NEW)
 
 

@@ -17,6 +17,12 @@ SET = "lastcopy check"
 ATTEST = 'lastcopy attest PF-25 --by NAME --text "looked at the clock: it is right"'
 
 
+def is_too_old(at: datetime, now: datetime, age: timedelta) -> bool:
+    """Whether something is older than it may be. What lies ahead of this machine's clock has no age: it never counts as young,
+    whatever a person attested of the clock since."""
+    return now - at > age or at - now > TOO_FAR
+
+
 def doubts(history: History, now: datetime, store_now: datetime | None) -> Iterator[Reason]:
     """Every reason to doubt. store_now: by the store's clock, None if it tells none."""
     service = history.service

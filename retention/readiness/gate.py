@@ -26,9 +26,10 @@ from retention.history import History
 from retention.journal import Journal
 from retention.journal_places import move
 from retention.opening import lock_of, read_root
+from retention.preflight.items import ITEMS, would_block
 from retention.preflight.recorded import latest
 from retention.readiness.bags import Terms, judge
-from retention.readiness.clocks import doubts
+from retention.readiness.clocks import doubts, is_too_old
 from retention.readiness.looking import look_at
 from retention.readiness.reasons import CHECK, EXPORT, VERIFY, Reason, accept, block, in_order, notice
 from retention.readiness.runs import run_reasons, whole_reasons
@@ -246,9 +247,12 @@ class _Gate:
         if found is None:
             yield block("preflight_missing", "nobody has looked yet at what stands in the way of cancelling", CHECK)
             return
-        if now - found.at > self._config.settings.ready.max_age:
+        if is_too_old(found.at, now, self._config.settings.ready.max_age):
             message = f"what stands in the way of cancelling was last looked at on {found.at:%Y-%m-%d %H:%M} UTC"
             yield block("preflight_too_old", message, CHECK)
+        if lacking := [item for item in ITEMS if would_block(item) and found.of(item) is None]:
+            message = f"the last look at what stands in the way of cancelling tells nothing of {', '.join(lacking)}"
+            yield block("preflight_too_old", message, CHECK)  # of a version that did not know them
         for finding in found.open:
             if finding.id != OWN_ITEM:
                 yield block("preflight_open", f"{finding.id}: {finding.message}", finding.action or CHECK, finding.id)

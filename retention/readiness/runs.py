@@ -14,6 +14,7 @@ from exporters.bag.formats import JsonObject
 from retention.acceptance import MASS, REFUSED, UNRECONCILED
 from retention.findings import REASONS
 from retention.history import History, PastRun
+from retention.readiness.clocks import is_too_old
 from retention.readiness.reasons import EXPORT, Reason, accept, block
 
 _OF_A_RUN = frozenset({"sources", "take_over", "refresh_permissions"})
@@ -30,11 +31,9 @@ def run_reasons(
         message = "no export has gone through all sources to its end yet"
         yield block("no_complete_run", message, EXPORT)
         return
-    if now - run.ended_at > max_age:
+    if is_too_old(run.ended_at, now, max_age):
         hours = max_age.total_seconds() / 3600
-        message = (
-            f"the last complete export ended on {run.ended_at:%Y-%m-%d %H:%M} UTC, more than {hours:,.0f} hours ago"
-        )
+        message = f"the last complete export ended on {run.ended_at:%Y-%m-%d %H:%M} UTC, not within the last {hours:,.0f} hours"
         yield block("run_too_old", message, EXPORT)
     if changed := sorted(_differences(run.asked, asked)):
         message = f"the configuration asks for something else than the last complete export: {', '.join(changed)}"

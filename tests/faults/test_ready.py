@@ -417,6 +417,21 @@ def a_domain_is_still_in_use(desk: Desk) -> None:
     desk.say(preflight("PF-11"))
 
 
+CLOCK_SET_RIGHT = {"type": "attested", "item": "PF-25", "by": "Anna", "text": "set right"}
+
+
+def the_last_run_is_of_a_time_to_come(desk: Desk) -> None:
+    """By a clock that ran ahead; that a person has looked at it since makes nothing young."""
+    row = {k: v for k, v in desk.newest("run_ended").items() if k not in {"actor", "previous"}}
+    desk.say({**row, "at": timestamp(now() + timedelta(days=300))}, run=row["run"])
+    desk.say(CLOCK_SET_RIGHT | {"at": timestamp(now())}, preflight())
+
+
+def the_preflight_tells_nothing_of_an_item(desk: Desk) -> None:
+    row = preflight()
+    desk.say({**row, "findings": [one for one in row["findings"] if one["id"] != "PF-10"]})
+
+
 def something_could_not_be_checked(desk: Desk) -> None:
     desk.say(preflight("PF-24", result="not_checked"))
 
@@ -480,6 +495,8 @@ UNSAFE: list[tuple[Spoil, set[str]]] = [
     (the_preflight_is_too_old, {"preflight_too_old"}),
     (a_domain_is_still_in_use, {"preflight_open"}),
     (something_could_not_be_checked, {"preflight_open"}),
+    (the_last_run_is_of_a_time_to_come, {"run_too_old", "exceptions_not_accepted"}),
+    (the_preflight_tells_nothing_of_an_item, {"preflight_too_old"}),
 ]
 
 
@@ -488,6 +505,12 @@ def test_each_single_thing_makes_it_unsafe(desk: Desk, spoil: Spoil, codes: set[
     spoil(desk)
     assert desk.blocks() == codes
     assert desk.newest("ready")["ready"] is False
+
+
+def test_a_preflight_of_a_time_to_come_is_not_young(desk: Desk) -> None:
+    desk.say(preflight(at=now() + timedelta(days=300)), CLOCK_SET_RIGHT | {"at": timestamp(now())})
+    reasons = desk.run("ready", "--json", code=3).document["reasons"]
+    assert "preflight_too_old" in {reason["code"] for reason in reasons}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from exporters.clock import timestamp
+from retention.preflight.asking_graph import is_custom
 from retention.preflight.attestation import Attestation
 from retention.preflight.facts import (
     Administrator,
@@ -155,6 +156,30 @@ def test_one_domain_that_could_not_be_asked_is_not_passed_over() -> None:
     assert judged(facts(domains=[unasked, still]))["PF-12"].result == "block", "what is known to be wrong comes first"
 
 
+def test_who_accepts_that_one_domain_could_not_be_asked_has_not_accepted_it_of_another() -> None:
+    first, second = (replace(mail("mx.new.example"), name=name, mx=Unknown("no DNS")) for name in ("b.com", "c.com"))
+    one, both = (judged(facts(domains=domains))["PF-12"] for domains in ([first], [first, second]))
+    assert one.digest != both.digest
+    denied, down = (
+        judged(facts(domains=why))["PF-10"] for why in (Unknown("denied", "Domain.Read.All"), Unknown("down"))
+    )
+    assert denied.digest != down.digest
+
+
+@pytest.mark.parametrize(
+    ("name", "is_own"),
+    [
+        ("contoso.com", True),
+        ("onmicrosoft.contoso.com", True),
+        ("contoso.onmicrosoft.com", False),
+        ("mail.contoso.onmicrosoft.com", False),
+        ("contoso.partner.onmschina.cn", False),
+    ],
+)
+def test_which_domains_have_to_be_removed(name: str, is_own: bool) -> None:
+    assert is_custom({"id": name, "isVerified": True}) is is_own
+
+
 def clock(running: bool, ends: datetime, risk: datetime) -> Clock:
     return Clock(running, "cancel", ends, risk, risk + 60 * DAY, risk + 150 * DAY)
 
@@ -174,8 +199,11 @@ def test_whether_there_is_time(needed: timedelta, running: bool | None, result: 
     """Cancelled now, users are locked out at once; a clock that runs leaves ten days."""
     ends = NOW + 10 * DAY if running else NOW
     runs = None if running is None else clock(running, ends, NOW + 30 * DAY)
-    found = judged(own(planned_at=NOW - DAY, is_plan_current=True, needed=needed, clock=runs))["PF-24"]
+    known = {"planned_at": NOW - DAY, "is_plan_current": True, "needed": needed, "clock": runs}
+    found = judged(own(**known, is_plan_complete=True))["PF-24"]
     assert found.result == result, found
+    unsure = judged(own(**known))["PF-24"]
+    assert unsure.result == ("block" if result == "block" else "not_checked"), "what could not be counted is no pass"
     if running is False:
         assert timestamp(NOW + needed) in found.message, "the earliest safe cancellation"
 

@@ -120,6 +120,7 @@ def test_a_word_on_what_is_so_today_counts_for_thirty_days(item: str, counts: bo
         ("PF-05", ["channel=guess"], "x", "value_refused"),
         ("PF-05", ["channel=direct", "colour=red"], "x", "value_refused"),
         ("PF-04", ["licences=some"], "x", "value_refused"),
+        ("PF-04", ["licences=" + 5000 * "9"], "x", "value_refused"),
         ("PF-10", [], "", "text_missing"),
         ("PF-06", ["start=soon"], "x", "event_unreadable"),
     ],

@@ -57,6 +57,10 @@ def blocks(*rows: Row, wanted: LockPolicy | None) -> set[str]:
         ([verified(store="s3://other")], None, {"not_verified"}),
         ([verified(tagmanifest="other")], None, {"not_verified"}),
         ([verified(segment=2)], None, {"not_verified"}),
+        ([verified(days_ago=31)], None, {"verification_too_old"}),
+        ([verified(days_ago=-1)], None, {"verification_too_old"}),  # by a clock that ran ahead: nobody knows how old it is
+        ([verified(days_ago=31), verified("stored", -1, lock=GOVERNED)], LockPolicy("governance", UNTIL),
+         {"verification_too_old", "lock_not_read_back"}),
     ],
 )  # fmt: skip
 def test_locks_and_readings(rows: list[Row], wanted: LockPolicy | None, codes: set[str]) -> None:
