@@ -18,6 +18,7 @@ MAIL_ZONES: Final = (
     "mail.protection.outlook.com",
     "mx.microsoft",
     "mail.protection.partner.outlook.cn",
+    "mail.protection.office365.us",
     "eo.outlook.com",
 )
 NAME_ZONES: Final = ("microsoftonline.com", "partner.microsoftonline.cn")

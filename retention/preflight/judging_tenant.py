@@ -4,6 +4,7 @@ Rules of this file: pure; from facts to findings. What could not be looked at is
 Source: retention-domain §3; §1 (K3); graph.md §8.1.
 """
 
+import shlex
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -47,7 +48,7 @@ def chosen(facts: Facts) -> Finding:
             message = (
                 f"Which subscription is to be cancelled is not said; there are {len(rows)}: {_named(map(_name, rows))}"
             )
-        action = f"lastcopy check --cancel --subscription {ids_of(rows[0])[0]}"
+        action = f"lastcopy check --cancel --subscription {shlex.quote(ids_of(rows[0])[0])}"
         return found("PF-02", "warn", message, action, proof=proof, parts=(str(facts.chosen),))
     tail = f"; not touched by it: {names}" if others else ""
     message = f"To be cancelled: {_name(subscription)}, now {subscription.get('status')}{tail}"

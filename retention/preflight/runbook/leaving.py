@@ -4,6 +4,7 @@ Rules of this file: pure; the way to cancel is that of the cloud, of the channel
 refused. Source: SEED and C24 (steps), DOM, RE, CL, CN, PC; retention-domain §1, §2.2, §3 ("Steps to show").
 """
 
+import shlex
 from collections.abc import Iterator
 
 from retention.preflight.facts import Unknown
@@ -89,7 +90,7 @@ def cancel(about: Subject) -> Section:
         ),
         Tick("Cancelled on ____________ at ____________ (time with zone), by ____________________"),
         Command(
-            f"lastcopy track --state {about.id} --channel {about.channel or 'CHANNEL'} --event cancel=YYYY-MM-DDTHH:MM:SS+00:00"
+            f"lastcopy track --state {shlex.quote(about.id)} --channel {about.channel or 'CHANNEL'} --event cancel=YYYY-MM-DDTHH:MM:SS+00:00"
         ),
         Tick(
             "Its status reads Cancelled (no Dutch on record)"
@@ -146,7 +147,7 @@ def _way(about: Subject) -> Iterator[Part]:
         yield path("Billing", "Your products", "the subscription", "Recurring billing", "Edit", "Turn off")
         yield Text("Then, instead of the cancellation below, take down:")
         yield Command(
-            f"lastcopy track --state {about.id} --event recurring_off=YYYY-MM-DDTHH:MM:SS+00:00 --event term_end=YYYY-MM-DD"
+            f"lastcopy track --state {shlex.quote(about.id)} --event recurring_off=YYYY-MM-DDTHH:MM:SS+00:00 --event term_end=YYYY-MM-DD"
         )
     if about.agreement != "mca":
         yield Text(
@@ -242,7 +243,7 @@ def reactivate(about: Subject) -> Section:
             " added a card can use it."
         ),
         Text("Afterwards: give users back their licences, unblock their sign-in, and take it down:"),
-        Command(f"lastcopy track --state {about.id} --event reactivate=YYYY-MM-DDTHH:MM:SS+00:00"),
+        Command(f"lastcopy track --state {shlex.quote(about.id)} --event reactivate=YYYY-MM-DDTHH:MM:SS+00:00"),
         Text("After 30 days some data may be gone all the same: run lastcopy export, and compare."),
     ]
     return Section("reactivate", "How to go back (reactivate)", tuple(parts))
