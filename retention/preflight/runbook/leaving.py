@@ -90,7 +90,8 @@ def cancel(about: Subject) -> Section:
         ),
         Tick("Cancelled on ____________ at ____________ (time with zone), by ____________________"),
         Command(
-            f"lastcopy track --state {shlex.quote(about.id)} --channel {about.channel or 'CHANNEL'} --event cancel=YYYY-MM-DDTHH:MM:SS+00:00"
+            f"lastcopy track --state {shlex.quote(about.id)} --channel {about.channel or 'CHANNEL'}"
+            " --event cancel=YYYY-MM-DDTHH:MM:SS+00:00"
         ),
         Tick(
             "Its status reads Cancelled (no Dutch on record)"
@@ -147,7 +148,8 @@ def _way(about: Subject) -> Iterator[Part]:
         yield path("Billing", "Your products", "the subscription", "Recurring billing", "Edit", "Turn off")
         yield Text("Then, instead of the cancellation below, take down:")
         yield Command(
-            f"lastcopy track --state {shlex.quote(about.id)} --event recurring_off=YYYY-MM-DDTHH:MM:SS+00:00 --event term_end=YYYY-MM-DD"
+            f"lastcopy track --state {shlex.quote(about.id)} --event recurring_off=YYYY-MM-DDTHH:MM:SS+00:00"
+            " --event term_end=YYYY-MM-DD"
         )
     if about.agreement != "mca":
         yield Text(
