@@ -175,7 +175,12 @@ class CancelDesk(InProcess):
     def planned(self, *, days_ago: float = 0, seconds: int = 0) -> None:
         """A plan on record."""
         at = datetime.now(UTC) - timedelta(days=days_ago)
-        row = {"type": "planned", "run": "p", "result": {"planned_seconds": seconds}, "at": timestamp(at)}
+        row = {
+            "type": "planned",
+            "run": "p",
+            "result": {"planned_seconds": seconds, "complete": True},
+            "at": timestamp(at),
+        }
         Journal(FolderStore(self.store, url="file:store"), SystemClock()).append([row])
 
 
