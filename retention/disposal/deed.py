@@ -18,11 +18,12 @@ from exporters.errors import ConfigurationError, RunError
 from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.removing import Remover
+from exporters.store.segments import ReplacedError
 from retention.disposal.keeping import BEGUN, DISPOSED, Keeping
 from retention.disposal.planning import CLOCKS_APART, Candidate, code_of, examine, safe_now, whole
 from retention.evidence.canonical import canonical
 from retention.evidence.keys import Signer
-from retention.journal import Journal, actor
+from retention.journal import RACES, Journal, actor
 
 PLAN_AGE = timedelta(days=7)
 BETWEEN_LOOKS = 1000
@@ -74,26 +75,25 @@ def dispose(
 
     Raises: ConfigurationError for a plan that is unknown, old or no longer true; KeptError; errors of the store.
     """
-    journal = Journal(store, clock)
-    keeping = Keeping.of(journal.rows())
+    journal, keeping = Journal(store, clock), Keeping()
+    _read_news(journal, keeping)
+    now = safe_now(store, clock)
     begun = keeping.begun.get(order.plan)
     if begun is None:
-        found = _confirmed(store, remover, clock, order, keeping)
-        begun = _begin(store, journal, order, found, clock)
-    now = safe_now(store, clock)
+        found = _confirmed(store, remover, order, keeping, now)
+        begun = _begin(store, journal, keeping, order, found, now)
     for bag in begun["bags"]:
         _remove(store, remover, journal, keeping, now, bag, on_removed)
     return _certify(store, journal, clock, order, begun, signer)
 
 
-def _confirmed(store: Store, remover: Remover, clock: Clock, order: Order, keeping: Keeping) -> list[Candidate]:
+def _confirmed(store: Store, remover: Remover, order: Order, keeping: Keeping, now: datetime) -> list[Candidate]:
     """The plan, made again."""
     planned = keeping.plans.get(order.plan)
     if planned is None:
         raise _no_plan(f"there is no plan {order.plan!r}", "plan_unknown")
     if any(bag in keeping.disposed for bag in planned["bags"]):
         raise _no_plan(f"the plan {order.plan} was carried out already", "plan_done")
-    now = safe_now(store, clock)
     if not -CLOCKS_APART <= now - datetime.fromisoformat(planned["at"]) <= PLAN_AGE:
         raise _no_plan(f"the plan {order.plan} is of {planned['at']}, more than seven days old", "plan_old")
     found = [examine(store, remover, keeping, now, bag) for bag in planned["bags"]]
@@ -111,9 +111,11 @@ def _no_plan(message: str, code: str) -> ConfigurationError:
     )
 
 
-def _begin(store: Store, journal: Journal, order: Order, found: list[Candidate], clock: Clock) -> JsonObject:
-    """Write the lists of what goes, then that it begins."""
-    folder = f"evidence/{clock.now():%Y%m%dT%H%M%SZ}-disposal"
+def _begin(
+    store: Store, journal: Journal, keeping: Keeping, order: Order, found: list[Candidate], now: datetime
+) -> JsonObject:
+    """Write the lists of what goes, then that it begins: right after the rows that were judged, or they are judged again."""
+    folder = f"evidence/{now:%Y%m%dT%H%M%SZ}-disposal"
     bags: JsonObject = {}
     for number, one in enumerate(found, start=1):
         key = f"{folder}/{number:05d}-{LIST}"
@@ -126,8 +128,15 @@ def _begin(store: Store, journal: Journal, order: Order, found: list[Candidate],
             **_proof_of(store, one.bag),
         }
     row = {"type": BEGUN, "plan": order.plan, "folder": folder, "bags": bags, "by": order.by, "reason": order.reason}
-    journal.append([row])
-    return {**row, "at": timestamp(clock.now())}
+    for _ in range(RACES):
+        try:
+            journal.append_here([row])
+        except ReplacedError:  # somebody wrote since: it may be a hold
+            for one in found:
+                _look_again(journal, keeping, now, one.bag)
+            continue
+        return {**row, "at": timestamp(now)}
+    raise RunError("the journal is never free", code="journal_busy", action="Run it again.")
 
 
 def _contents_of(store: Store, bag: str) -> Iterator[bytes]:
@@ -181,14 +190,18 @@ def _remove(
 
 def _look_again(journal: Journal, keeping: Keeping, now: datetime, bag: str) -> None:
     """Raises: KeptError if somebody said meanwhile that the bag is kept."""
-    for segment in journal.news():
-        keeping.read(segment.rows())
+    _read_news(journal, keeping)
     until = keeping.until(bag)
     reasons = [f"held: {hold.name} ({hold.by}: {hold.reason})" for hold in keeping.holds(bag)]
     if until is None or until.instant > now:
         reasons.append("its keep-until was changed")
     if reasons:
         raise KeptError(bag, reasons)
+
+
+def _read_news(journal: Journal, keeping: Keeping) -> None:
+    for segment in journal.news():
+        keeping.read(segment.rows())
 
 
 def _certify(

@@ -16,6 +16,12 @@ from typing import Any
 import boto3
 import pytest
 
+from exporters.clock import SystemClock
+from exporters.store.folder import FolderStore
+from exporters.store.removing import Remover, Version, remover_of
+from retention.config import load
+from retention.disposal.deed import KeptError, Order, dispose
+from retention.evidence.keys import opened_signer
 from tests.contracts.store_servers import CREDENTIALS, moto_server
 from tests.end_to_end.driving import Result, Tenant
 from tests.faults.desk import InProcess
@@ -274,6 +280,41 @@ def test_one_that_was_cut_off_goes_on(desk: InProcess, monkeypatch: pytest.Monke
     desk.run("keep", "--lift", "case-12", *SAID, code=0)
     assert carried_out(desk, plan).code == 0
     desk.run("verify", "--json", code=0)
+
+
+class _Disturbed:
+    """A remover that lets somebody say something the first time that it is asked what keeps an object."""
+
+    def __init__(self, inner: Remover, then: Callable[[], None]) -> None:
+        self._inner, self._then = inner, then
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        return self._inner.versions(prefix)
+
+    def kept_by(self, version: Version, now: datetime) -> str | None:
+        then, self._then = self._then, lambda: None
+        then()
+        return self._inner.kept_by(version, now)
+
+    def remove(self, version: Version) -> None:
+        self._inner.remove(version)
+
+    def tidy(self, prefix: str) -> None:
+        self._inner.tidy(prefix)
+
+
+def test_a_hold_that_is_laid_while_the_plan_is_made_again_counts(desk: InProcess) -> None:
+    """(f) It takes a while to look at every object: what people say meanwhile is read before anything goes."""
+    plan, store = planned(desk, "--source", a_bag(desk))["plan"], FolderStore(store_of(desk))
+    tenant = json.loads((store_of(desk) / "lastcopy.json").read_text())["tenant"]["id"]
+    bag = store_of(desk) / a_bag(desk)
+    before = objects(bag)
+    order = Order(plan, "Anna Berg", "period over", tenant, "lastcopy")
+    signer = opened_signer(load(desk.folder / "lastcopy.yaml"), SystemClock(), may_make=True).signer
+    disturbed = _Disturbed(remover_of(store), lambda: hold(desk))
+    with pytest.raises(KeptError):
+        dispose(store, disturbed, SystemClock(), order, signer=signer)
+    assert objects(bag) == before
 
 
 def test_a_source_that_was_disposed_of_can_be_copied_again(plain_data: Path, tmp_path: Path) -> None:
