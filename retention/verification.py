@@ -152,10 +152,9 @@ def verify_store(
         )  # fmt: skip
         return _Verified(found, known, began)
 
-    told = recorded(journal.rows())
     pending: list[JsonObject] = []
     bags = list_bags(store) if request.bags is None else iter(request.bags)
-    bags = _without_disposed(store, bags, told, result)
+    bags = _without_disposed(store, bags, recorded(journal.rows()), result)
     for one in _each(bags, verify, stop, at_once=1 if store.features.local else BAGS_AT_ONCE):
         result.bags.append(one.found)
         if one.known:
@@ -167,6 +166,7 @@ def verify_store(
     if request.bags is None:
         gone = [str(row["bag"]) for row in result.disposed]
         result.root = verify_root(store, [*(found.bag for found in result.bags), *gone])
+        told = recorded(journal.rows())  # runs may have ended since
         if told.problem is not None:
             result.notes.append(told.problem)
         check_recorded(store, told, result.root, has_bags=bool(result.bags or gone))

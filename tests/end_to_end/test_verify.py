@@ -5,14 +5,19 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import bagit
 import pytest
 
+from exporters.clock import SystemClock
+from exporters.store.folder import FolderStore
 from retention.cli.main import main
+from retention.verification import VerifyRequest, verify_store
 from tests.end_to_end.changes import lively_changes
 from tests.end_to_end.driving import Product, Row, Tenant
+from tests.faults.desk import InProcess
 
 SEED = 200
 
@@ -340,3 +345,13 @@ def test_a_bag_that_was_only_claimed_is_open_not_damaged(here: Product, capsys: 
     assert "nothing of it has been copied yet" in told and "damaged" not in told
     shutil.rmtree(here.store / "onedrive/claimed")
     assert verified(capsys)[0] == 0
+
+
+def test_a_run_that_comes_in_between_is_no_difference(plain_data: Path, tmp_path: Path) -> None:
+    """Verifying takes hours: what was written meanwhile is held against the journal as it is by then."""
+    with Tenant(plain_data) as tenant:
+        product = InProcess(tmp_path / "work", tenant)
+        product.export(code=0)
+        with closing(FolderStore(product.store)) as store:
+            found = verify_store(store, VerifyRequest(), SystemClock(), on_bag=lambda bag: product.export(code=0))
+    assert found.root is not None and found.root.whole, [*found.findings()]
