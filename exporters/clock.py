@@ -96,3 +96,14 @@ def timestamp(at: datetime) -> str:
 def stamp(at: datetime) -> str:
     """`at` as a name component: 20261123T154017Z."""
     return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def instant_of(value: object) -> datetime | None:
+    """The instant that a text tells, with its offset as it stands there; None of what is no text, no time, or has no offset."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None

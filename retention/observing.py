@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from exporters.bag.formats import JsonObject
-from exporters.clock import Clock
+from exporters.clock import Clock, instant_of
 from exporters.errors import ItemError, LastcopyError, SourceError
 from retention.config import Config
 
@@ -109,7 +109,7 @@ def _subscription(row: JsonObject) -> JsonObject | None:
         if isinstance(row.get(theirs), str):
             made[ours] = row[theirs]
     after = row.get("nextLifecycleDateTime")
-    if isinstance(after, str) and _is_instant(after):
+    if instant_of(after) is not None:
         made["next"] = after
     if row.get("isTrial") is True:
         made["trial"] = True
@@ -124,10 +124,3 @@ def _sku(row: JsonObject) -> JsonObject:
     names = ("skuPartNumber", "capabilityStatus", "consumedUnits", "subscriptionIds")
     kept = {name: row[name] for name in names if isinstance(row.get(name), str | int | list)}
     return {**kept, "prepaidUnits": object_of(row.get("prepaidUnits"))}
-
-
-def _is_instant(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False

@@ -93,6 +93,20 @@ def read_root(store: Store) -> JsonObject | None:
     return root
 
 
+def require_copy(store: Store, config: Config) -> None:
+    """Raises: ConfigurationError if the store is empty, or of a newer layout. A damaged root is for the verb to tell."""
+    try:
+        root = read_root(store)
+    except RunError:
+        return
+    if root is None and next(store.list(), None) is None:
+        raise ConfigurationError(
+            f"there is no copy in {config.store.url}",
+            code="store_empty",
+            action="Check store.url, or make the copy with `lastcopy export`.",
+        )
+
+
 def refuse_foreign(root: JsonObject | None, tenant: JsonObject) -> None:
     """Raises: ConfigurationError if the store holds another tenant."""
     if root is not None and root["tenant"]["id"] != tenant["id"]:

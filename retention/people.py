@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any
 
 from exporters.bag.formats import JsonObject
-from exporters.clock import timestamp
+from exporters.clock import instant_of, timestamp
 from retention.tracked import Personal, one_line
 
 if TYPE_CHECKING:
@@ -62,7 +62,12 @@ def listed(graph: "GraphSession") -> People:
         for page in graph.pages(path, params={"$select": names, "$top": _PAGE}, cost=Cost.DIRECTORY):
             for row in page:
                 user, at = identifier_of(row.get("id")), text_of(row.get("deletedDateTime"))
-                if user is not None and at is not None and _is_instant(at) and row.get("userType") != "Guest":
+                if (
+                    user is not None
+                    and at is not None
+                    and instant_of(at) is not None
+                    and row.get("userType") != "Guest"
+                ):
                     found.add({"id": user, "name": _name(row, user), "deleted": at})
         found.deleted = True
     except (ItemError, SourceError):
@@ -129,10 +134,3 @@ def _chunks(people: People) -> Iterator[Sequence[JsonObject]]:
 def _name(row: JsonObject, user: str) -> str:
     name: Any = row.get("userPrincipalName")
     return one_line(name) if isinstance(name, str) and name else user
-
-
-def _is_instant(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
-        return False

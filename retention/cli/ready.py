@@ -5,16 +5,13 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from exporters.errors import ConfigurationError, RunError
 from exporters.results import COVERED
-from exporters.store.protocol import Store
 from retention.classes import title_of
 from retention.cli.options import Context
 from retention.cli.output import Output
 from retention.cli.progress import Meter, show_progress
-from retention.config import Config
 from retention.covering import Summed, summed
-from retention.opening import configured_store, read_root
+from retention.opening import configured_store, require_copy
 from retention.readiness.gate import Readiness, ask
 from retention.readiness.reasons import BY, Reason
 
@@ -38,7 +35,7 @@ def run(context: Context) -> int:
     output, config = context.output, context.config()
     store = configured_store(config, context.clock)
     try:
-        _require_copy(store, config)
+        require_copy(store, config)
         with Meter(context.clock, show=show_progress(output)) as meter:
             found = ask(config, store, context.clock, progress=lambda bags: meter.passed(bags, 0))
     finally:
@@ -46,20 +43,6 @@ def run(context: Context) -> int:
     output.document(found.as_json())
     show(found, output)
     return int(found.exit)
-
-
-def _require_copy(store: Store, config: Config) -> None:
-    """Raises: ConfigurationError if the store is empty, or of a newer layout. A damaged root is a reason, and told as one."""
-    try:
-        root = read_root(store)
-    except RunError:
-        return
-    if root is None and next(store.list(), None) is None:
-        raise ConfigurationError(
-            f"there is no copy in {config.store.url}",
-            code="store_empty",
-            action="Check store.url, or make the copy with `lastcopy export`.",
-        )
 
 
 def show(found: Readiness, output: Output) -> None:

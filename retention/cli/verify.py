@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from exporters.bag.verify import BagVerification, Choice, Level
-from exporters.errors import ConfigurationError, RunError
 from exporters.store.protocol import Store
 from retention.cli.exit_codes import Exit
 from retention.cli.options import Context, UsageError, add_source_option
 from retention.cli.output import Output, size_text
 from retention.cli.progress import Meter, show_progress
 from retention.config import Config
-from retention.opening import configured_store, lock_of, opened_state, read_root, refuse_foreign
+from retention.opening import configured_store, lock_of, opened_state, read_root, refuse_foreign, require_copy
 from retention.tenants import opened_tenant
 from retention.verification import SORTS, StoreVerification, VerifyRequest, bags_of, verify_store
 
@@ -74,7 +73,7 @@ def run(context: Context) -> int:
     config = context.config()
     store = configured_store(config, context.clock)
     try:
-        _require_copy(store, config)
+        require_copy(store, config)
         bags = bags_of(store, args.source)
         request = VerifyRequest(level, args.refold, args.new, bags, lock_of(config), choice)
         with _ending_in_order(), Meter(context.clock, show=show_progress(output)) as meter:
@@ -154,20 +153,6 @@ def _ending_in_order() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _require_copy(store: Store, config: Config) -> None:
-    """Raises: ConfigurationError if the store is empty, or of a newer layout. A damaged root is for `verify` to tell."""
-    try:
-        root = read_root(store)
-    except RunError:
-        return
-    if root is None and next(store.list(), None) is None:
-        raise ConfigurationError(
-            f"there is no copy in {config.store.url}",
-            code="store_empty",
-            action="Check store.url, or make the copy with `lastcopy export`.",
-        )
 
 
 def _compare(context: Context, config: Config, store: Store, result: StoreVerification, meter: Meter) -> None:

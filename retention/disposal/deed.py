@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from exporters.bag.formats import HEAD, MANIFEST, TAGMANIFEST, JsonObject, load_json
 from exporters.bag.lines import read_lines
-from exporters.clock import Clock, timestamp
+from exporters.clock import Clock, stamp, timestamp
 from exporters.errors import ConfigurationError, RunError
 from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store
@@ -115,7 +115,7 @@ def _begin(
     store: Store, journal: Journal, keeping: Keeping, order: Order, found: list[Candidate], now: datetime
 ) -> JsonObject:
     """Write the lists of what goes, then that it begins: right after the rows that were judged, or they are judged again."""
-    folder = f"evidence/{now:%Y%m%dT%H%M%SZ}-disposal"
+    folder = f"evidence/{stamp(now)}-disposal"
     bags: JsonObject = {}
     for number, one in enumerate(found, start=1):
         key = f"{folder}/{number:05d}-{LIST}"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import IO, BinaryIO, cast
 
 from exporters.bag.formats import MANIFEST, TAGMANIFEST, JsonObject
-from exporters.clock import Clock
+from exporters.clock import Clock, stamp
 from exporters.errors import RunError
 from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import CHUNK_BYTES, Store
@@ -63,7 +63,7 @@ def claim(store: Store, clock: Clock, signer: Signer) -> str:
     """Take a folder for a package by creating its first file; return its name. Raises: RunError, errors of the store."""
     at = clock.now()
     for _ in range(_TRIES):
-        package = f"{FOLDER}{at:%Y%m%dT%H%M%SZ}"
+        package = f"{FOLDER}{stamp(at)}"
         if next(store.list(f"{package}/"), None) is None:
             try:
                 store.put(f"{package}/{PUBLIC_KEY}", signer.public_pem, if_absent=True, durable=True)

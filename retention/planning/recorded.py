@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from exporters.bag.formats import JsonObject
+from exporters.clock import instant_of
 
 PLANNED: Final = "planned"
 MAX_AGE: Final = timedelta(days=7)
@@ -53,7 +54,7 @@ def latest(rows: Iterable[JsonObject]) -> Planned | None:
     """The newest plan of a journal, None if there is none. rows: oldest first, of any types."""
     found: Planned | None = None
     for row in rows:
-        if row.get("type") == PLANNED and (at := _instant(row.get("at"))) is not None:
+        if row.get("type") == PLANNED and (at := instant_of(row.get("at"))) is not None:
             found = Planned(row, at)
         elif row.get("type") == "run_ended" and found is not None:
             found = Planned(found.row, found.at, exported_since=True)
@@ -67,7 +68,7 @@ def fits(row: Mapping[str, Any] | None, boundary: Deadline, now: datetime) -> bo
     """
     if row is None or boundary.kind not in DEADLINES:
         return None
-    at, needed = _instant(row.get("at")), needed_of(row)
+    at, needed = instant_of(row.get("at")), needed_of(row)
     if at is None or needed is None or now - at > MAX_AGE:
         return None
     return fits_by(boundary.at, needed, now, is_complete=row["result"].get("complete") is True)
@@ -88,13 +89,3 @@ def needed_of(row: Mapping[str, Any]) -> timedelta | None:
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
         return None
     return timedelta(seconds=seconds)
-
-
-def _instant(value: Any) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None

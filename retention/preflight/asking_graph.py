@@ -6,10 +6,10 @@ retention-domain §3.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 from typing import Final, TypeVar
 
 from exporters.bag.formats import JsonObject
+from exporters.clock import instant_of
 from exporters.errors import LastcopyError
 from exporters.graph.answers import identifier_of, objects_of
 from exporters.graph.calls import segment
@@ -145,7 +145,7 @@ def _deleted(graph: GraphSession) -> Deleted:
     path, select = "/directory/deletedItems/microsoft.graph.user", "id,userPrincipalName,displayName,deletedDateTime"
     for row in _listed(graph, path, Cost.DIRECTORY, select, _PAGE):
         found.number += 1
-        at = _instant(row.get("deletedDateTime"))
+        at = instant_of(row.get("deletedDateTime"))
         if at is not None and (found.earliest is None or at < found.earliest):
             found.earliest = at
         if len(found.first) < KEPT:
@@ -195,13 +195,3 @@ def counted(rows: Iterable[JsonObject]) -> dict[str, int]:
         kind = str(row.get("@odata.type") or "object").rpartition(".")[2]
         found[kind] = found.get(kind, 0) + 1
     return found
-
-
-def _instant(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
