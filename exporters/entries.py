@@ -8,7 +8,6 @@ docs/formats.md (bag of a mailbox).
 import contextlib
 import hashlib
 import os
-import sqlite3
 import struct
 import tempfile
 import zipfile
@@ -19,11 +18,12 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from exporters.errors import ItemError, TransientError
+from exporters.scratch_database import ScratchDatabase
 from exporters.store.errors import ObjectMissingError, StoreUnwritableError
 from exporters.store.protocol import CHUNK_BYTES, Store
 from exporters.target import NO_FOLLOW, target_error
 
-_UNREADABLE = (
+UNREADABLE_ZIP = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OverflowError, RuntimeError, ValueError,
 )  # fmt: skip
 """What reading a damaged zip raises."""
@@ -54,16 +54,13 @@ class Later:
     """Entries that were put down, in a temporary file. Use as a context manager; one thread only."""
 
     def __enter__(self) -> "Later":
-        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-entries-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "entries.db", isolation_level=None)
-        self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000")
-        self._db.execute("CREATE TABLE wanted (holder, name, sha256, path, place, modified)")
-        self._db.execute("BEGIN")
+        schema = "CREATE TABLE wanted (holder, name, sha256, path, place, modified)"
+        self._scratch = ScratchDatabase("entries", schema, cache_kib=8000)
+        self._db = self._scratch.db
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._db.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def add(self, wanted: Wanted) -> None:
         """Put one down."""
@@ -99,7 +96,7 @@ def write_entries(store: Store, bag: str, holder: str, wanted: Sequence[Wanted])
 def _unzipped(file: IO[bytes], wanted: Sequence[Wanted]) -> Iterator[Written]:
     try:
         archive = zipfile.ZipFile(file)
-    except _UNREADABLE as error:
+    except UNREADABLE_ZIP as error:
         yield from (_given_up(one, f"{one.holder!r} is no zip that can be read: {error}") for one in wanted)
         return
     with archive:
@@ -109,14 +106,14 @@ def _unzipped(file: IO[bytes], wanted: Sequence[Wanted]) -> Iterator[Written]:
             except KeyError:
                 yield _given_up(one, _MISSING)
                 continue
-            except _UNREADABLE as error:
+            except UNREADABLE_ZIP as error:
                 yield _given_up(one, f"it cannot be unzipped: {error}")
                 continue
             with content, _Out(one) as out:
                 try:
                     while chunk := content.read(CHUNK_BYTES):
                         out.write(chunk)
-                except _UNREADABLE as error:
+                except UNREADABLE_ZIP as error:
                     out.fault = f"it cannot be unzipped: {error}"
             yield out.done()
 

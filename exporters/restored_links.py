@@ -12,8 +12,6 @@ Source: docs/formats.md (bag of a site), design §6 (`restore`).
 import os
 import posixpath
 import re
-import sqlite3
-import tempfile
 from collections.abc import Callable
 from html import escape, unescape
 from pathlib import Path
@@ -23,6 +21,7 @@ from urllib.parse import quote, unquote
 
 from exporters.bag.formats import PAGES
 from exporters.bag.verify_rows import PathRow
+from exporters.scratch_database import ScratchDatabase
 from exporters.target import target_error
 
 _LINK = re.compile(r'(?<= )(href|src)="([^"]*)"')
@@ -34,20 +33,15 @@ class RestoredLinks:
     """Of one bag. Use as a context manager; one thread."""
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-links-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "links.db", isolation_level=None)
-        self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
-            "CREATE TABLE place (key TEXT PRIMARY KEY, path BLOB, place BLOB, is_page) WITHOUT ROWID"
-        )
-        self._db.execute("BEGIN")
+        schema = "CREATE TABLE place (key TEXT PRIMARY KEY, path BLOB, place BLOB, is_page) WITHOUT ROWID"
+        self._scratch = ScratchDatabase("links", schema, cache_kib=2000)
+        self._db = self._scratch.db
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def note(self, row: PathRow, place: str) -> None:
         """Where the bytes of a row stand."""

@@ -4,10 +4,7 @@ Rules of this file: lists from scratch, with no cursor of the bag; the bag is no
 drive (both sides go to a temporary file). Source: design §6 (`verify --against-tenant`).
 """
 
-import sqlite3
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from exporters.bag.formats import HEAD, ITEMS, LEDGER, LISTED_KINDS, SOURCE, JsonObject, load_json
@@ -17,6 +14,7 @@ from exporters.errors import LastcopyError, RunError
 from exporters.graph.calls import segment
 from exporters.graph.errors import ResyncRequiredError
 from exporters.graph.session import GraphSession
+from exporters.scratch_database import ScratchDatabase
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.segments import START, Position, SegmentLog
@@ -24,7 +22,6 @@ from exporters.store.segments import START, Position, SegmentLog
 NAMES_KEPT = 100
 Side = Literal["held", "now"]
 _SCHEMA = """
-PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;
 CREATE TABLE held (id BLOB PRIMARY KEY, facts BLOB, path BLOB) WITHOUT ROWID;
 CREATE TABLE now (id BLOB PRIMARY KEY, facts BLOB, path BLOB) WITHOUT ROWID;
 """
@@ -59,10 +56,8 @@ class Sides:
 
     def __init__(self, bag: str) -> None:
         self._bag = bag
-        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-listing-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "listing.db", isolation_level=None)
-        self._db.executescript(_SCHEMA)
-        self._db.execute("BEGIN")
+        self._scratch = ScratchDatabase("listing", _SCHEMA, cache_kib=16_000)
+        self._db = self._scratch.db
 
     def keep(self, side: Side, who: str, told: object, path: str) -> None:
         """An item of a side. told: what must be the same on both; path: how it is called for people."""
@@ -99,8 +94,7 @@ class Sides:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._db.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
 
 def _list(graph: GraphSession, sides: Sides, drive: str) -> None:

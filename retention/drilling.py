@@ -12,12 +12,12 @@ import hashlib
 import json
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from exporters.bag.formats import JsonObject, load_json
+from exporters.entries import UNREADABLE_ZIP
 from exporters.errors import RunError
 from exporters.mail.compose.parts import PARTS_JSON
 from exporters.restore import RestoreResult
@@ -28,7 +28,6 @@ from retention.opened_pst import open_pst
 KEPT = 1000
 """Items of a drill that are named in the journal."""
 _OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".zip"})
-_UNZIPPABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError, RuntimeError, ValueError)
 _CHUNK = 1 << 20
 
 
@@ -150,7 +149,7 @@ def _zip_fault(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except _UNZIPPABLE as error:
+    except UNREADABLE_ZIP as error:
         return f"it is no zip that opens ({error or type(error).__name__})"
     return None if broken is None else "a part of the zip is broken"
 

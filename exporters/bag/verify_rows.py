@@ -6,16 +6,14 @@ told in `problems` and read as far as it goes; memory does not grow with the bag
 
 import hashlib
 import secrets
-import sqlite3
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from exporters.bag.formats import HEAD, ITEMS, LEDGER, ORIGINALS, PAGES, TAGMANIFEST, JsonObject, dump_json, segment_key
 from exporters.bag.verify_reading import SEGMENT_NAME, Lines, loaded, read_chain
+from exporters.scratch_database import ScratchDatabase
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
 
@@ -65,11 +63,9 @@ class PathRows:
         self._batch: list[tuple[Any, ...]] = []
 
     def __enter__(self) -> "PathRows":
-        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-rows-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "rows.db", isolation_level=None)
-        self._db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000")
-        self._db.execute(f"CREATE TABLE row (identity BLOB PRIMARY KEY, {_COLUMNS}) WITHOUT ROWID")
-        self._db.execute("BEGIN")
+        schema = f"CREATE TABLE row (identity BLOB PRIMARY KEY, {_COLUMNS}) WITHOUT ROWID"
+        self._scratch = ScratchDatabase("rows", schema, cache_kib=16_000)
+        self._db = self._scratch.db
         try:
             self._read()
         except BaseException:
@@ -80,8 +76,7 @@ class PathRows:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def by_path(
         self, *, descending: bool = False, drill: int | None = None, seed: str | None = None

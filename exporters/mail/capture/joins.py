@@ -7,15 +7,13 @@ compared as bytes, whether they are served as base64 or as hex. Source: issue 6 
 
 import base64
 import binascii
-import sqlite3
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from exporters.bag.formats import JsonObject, load_json
 from exporters.bag.ledger import BagWriter
 from exporters.bag.state import State
+from exporters.scratch_database import ScratchDatabase
 
 _KINDS = ("message", "contact", "event", "task")
 _BATCH = 500
@@ -35,12 +33,9 @@ class Join:
     """An index of the rows that a mailbox has now. To be closed."""
 
     def __init__(self, state: State) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-")
-        self._db = sqlite3.connect(str(Path(self._folder.name) / "joins.sqlite"), isolation_level=None)
-        self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
-            " CREATE TABLE keys (key BLOB, id TEXT, PRIMARY KEY (key, id)) WITHOUT ROWID;"
-        )
+        schema = "CREATE TABLE keys (key BLOB, id TEXT, PRIMARY KEY (key, id)) WITHOUT ROWID"
+        self._scratch = ScratchDatabase("joins", schema, cache_kib=2000)
+        self._db = self._scratch.db
         batch: list[tuple[bytes, str]] = []
         for key in _keys(state):
             batch.append(key)
@@ -64,8 +59,7 @@ class Join:
 
     def close(self) -> None:
         """Remove the temporary file."""
-        self._db.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
 
 def _keys(state: State) -> Iterator[tuple[bytes, str]]:

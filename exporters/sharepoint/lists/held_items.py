@@ -4,11 +4,8 @@ Rules of this file: asks the store alone; each object is read once; what is read
 not grow with a list. Source: docs/formats.md (bag of a site).
 """
 
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
 from itertools import groupby
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +14,7 @@ from exporters.bag.ledger import BagWriter
 from exporters.errors import SourceError
 from exporters.graph.answers import object_of
 from exporters.outcomes import Outcome
+from exporters.scratch_database import ScratchDatabase
 from exporters.sharepoint.lists.cells import PEOPLE_LIST, text_of_value
 
 _BATCH = 500
@@ -36,13 +34,9 @@ class HeldItems:
         self.names: set[str] = set()
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-items-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "items.db", isolation_level=None)
-        self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
-            "CREATE TABLE wanted (object, line INT, id); CREATE TABLE item (number INT, id, graph BLOB)"
-        )
-        self._db.execute("BEGIN")
+        schema = "CREATE TABLE wanted (object, line INT, id); CREATE TABLE item (number INT, id, graph BLOB)"
+        self._scratch = ScratchDatabase("items", schema, cache_kib=2000)
+        self._db = self._scratch.db
         try:
             self._note_wanted()
             self._read()
@@ -54,8 +48,7 @@ class HeldItems:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def graphs(self) -> Iterator[JsonObject]:
         """Each item as it was served, in the order of their numbers."""
@@ -125,20 +118,15 @@ class LookedUp:
         self._empty: set[str] = set()  # lists of which nothing is held
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="lastcopy-lookups-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "lookups.db", isolation_level=None)
-        self._db.executescript(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
-            "CREATE TABLE value (list, name, id, text, PRIMARY KEY (list, name, id)) WITHOUT ROWID"
-        )
-        self._db.execute("BEGIN")
+        schema = "CREATE TABLE value (list, name, id, text, PRIMARY KEY (list, name, id)) WITHOUT ROWID"
+        self._scratch = ScratchDatabase("lookups", schema, cache_kib=2000)
+        self._db = self._scratch.db
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._db.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def resolve(self, of: str, name: str, item_id: str) -> str | None:
         """See `cells.Resolve`."""
