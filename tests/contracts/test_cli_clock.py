@@ -2,23 +2,13 @@
 (design §6)."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from retention.cli.main import main
-from tests.contracts.cli_tenant import Result
+from tests.contracts.clock_cli import CANCEL, Run
 from tests.faults.mail_server import MailServer
-
-Run = Callable[..., Result]
-CANCEL = "cancel=2026-03-01T10:15:00Z"
-
-
-@pytest.fixture
-def mail() -> Iterator[MailServer]:
-    with MailServer() as server:
-        yield server
 
 
 @pytest.fixture
@@ -28,17 +18,6 @@ def folder(tmp_path: Path, mail: MailServer) -> Path:
     (tmp_path / "lastcopy.yaml").write_text(f"retention: {{time_zone: Europe/Amsterdam}}\n{notify}\n")
     (tmp_path / "REHEARSAL.txt").write_text("made by rehearse")
     return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*argv: str) -> Result:
-        capsys.readouterr()
-        status = main([*argv, "--config", str(folder / "lastcopy.yaml")])
-        captured = capsys.readouterr()
-        return Result(status, captured.out, captured.err)
-
-    return command
 
 
 def test_tracked_swept_acknowledged_and_recovered(run: Run, mail: MailServer) -> None:

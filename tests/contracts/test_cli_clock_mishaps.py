@@ -4,26 +4,18 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from exporters.bag.formats import dump_json
 from retention.cli.main import main
-from tests.contracts.cli_tenant import Result
+from tests.contracts.clock_cli import CANCEL, Run
 from tests.faults.mail_server import MailServer
 
-Run = Callable[..., Result]
-CANCEL, NOW = "cancel=2026-03-01T10:15:00Z", ("--now", "2026-03-01T10:20:00Z")
+NOW = ("--now", "2026-03-01T10:20:00Z")
 ONE, OTHER = "11111111-2222-3333-4444-55555555555a", "99999999-2222-3333-4444-55555555555b"
 TENANT = f"tenant: {{id: {ONE}, client_id: x, credential: {{secret: env:NONE}}}}\n"
-
-
-@pytest.fixture
-def mail() -> Iterator[MailServer]:
-    with MailServer() as server:
-        yield server
 
 
 @pytest.fixture
@@ -32,17 +24,6 @@ def folder(tmp_path: Path, mail: MailServer) -> Path:
     (tmp_path / "REHEARSAL.txt").write_text("made by rehearse")
     (tmp_path / "lastcopy.yaml").write_text("notify: [{name: ops, to: file:ops, min_severity: info}]\n")
     return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def command(*argv: str) -> Result:
-        capsys.readouterr()
-        status = main([*argv, "--config", str(folder / "lastcopy.yaml")])
-        captured = capsys.readouterr()
-        return Result(status, captured.out, captured.err)
-
-    return command
 
 
 def configure(folder: Path, more: str) -> None:
