@@ -12,6 +12,7 @@ from retention.cli.exit_codes import Exit
 from retention.cli.options import Context
 from retention.cli.output import Output
 from retention.opening import opened_store
+from retention.tracked import counted
 
 EXAMPLES = f"""\
 examples:
@@ -87,7 +88,8 @@ def _show(row: JsonObject, number: int, output: Output) -> None:
         return
     if number:
         output.say(
-            f"    It covers the {number:,} items that have this code now; what gets it later is open again.", "weak"
+            f"    It covers all with this code now ({counted(number, 'item')}); what gets it later is open again.",
+            "weak",
         )
     if wholes := row.get("wholes"):
         output.say(f"    It covers {_places(wholes)} as the last run showed it; what changes is open again.", "weak")

@@ -9,6 +9,7 @@ from retention.cli.options import Context, UsageError, add_source_option
 from retention.cli.output import Output, size_text
 from retention.disposal.planning import Candidate
 from retention.opening import opened_store
+from retention.tracked import counted
 
 EXAMPLES = """\
 examples:
@@ -85,7 +86,9 @@ def _plan(context: Context, store: Store) -> int:
         output.say("Nothing can be disposed of now.")
     else:
         size = size_text(sum(one.bytes for one in going))
-        output.say(f"{len(going):,} bags, {sum(one.objects for one in going):,} objects, {size} would go.")
+        output.say(
+            f"{counted(len(going), 'bag')}, {counted(sum(one.objects for one in going), 'object')}, {size} would go."
+        )
         domain = tenant.get("domain") or tenant["id"]
         output.say(f"Next: lastcopy dispose --plan {code} --confirm {domain} --by NAME --reason TEXT (within 7 days)")
     return status

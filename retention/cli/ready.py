@@ -14,6 +14,7 @@ from retention.covering import Summed, summed
 from retention.opening import configured_store, require_copy
 from retention.readiness.gate import Readiness, ask
 from retention.readiness.reasons import BY, Reason
+from retention.tracked import counted
 
 EXAMPLES = """\
 examples:
@@ -54,7 +55,9 @@ def show(found: Readiness, output: Output) -> None:
             "good", f"{rehearsal}Yes: all that was asked is copied, read back and accounted for. You may cancel."
         )
     else:
-        output.mark("bad", f"{rehearsal}No: do not cancel yet. {len(blocks):,} reasons, what is mended first on top:")
+        output.mark(
+            "bad", f"{rehearsal}No: do not cancel yet. {counted(len(blocks), 'reason')}, what is mended first on top:"
+        )
     for lines, commands, severity in grouped(found.reasons):
         style = "bad" if severity == "block" else "doubtful"
         for number, line in enumerate(lines):
