@@ -17,7 +17,7 @@ from exporters.errors import LastcopyError
 from exporters.ordered import in_order
 from exporters.store.errors import ObjectMissingError
 from exporters.store.protocol import Store
-from retention.disposal.keeping import DISPOSED
+from retention.disposal.rows import DISPOSED
 
 READERS = 16
 RUNS = "runs/"

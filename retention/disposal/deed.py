@@ -19,8 +19,9 @@ from exporters.store.errors import ObjectExistsError, ObjectMissingError
 from exporters.store.protocol import Store
 from exporters.store.removing import Remover
 from exporters.store.segments import ReplacedError
-from retention.disposal.keeping import BEGUN, DISPOSED, Keeping
+from retention.disposal.keeping import Keeping
 from retention.disposal.planning import CLOCKS_APART, Candidate, code_of, examine, safe_now, whole
+from retention.disposal.rows import BEGUN, DISPOSED
 from retention.evidence.canonical import canonical
 from retention.evidence.keys import Signer
 from retention.journal import RACES, Journal, actor

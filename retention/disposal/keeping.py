@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from exporters.bag.formats import JsonObject
+from retention.disposal.rows import BEGUN, DISPOSED, PLANNED
 
 ALL = ""
 """In place of a bag: what is said of every bag, also of those that are made later."""
-PLANNED, BEGUN, DISPOSED = "disposal_planned", "disposal_begun", "disposed"
 
 
 @dataclass(frozen=True, slots=True)

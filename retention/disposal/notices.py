@@ -8,13 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from exporters.bag.formats import JsonObject
-from retention.disposal.keeping import ALL, DISPOSED, Keeping
+from retention.disposal.keeping import ALL, Keeping
 from retention.personal import Mark
 from retention.tracked import Personal
 
 KEEP_UNTIL, LOCK_ENDS = "keep_until", "lock_ends"
-STATED = ("keep_until", "held", "hold_lifted", DISPOSED)
-"""Types of the rows that this follows from, beside locks and the ends of runs."""
 
 
 def marks_of_bags(

@@ -17,7 +17,8 @@ from exporters.errors import LastcopyError, RunError
 from exporters.store.protocol import Store
 from exporters.store.removing import Remover, Version
 from exporters.store.segments import SegmentLog
-from retention.disposal.keeping import PLANNED, Keeping
+from retention.disposal.keeping import Keeping
+from retention.disposal.rows import PLANNED
 from retention.journal import Journal
 from retention.selection import Names, records_of
 

@@ -13,8 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from exporters.bag.formats import JsonObject
 from exporters.store.segments import Segment
-from retention.disposal.keeping import DISPOSED
-from retention.disposal.notices import STATED
+from retention.disposal.rows import DISPOSED, STATED
 from retention.state.index_tables import (
     BAGS,
     CLAIMS,
