@@ -18,21 +18,24 @@ ALL = ""
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A reason not to dispose of a bag, until somebody lifts it. `bag`: ALL for every bag."""
+    """A reason not to dispose of a bag, until somebody lifts it. `bag`: ALL for every bag; `at`: when it was laid, as the row
+    says it."""
 
     bag: str
     name: str
     by: str
     reason: str
+    at: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Until when a bag is kept. `instant`: aware UTC, exclusive."""
+    """Until when a bag is kept. `instant`: aware UTC, exclusive; `at`: when it was said, as the row says it."""
 
     instant: datetime
     by: str
     reason: str
+    at: str | None
 
 
 @dataclass(slots=True)
@@ -75,18 +78,13 @@ class Keeping:
         """{bag or ALL: until when}, as it was said."""
         return dict(self._until)
 
-    def under_way(self, bag: str) -> JsonObject | None:
-        """The disposal of a bag that was begun and has not ended."""
-        return next((row for row in self.begun.values() if bag in row["bags"]), None)
-
     def _take(self, row: JsonObject) -> None:
         kind, bag = row.get("type"), str(row.get("bag", ALL))
+        said = (str(row.get("by")), str(row.get("reason")), row.get("at"))
         if kind == "keep_until":
-            self._until[bag] = Until(datetime.fromisoformat(row["until"]), str(row.get("by")), str(row.get("reason")))
+            self._until[bag] = Until(datetime.fromisoformat(row["until"]), *said)
         elif kind == "held":
-            self._holds.setdefault(
-                (bag, row["name"]), Hold(bag, row["name"], str(row.get("by")), str(row.get("reason")))
-            )
+            self._holds.setdefault((bag, row["name"]), Hold(bag, row["name"], *said))
         elif kind == "hold_lifted":
             self._holds.pop((bag, row["name"]), None)
         elif kind == PLANNED:

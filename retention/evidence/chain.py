@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from exporters.bag.formats import JsonObject
 from exporters.store.protocol import Store
+from retention.disposal.rows import DISPOSED
 from retention.journal import Head, Journal
 
 FOLDER = "evidence/"
@@ -66,7 +67,7 @@ def told(journal: Journal) -> Told:
         for row in segment.rows():
             if row.get("type") == REPORTED:
                 links.append(_link(row, segment.position.number))
-            elif row.get("type") == "disposed":
+            elif row.get("type") == DISPOSED:
                 sha256 = row.get("sha256")
                 disposed[str(row.get("bag"))] = Disposed(segment.position.number, str(row.get("certificate")), sha256)
     return Told(tuple(links), journal.head, disposed)

@@ -13,12 +13,13 @@ from exporters.bag.formats import JsonObject
 from exporters.clock import Clock
 from exporters.store.protocol import Store
 from retention.acceptance import Acceptances
+from retention.disposal.keeping import Keeping
+from retention.disposal.rows import DISPOSED
 from retention.history import History
 from retention.journal import Journal
 
 KEPT = 1_000
 """Rows of the chain, and of each list of deeds, that a report names; the newest."""
-KEEPING = frozenset({"held", "hold_lifted", "keep_until", "disposed"})
 
 
 @dataclass(slots=True)
@@ -55,8 +56,8 @@ class Run:
 @dataclass(slots=True)
 class Told:
     """All of it. history: what `ready` reads too; looked: by bag the newest run that looked there; verified: by bag its newest
-    row `verified`; drills: rows of that type, the newest last, each with its hash; held, keep: by
-    (bag, name) and by bag the rows that stand, the bag None for every bag; disposed: by bag the newest row."""
+    row `verified`; drills: rows of that type, the newest last, each with its hash; keeping:
+    what keeps bags; disposed: by bag the newest row, also of one that was copied anew since."""
 
     history: History = field(default_factory=History)
 
@@ -77,8 +78,7 @@ class Told:
     attested: dict[str, JsonObject] = field(default_factory=dict)
     ready: JsonObject | None = None
     drills: deque[JsonObject] = field(default_factory=lambda: deque(maxlen=KEPT))
-    held: dict[tuple[str | None, str], JsonObject] = field(default_factory=dict)
-    keep: dict[str | None, JsonObject] = field(default_factory=dict)
+    keeping: Keeping = field(default_factory=Keeping)
     disposed: dict[str, JsonObject] = field(default_factory=dict)
     sent: dict[str, str] = field(default_factory=dict)
     """Of each delivery of a warning that arrived: when."""
@@ -110,6 +110,7 @@ def read_journal(store: Store, clock: Clock) -> Told:
             told.first_at = told.first_at or row.get("at")
             told.chain.append(_link(row, told.last))
             told.history.take(row, writer)
+            told.keeping.read([row])
             _take(told, row, told.last)
         told.segment = segment.position.number
     return told
@@ -141,25 +142,12 @@ def _take(told: Told, row: JsonObject, digest: str) -> None:
         told.ready, told.readied_after = row, told.last_ended
     elif kind == "drilled":
         told.drills.append({**row, "hash": digest})
-    elif kind in KEEPING:
-        _keep(told, row)
+    elif kind == DISPOSED:
+        told.disposed[str(row.get("bag"))] = row
     elif kind == "warning_sent":
         told.sent.setdefault(str(row.get("delivery")), str(row.get("at")))
     elif kind == "rehearsal":
         told.is_rehearsal = True
-
-
-def _keep(told: Told, row: JsonObject) -> None:
-    """What keeps bags, and which were disposed of."""
-    kind = row["type"]
-    if kind == "held":
-        told.held.setdefault((row.get("bag"), str(row.get("name"))), row)
-    elif kind == "hold_lifted":
-        told.held.pop((row.get("bag"), str(row.get("name"))), None)
-    elif kind == "keep_until":
-        told.keep[row.get("bag")] = row
-    else:
-        told.disposed[str(row.get("bag"))] = row
 
 
 def _started(row: JsonObject) -> Run:

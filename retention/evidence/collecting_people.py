@@ -4,6 +4,7 @@ Rules of this file: rows of the journal, as they stand; what was never done is t
 retention-domain §3, §6; docs/formats.md (Journal).
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from exporters.bag.formats import JsonObject
@@ -88,9 +89,10 @@ def holds_of(told: Told) -> JsonObject:
         for row in told.disposed.values()
     ]
     return {
-        "held": [{name: row.get(name) for name in ("bag", "name", "by", "reason", "at")} for row in told.held.values()],
+        "held": [{**asdict(hold), "bag": hold.bag or None} for hold in told.keeping.all_holds()],
         "keep_until": [
-            {name: row.get(name) for name in ("bag", "until", "by", "reason", "at")} for row in told.keep.values()
+            {"bag": bag or None, "until": timestamp(said.instant), "by": said.by, "reason": said.reason, "at": said.at}
+            for bag, said in told.keeping.stated().items()
         ],
         "disposed": disposed,
     }
