@@ -8,6 +8,7 @@ due before the next; a test goes to whoever has had nothing for a week. Source: 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from functools import cache
 
 from exporters.bag.formats import JsonObject
 from exporters.clock import timestamp
@@ -101,7 +102,8 @@ class _Planning:
     # -- the digest ---------------------------------------------------------------------------------------------------
 
     def _digest(self, contact: Contact) -> None:
-        self._go_on(contact, DIGEST, self._is_current)
+        current = cache(lambda: {(mark.owner.id, mark.kind, timestamp(mark.at)) for mark in self._around.marks()})
+        self._go_on(contact, DIGEST, lambda item: (item["object"], item["mark"], item["at"]) in current())
         begun, following = slots(self._moment, self._around.zone)
         if begun is None or is_quiet(self._moment):
             return
@@ -133,11 +135,6 @@ class _Planning:
     def _counts(self, is_doubtful: bool) -> bool:
         """What was claimed while the clock was in doubt does not keep anything back once it is not."""
         return self._moment.in_doubt or not is_doubtful
-
-    def _is_current(self, item: JsonObject) -> bool:
-        """Whether what a digest was to say still holds."""
-        said = (item["object"], item["mark"], item["at"])
-        return any(said == (mark.owner.id, mark.kind, timestamp(mark.at)) for mark in self._around.marks())
 
     # -- the test -----------------------------------------------------------------------------------------------------
 
